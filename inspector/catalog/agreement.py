@@ -1,0 +1,89 @@
+"""Where a checkpoint's index, its headers and its files disagree: problems, not exceptions."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from inspector.catalog.table import Catalog
+from inspector.errors import Place, Problem
+from inspector.format.index import Index
+from inspector.format.rules import problem
+
+
+def check_across_shards(catalog: Catalog) -> list[Problem]:
+    """Tensors that more than one shard holds; equal names are neighbours in a catalog."""
+    ids, numbers = catalog.names.template_ids, catalog.names.numbers
+    same = (ids[1:] == ids[:-1]) & (numbers[1:] == numbers[:-1]).all(axis=1)
+    found = []
+    for second in (np.flatnonzero(same) + 1).tolist():
+        first, again = catalog.row(second - 1), catalog.row(second)
+        found.append(
+            problem(
+                "duplicate_tensor_across_shards", Place(shard=again.shard, tensor=again.name),
+                "two shards hold a tensor of this name",
+                expected=f"only in {first.shard}", found=f"in {again.shard} too",
+            )
+        )  # fmt: skip
+    return found
+
+
+def check_index(catalog: Catalog, index: Index, files: Mapping[str, int]) -> list[Problem]:
+    """What the index says against what the headers hold and which files there are.
+
+    Args:
+        catalog: of every shard that could be read.
+        index: the parsed index.
+        files: the `.safetensors` files that exist, with their sizes.
+    """
+    holder = {row.name: row.shard for row in catalog.rows(catalog.all_rows)}
+    named = set(index.weight_map.values())
+    found = _check_files(index, named, set(files))
+    for name, shard in index.weight_map.items():
+        if shard in files and holder.get(name) != shard:
+            found.append(
+                problem(
+                    "index_tensor_absent", Place(shard=shard, tensor=name),
+                    "the index places a tensor in a shard that lacks it",
+                    expected=f"in {shard}",
+                    found=f"in {holder[name]}" if name in holder else "nowhere",
+                )
+            )  # fmt: skip
+    found.extend(
+        problem(
+            "tensor_not_in_index", Place(shard=shard, tensor=name),
+            "a shard holds a tensor that the index does not name",
+            expected="an entry in the weight_map", found="none",
+        )
+        for name, shard in holder.items()
+        if name not in index.weight_map
+    )  # fmt: skip
+    total = int(catalog.sizes(catalog.all_rows).sum())
+    if index.total_size is not None and set(catalog.shards) == named and index.total_size != total:
+        found.append(
+            problem(
+                "total_size_mismatch", Place(shard=index.file),
+                "metadata.total_size is not the sum of the tensors",
+                expected=total, found=index.total_size,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _check_files(index: Index, named: set[str], present: set[str]) -> list[Problem]:
+    found = []
+    for shard in sorted(named - present):
+        count = sum(1 for other in index.weight_map.values() if other == shard)
+        found.append(
+            problem(
+                "missing_shard", Place(shard=shard), f"the index places {count} tensors here",
+                expected="the file", found="no such file",
+            )
+        )  # fmt: skip
+    found.extend(
+        problem(
+            "shard_not_in_index", Place(shard=shard), "no tensor of the index is in this file",
+            expected="a shard named by the index", found="not named",
+        )
+        for shard in sorted(present - named)
+    )  # fmt: skip
+    return found

@@ -1,0 +1,182 @@
+"""Tensor names as templates and numbers: 290,292 names of one model are 40 templates.
+
+`model.layers.3.mlp.experts.200.up_proj.weight` is the template `model.layers.#.mlp.experts.#.up_proj
+.weight` with the numbers (3, 200). A component is a number where it is all digits without leading
+zeros; `x2` and `007` stay letters. Questions about names are answered once a template, not once a
+name, and the table needs no string a tensor.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+"""Row numbers of a table."""
+
+_HOLE: Final = "\x00"
+_NUMBER: Final = re.compile(r"\.(0|[1-9][0-9]{0,8})(?=[.\n])")
+"""A component that is a number, in lines that begin with a dot: the literal first letter makes the
+search four times as fast as a lookbehind (0.6 against 2.5 microseconds a name)."""
+_NO_NUMBER: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The letters of a name: `pieces[0]` number `pieces[1]` number ... `pieces[-1]`."""
+
+    pieces: tuple[str, ...]
+
+    @property
+    def holes(self) -> int:
+        return len(self.pieces) - 1
+
+    def fill(self, numbers: Iterable[object]) -> str:
+        """The name, or a label, with `numbers` in the holes.
+
+        >>> Template(("layers.", ".mlp")).fill(["{0..93}"])
+        'layers.{0..93}.mlp'
+        """
+        words = [self.pieces[0]]
+        for number, piece in zip(numbers, self.pieces[1:], strict=False):
+            words += (str(number), piece)
+        return "".join(words)
+
+    def components(self) -> tuple[str | None, ...]:
+        """The dotted components; None where a number stands.
+
+        >>> Template(("layers.", ".mlp")).components()
+        ('layers', None, 'mlp')
+        """
+        if self.holes == 0:
+            return tuple(self.pieces[0].split("."))
+        return tuple(part if part != _HOLE else None for part in _HOLE.join(self.pieces).split("."))
+
+
+@dataclass(frozen=True, slots=True)
+class NameColumns:
+    """Names of `n` tensors: a template each, and its numbers, -1 where there are fewer.
+
+    `template_ids` is `[n]`; `numbers` is `[n, widest template]`.
+    """
+
+    templates: tuple[Template, ...]
+    template_ids: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.template_ids)
+
+    def name(self, row: int) -> str:
+        return self.templates[self.template_ids[row]].fill(self.numbers[row].tolist())
+
+    def texts(self, rows: Rows) -> list[str]:
+        """The names of `rows`, in their order."""
+        ids = self.template_ids[rows].tolist()
+        numbers = self.numbers[rows].tolist()
+        return [self.templates[i].fill(n) for i, n in zip(ids, numbers, strict=True)]
+
+    def find(self, name: str) -> int | None:
+        """The row of a name, or None."""
+        template, numbers = split_name(name)
+        if template not in self.templates:
+            return None
+        mask = self.template_ids == self.templates.index(template)
+        for column, number in enumerate(numbers):
+            mask &= self.numbers[:, column] == number
+        rows = np.flatnonzero(mask)
+        return int(rows[0]) if len(rows) else None
+
+    def natural_order(self) -> Rows:
+        """Rows sorted as a person counts: component by component, numbers by value, before words."""
+        parts = [template.components() for template in self.templates]
+        words = sorted({part for one in parts for part in one if part is not None})
+        rank = {word: 2**30 + position for position, word in enumerate(words)}
+        depth = max((len(one) for one in parts), default=0)
+        keys = np.full((depth, len(self)), -1, dtype=np.int32)
+        for template_id, components in enumerate(parts):
+            rows = np.flatnonzero(self.template_ids == template_id)
+            hole = 0
+            for position, part in enumerate(components):
+                if part is None:
+                    keys[position, rows] = self.numbers[rows, hole]
+                    hole += 1
+                else:
+                    keys[position, rows] = rank[part]
+        varying = [key for key in keys if len(key) and (key != key[0]).any()]
+        if not varying:
+            return np.arange(len(self), dtype=np.int64)
+        return np.lexsort(varying[::-1]).astype(np.int64)
+
+    def take(self, rows: Rows) -> "NameColumns":
+        return NameColumns(self.templates, self.template_ids[rows], self.numbers[rows])
+
+    def key(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """The numbers of each row as one integer: equal keys, equal numbers."""
+        key = np.zeros(len(rows), dtype=np.int64)
+        for column in range(self.numbers.shape[1]):
+            values = self.numbers[rows, column].astype(np.int64) + 1
+            span = int(values.max(initial=0)) + 1
+            if column and int(key.max(initial=0)) > 2**62 // max(span, 1):
+                _, key = np.unique(key, return_inverse=True)
+            key = key * span + values
+        return key
+
+
+def split_name(name: str) -> tuple[Template, tuple[int, ...]]:
+    """One name's template and numbers.
+
+    >>> split_name("layers.3.experts.200.w1")
+    (Template(pieces=('layers.', '.experts.', '.w1')), (3, 200))
+    """
+    if _HOLE in name or "\n" in name:
+        return Template((name,)), ()
+    line = f".{name}\n"
+    numbers = tuple(int(word) for word in _NUMBER.findall(line))
+    return _template(_NUMBER.sub(f".{_HOLE}", line)[:-1]), numbers
+
+
+def _template(line: str) -> Template:
+    """The template of a line that begins with a dot and has holes for its numbers."""
+    return Template(tuple(line[1:].split(_HOLE)))
+
+
+class NameColumnsBuilder:
+    """Collects names, a shard at a time, keeping no string of them."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Template, int] = {}
+        self._template_ids: list[npt.NDArray[np.int32]] = []
+        self._numbers: list[npt.NDArray[np.int32]] = []
+
+    def add(self, names: Sequence[str]) -> None:
+        text = "".join([f".{name}\n" for name in names])
+        if _HOLE in text or text.count("\n") != len(names):
+            for name in names:
+                template, numbers = split_name(name)
+                self._append([self._id(template)], list(numbers))
+            return
+        numbers = [int(word) for word in _NUMBER.findall(text)]
+        lines = _NUMBER.sub(f".{_HOLE}", text).split("\n")[: len(names)]
+        known = {line: self._id(_template(line)) for line in dict.fromkeys(lines)}
+        self._append([known[line] for line in lines], numbers)
+
+    def build(self) -> NameColumns:
+        templates = tuple(self._ids)
+        ids = np.concatenate([np.empty(0, np.int32), *self._template_ids])
+        flat = np.concatenate([np.empty(0, np.int32), *self._numbers])
+        holes = np.array([template.holes for template in templates], dtype=np.int32)
+        width = int(holes.max(initial=0))
+        numbers = np.full((len(ids), width), _NO_NUMBER, dtype=np.int32)
+        numbers[np.arange(width)[None, :] < holes[ids][:, None]] = flat
+        return NameColumns(templates, ids, numbers)
+
+    def _id(self, template: Template) -> int:
+        return self._ids.setdefault(template, len(self._ids))
+
+    def _append(self, ids: list[int], numbers: list[int]) -> None:
+        self._template_ids.append(np.array(ids, dtype=np.int32))
+        self._numbers.append(np.array(numbers, dtype=np.int32))

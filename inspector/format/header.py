@@ -1,0 +1,214 @@
+"""A safetensors header, from bytes to entries. Bytes in, values out; nothing here reads a file.
+
+Source: the format section of the safetensors README and `read_metadata`/`validate` in
+safetensors/src/tensor.rs (0.8.0). Two decoders give the same entries: a fast one for headers with
+nothing to report, and `header_problems.examine`, which reports everything, for all others.
+"""
+
+import json
+import math
+from typing import Final
+
+import msgspec
+
+from inspector.errors import FormatError, Place, Problem, Severity
+from inspector.format.dtypes import DTYPE_BY_CODE, Dtype
+from inspector.format.header_problems import Examined, examine
+from inspector.format.rules import problem
+from inspector.format.spans import Span
+
+LENGTH_PREFIX: Final = Span(0, 8)
+"""Where a file says how long its header is: an unsigned 64-bit little-endian integer."""
+
+MAX_HEADER_BYTES: Final = 100_000_000
+"""Refuse longer headers, as the reference reader does (safetensors/src/tensor.rs)."""
+
+
+class TensorEntry(msgspec.Struct, frozen=True, gc=False):
+    """One stored tensor: what it is called, what it holds, where its bytes are.
+
+    `start` and `stop` count from the start of the shard. The file stores offsets relative to the
+    end of the header; the parser converts once, and nothing else adds a header length to anything.
+    """
+
+    name: str
+    dtype: Dtype
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.stop)
+
+    @property
+    def count(self) -> int:
+        """Elements; 1 for a scalar, whose shape is empty."""
+        return math.prod(self.shape)
+
+
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """A valid header: `entries` in the order of their bytes, `metadata` as stored or None."""
+
+    shard: str
+    span: Span
+    metadata: dict[str, str] | None
+    entries: tuple[TensorEntry, ...]
+
+
+def header_span(prefix: bytes, *, shard: str, file_size: int | None = None) -> Span:
+    """Where the header of `shard` is, from the file's first 8 bytes.
+
+    Raises:
+        FormatError: fewer than 8 bytes, a length over `MAX_HEADER_BYTES`, or (where `file_size` is
+            known) one past the end of the file.
+
+    >>> header_span((2).to_bytes(8, "little"), shard="a.safetensors")
+    Span(start=8, stop=10)
+    """
+    start = LENGTH_PREFIX.stop
+    if len(prefix) < start:
+        message = "the file is too short for the length of a header"
+        raise FormatError(
+            [problem("truncated", _at(shard, 0), message, expected="8 bytes", found=len(prefix))]
+        )
+    length = int.from_bytes(prefix[:start], "little")
+    if length > MAX_HEADER_BYTES:
+        limit = f"at most {MAX_HEADER_BYTES:,} bytes"
+        message = "the declared header length is over the limit of the reference reader"
+        raise FormatError(
+            [problem("header_too_large", _at(shard, 0), message, expected=limit, found=length)]
+        )
+    if file_size is not None and start + length > file_size:
+        message = "the header would end after the file"
+        limit = f"at most {file_size - start} bytes"
+        raise FormatError(
+            [problem("header_length_past_end", _at(shard, 0), message, expected=limit, found=length)]
+        )
+    return Span(start, start + length)
+
+
+def parse_header(text: bytes, *, shard: str, file_size: int | None = None) -> Header:
+    """The entries of a header, in the order of their bytes.
+
+    Args:
+        text: the header's JSON, `header_span` of it.
+        shard: the file's name in the checkpoint, for messages and entries.
+        file_size: bytes of the whole file; None leaves truncation and trailing bytes unchecked.
+
+    Raises:
+        FormatError: with every problem of severity `error`.
+    """
+    header = _decode_clean(text, shard)
+    if header is not None and file_size in (None, _last_stop(header)):
+        return header
+    examined = examine(text, shard=shard, file_size=file_size)
+    errors = [found for found in examined.problems if found.severity is Severity.ERROR]
+    if errors:
+        raise FormatError(errors)
+    return _from_examined(examined, len(text), shard)
+
+
+def check_header(text: bytes, *, shard: str, file_size: int | None = None) -> list[Problem]:
+    """Every problem of a header, in the order of the file; empty for a sound one."""
+    return examine(text, shard=shard, file_size=file_size).problems
+
+
+def _at(shard: str, offset: int) -> Place:
+    return Place(shard=shard, offset=offset)
+
+
+class _Fields(msgspec.Struct, gc=False):
+    """A tensor's fields as JSON has them. All optional, so that `__metadata__` decodes too."""
+
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
+    data_offsets: tuple[int, int] | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(dict[str, _Fields])
+_METADATA_START: Final = b'{"__metadata__":'
+
+
+def _decode_clean(text: bytes, shard: str) -> Header | None:
+    """The header, or None as soon as anything is unusual. Never reports.
+
+    With no backslash in the text every JSON string is literal, so counting `"data_offsets"` proves
+    that no tensor occurs twice: a typed decoder alone keeps the last of two equal keys in silence.
+    """
+    if b"\\" in text:
+        return None
+    try:
+        fields_by_name = _DECODER.decode(text)
+        metadata = _leading_metadata(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return None
+    if metadata is not None:
+        del fields_by_name["__metadata__"]
+    expected = len(fields_by_name)
+    for key in (b'"data_offsets"', b'"dtype"', b'"shape"'):
+        if text.count(key) != expected:
+            return None
+    if text.count(b'"__metadata__"') != (metadata is not None):
+        return None
+    data_start = LENGTH_PREFIX.stop + len(text)
+    entries = []
+    cursor = data_start
+    kinds: dict[tuple[str, tuple[int, ...]], tuple[Dtype, int]] = {}
+    for name, fields in fields_by_name.items():
+        key = (fields.dtype, fields.shape)
+        kind = kinds.get(key) or _plain_kind(*key)
+        if kind is None or fields.data_offsets is None:
+            return None
+        kinds[key] = kind
+        dtype, size = kind
+        start, stop = fields.data_offsets
+        if start + data_start != cursor or stop - start != size:
+            return None
+        cursor += size
+        entries.append(TensorEntry(name, dtype, fields.shape, cursor - size, cursor))
+    return Header(shard, Span(LENGTH_PREFIX.stop, data_start), metadata, tuple(entries))
+
+
+def _plain_kind(code: str, shape: tuple[int, ...]) -> tuple[Dtype, int] | None:
+    """Dtype and bytes of a tensor; None where the code is unknown or the size is no plain one."""
+    dtype = DTYPE_BY_CODE.get(code)
+    if dtype is None or not all(0 <= dimension < 1 << 31 for dimension in shape):
+        return None
+    bits = math.prod(max(dimension, 1) for dimension in shape) * dtype.bits
+    if bits >= 1 << 62 or bits % 8:
+        return None
+    return dtype, math.prod(shape) * dtype.bits // 8
+
+
+def _leading_metadata(text: bytes) -> dict[str, str] | None:
+    """`__metadata__` where writers put it, first. Raises ValueError where it is not that plain."""
+    if not text.startswith(_METADATA_START):
+        return None
+    start = len(_METADATA_START)
+    stop = text.index(b"}", start) + 1
+    pairs = json.loads(text[start:stop], object_pairs_hook=list)
+    metadata = msgspec.convert(dict(pairs), dict[str, str])
+    if len(metadata) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return metadata
+
+
+def _last_stop(header: Header) -> int:
+    return header.entries[-1].stop if header.entries else header.span.stop
+
+
+def _from_examined(examined: Examined, text_bytes: int, shard: str) -> Header:
+    """A header that is sound, if unusually written."""
+    span = Span(LENGTH_PREFIX.stop, LENGTH_PREFIX.stop + text_bytes)
+    entries = tuple(
+        TensorEntry(
+            name=entry.name,
+            dtype=DTYPE_BY_CODE[entry.dtype],
+            shape=entry.shape,
+            start=span.stop + entry.start,
+            stop=span.stop + entry.stop,
+        )
+        for entry in examined.entries
+    )
+    return Header(shard, span, examined.metadata, entries)

@@ -1,0 +1,190 @@
+"""Byte ranges over HTTP, through obstore. A reply is checked before its body is used.
+
+obstore refuses an answer that is not 206 and a Content-Range that is not the one asked for, retries
+429, 5xx and bodies cut short, and drops the token when a redirect leaves the host. What it does not
+do is here: comparing size and ETag with the last reply, and saying in one line what went wrong.
+"""
+
+import re
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+import obstore
+from obstore.exceptions import (
+    BaseError,
+    NotSupportedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
+from obstore.store import HTTPStore
+
+from inspector.errors import (
+    AccessDenied,
+    ObjectNotFound,
+    RangeNotHonored,
+    SourceChanged,
+    SourceError,
+)
+from inspector.format.spans import Span
+from inspector.source.base import Ledger
+from inspector.version import __version__
+
+USER_AGENT: Final = f"s1inspect/{__version__}"
+
+_CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+_READ_TIMEOUT: Final = timedelta(seconds=30)
+_TOTAL_TIMEOUT: Final = timedelta(minutes=10)
+_RETRY_TIMEOUT: Final = timedelta(seconds=60)
+_MAX_RETRIES: Final = 5
+
+
+class UrlReader:
+    """Reads spans of the files below one base URL, or of the base URL itself (path `""`).
+
+    `headers` go to the base's own origin only.
+    """
+
+    def __init__(self, base: str, ledger: Ledger, *, headers: Mapping[str, str]) -> None:
+        self.base = base
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._seen: dict[str, tuple[int, str | None]] = {}
+        try:
+            self._store = HTTPStore.from_url(
+                base,
+                client_options={
+                    "allow_http": base.startswith("http://"),
+                    "connect_timeout": _CONNECT_TIMEOUT,
+                    "default_headers": dict(headers),
+                    "read_timeout": _READ_TIMEOUT,
+                    "timeout": _TOTAL_TIMEOUT,
+                    "user_agent": USER_AGENT,
+                },
+                retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_TIMEOUT},
+            )
+        except (BaseError, ValueError) as error:
+            raise SourceError(f"{base}: not a URL that can be read: {_first_line(error)}") from error
+
+    def read(self, path: str, span: Span) -> bytes:
+        """Exactly `span` of `path`, from an answer whose size and ETag are those of the last one."""
+        try:
+            answer = obstore.get(self._store, path, options={"range": (span.start, span.stop)})
+            self._check(path, answer.meta["size"], answer.meta["e_tag"])
+            if answer.range != (span.start, span.stop):
+                raise RangeNotHonored(
+                    f"{self._named(path)}: asked for {span}, got {Span(*answer.range)} of "
+                    f"{answer.meta['size']:,} bytes"
+                )
+            body = bytes(answer.bytes())
+        except (BaseError, FileNotFoundError) as error:
+            raise self._explained(path, error) from error
+        if len(body) != len(span):
+            raise SourceError(
+                f"{self._named(path)}: asked for {span}, the body has {len(body):,} bytes"
+            )
+        self._ledger.add(byte_count=len(body))
+        return body
+
+    def size(self, path: str) -> int:
+        """Bytes of a file, from a HEAD request."""
+        try:
+            meta = obstore.head(self._store, path)
+        except (BaseError, FileNotFoundError) as error:
+            raise self._explained(path, error) from error
+        self._ledger.add(byte_count=0)
+        return meta["size"]
+
+    def _check(self, path: str, size: int, etag: str | None) -> None:
+        with self._lock:
+            seen = self._seen.setdefault(path, (size, etag))
+        if seen != (size, etag):
+            raise SourceChanged(
+                f"{self._named(path)}: changed between two reads: {seen[0]:,} bytes, ETag {seen[1]} "
+                f"before, {size:,} bytes, ETag {etag} now",
+                hint="run the command again",
+            )
+
+    def _named(self, path: str) -> str:
+        """The URL for a message: without the query, which may be a signature."""
+        base = self.base.split("?")[0]
+        return f"{base}/{path}" if path else base
+
+    def _explained(self, path: str, error: Exception) -> SourceError:
+        where = self._named(path)
+        text = str(error)
+        if isinstance(error, FileNotFoundError):
+            return ObjectNotFound(f"{where}: not found (404)")
+        if isinstance(error, UnauthenticatedError | PermissionDeniedError):
+            return AccessDenied(f"{where}: not allowed ({_status(text) or 'no permission'})")
+        if _status(text) == "410":
+            return AccessDenied(f"{where}: gone (410), as an expired signed URL is")
+        if isinstance(error, NotSupportedError) and "Range" in text:
+            return RangeNotHonored(
+                f"{where}: the server answered a range request with the whole file; refused",
+                hint="use a server or mirror that supports Range, or download the file first",
+            )
+        if "UnexpectedRange" in text:
+            return RangeNotHonored(f"{where}: {_first_line(error)}")
+        return SourceError(f"{where}: {_cause(text)}")
+
+
+class HttpSource:
+    """A directory on a plain web server (with an index), or one file of it. No listing."""
+
+    kind = "http"
+    commit = None
+
+    def __init__(self, base: str, ledger: Ledger, *, only: str | None = None) -> None:
+        self._is_whole_url = "?" in base
+        path = base.split("?")[0]
+        self.location = f"{path}/{only}" if only and not self._is_whole_url else path
+        self._reader = UrlReader(base, ledger, headers={})
+        self._only = only
+        self._sizes: dict[str, int] = {}
+
+    def files(self) -> Mapping[str, int]:
+        return {self._only: self.size(self._only)} if self._only else {}
+
+    def size(self, path: str) -> int:
+        if path not in self._sizes:
+            self._sizes[path] = self._reader.size(self._below_base(path))
+        return self._sizes[path]
+
+    def read(self, path: str, span: Span) -> bytes:
+        return self._reader.read(self._below_base(path), span) if len(span) else b""
+
+    def close(self) -> None:
+        """Connections close with the store."""
+
+    def _below_base(self, path: str) -> str:
+        """A URL with a query names its file by itself: a signed URL takes no path."""
+        return "" if self._is_whole_url else path
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].strip()
+
+
+def _status(text: str) -> str | None:
+    match = re.search(r"status code: (\d{3})", text)
+    return match.group(1) if match else None
+
+
+def _cause(text: str) -> str:
+    """The reason in obstore's message: a status, or the innermost error of its debug output."""
+    status = re.search(r"status code: (\d{3} [A-Za-z ]+)", text)
+    if status:
+        return f"the server answered {status.group(1).strip()}"
+    innermost = re.findall(r'(?:message|error|source): "([^"]+)"', text)
+    reasons = re.findall(r"kind: (\w+)", text)
+    if "dns error" in text:
+        return "the host name cannot be resolved"
+    if "ConnectionRefused" in text:
+        return "connection refused"
+    if "certificate" in text.lower():
+        return "the TLS certificate is not trusted"
+    if "TimedOut" in text or "Timeout" in reasons:
+        return "no answer in time"
+    return innermost[-1] if innermost else text.split("\n", 1)[0].strip()

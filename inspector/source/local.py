@@ -1,0 +1,75 @@
+"""Checkpoints on disk. Reads are `pread`: no copy of a file, no shared position, odd names welcome."""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from inspector.errors import AccessDenied, ObjectNotFound, SourceChanged, SourceError
+from inspector.format.spans import Span
+from inspector.source.base import Ledger
+
+
+class LocalSource:
+    """A directory, or one file of it (`only`). A snapshot of the Hugging Face cache has a commit."""
+
+    def __init__(self, root: Path, ledger: Ledger, *, only: str | None = None) -> None:
+        self.location = str(root / only if only else root)
+        self.kind = "file" if only else "directory"
+        self.commit = root.name if root.parent.name == "snapshots" else None
+        self._root = root
+        self._only = only
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._descriptors: dict[str, int] = {}
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def files(self) -> Mapping[str, int]:
+        names = [self._only] if self._only else sorted(os.listdir(self._root))
+        paths = {name: self._root / name for name in names}
+        return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
+
+    def size(self, path: str) -> int:
+        return os.fstat(self._descriptor(path)).st_size
+
+    def read(self, path: str, span: Span) -> bytes:
+        if not len(span):
+            return b""
+        descriptor = self._descriptor(path)
+        status = os.fstat(descriptor)
+        seen = self._seen.setdefault(path, (status.st_size, status.st_mtime_ns))
+        if seen != (status.st_size, status.st_mtime_ns):
+            raise SourceChanged(
+                f"{self._root / path}: changed while it was read: {seen[0]:,} bytes before, "
+                f"{status.st_size:,} now",
+                hint="run the command again when nothing writes to the file",
+            )
+        parts = []
+        position = span.start
+        while position < span.stop:
+            part = os.pread(descriptor, span.stop - position, position)
+            if not part:
+                raise SourceError(
+                    f"{self._root / path}: asked for {span}, the file has {status.st_size:,} bytes"
+                )
+            parts.append(part)
+            position += len(part)
+        self._ledger.add(byte_count=len(span))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def close(self) -> None:
+        with self._lock:
+            for descriptor in self._descriptors.values():
+                os.close(descriptor)
+            self._descriptors.clear()
+
+    def _descriptor(self, path: str) -> int:
+        with self._lock:
+            if path not in self._descriptors:
+                try:
+                    self._descriptors[path] = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC)
+                except (FileNotFoundError, NotADirectoryError) as error:
+                    raise ObjectNotFound(f"{self._root}: no file {path}") from error
+                except OSError as error:
+                    raise AccessDenied(f"{self._root / path}: {error.strerror}") from error
+            return self._descriptors[path]

@@ -1,0 +1,32 @@
+"""The one place with threads: a bounded map over reads, in order, that stops at the first error."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_ordered(
+    function: Callable[[Item], Result], items: Iterable[Item], *, jobs: int
+) -> Iterator[Result]:
+    """`function` of every item, in order, at most `jobs` at a time and `2 * jobs` ahead.
+
+    Results are handed over as soon as those before them are; an exception stops the rest.
+    """
+    pending: deque[Future[Result]] = deque()
+    waiting = iter(items)
+    executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="s1inspect-read")
+    try:
+        for item in islice(waiting, 2 * jobs):
+            pending.append(executor.submit(function, item))
+        while pending:
+            result = pending.popleft().result()
+            for item in islice(waiting, 1):
+                pending.append(executor.submit(function, item))
+            yield result
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)

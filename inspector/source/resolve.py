@@ -1,0 +1,154 @@
+"""What a person types for a checkpoint, and the source that it means."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from inspector.errors import ObjectNotFound, UsageError
+from inspector.source.base import Ledger, Source
+from inspector.source.local import LocalSource
+
+ALIASES: Final = MappingProxyType(
+    {
+        "s1-pro": "internlm/Intern-S1-Pro",
+        "s1": "internlm/Intern-S1",
+        "qwen3": "Qwen/Qwen3-235B-A22B",
+        "qwen3-vl": "Qwen/Qwen3-VL-235B-A22B-Instruct",
+    }
+)
+"""Short names, listed in the help."""
+
+DEFAULT_MODEL: Final = "internlm/Intern-S1-Pro"
+
+_FILE_SUFFIXES: Final = (".safetensors", ".safetensors.index.json")
+_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
+_LATER_SCHEMES: Final = frozenset({"s3", "gs", "az", "ms"})
+
+
+class Kind(StrEnum):
+    """Where a checkpoint lies."""
+
+    LOCAL = "local"
+    HUB = "hub"
+    HTTP = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A parsed location: `base` is a directory, a repository or a URL; `file` one file of it."""
+
+    kind: Kind
+    base: str
+    file: str | None = None
+    revision: str | None = None
+
+    @property
+    def shard(self) -> str | None:
+        """The one shard that is meant, or None where it is a whole checkpoint."""
+        return self.file if self.file and self.file.endswith(".safetensors") else None
+
+    @property
+    def index(self) -> str | None:
+        """The index file that was named, or None."""
+        return self.file if self.file and self.file.endswith(".json") else None
+
+
+def parse_location(text: str, *, revision: str | None = None) -> Location:
+    """What `text` means: an alias, a path, `org/name[@rev]`, `hf://`, a page or a URL.
+
+    A local path wins only if it exists or starts with `.`, `/` or `~`.
+
+    >>> parse_location("qwen3")
+    Location(kind=<Kind.HUB: 'hub'>, base='Qwen/Qwen3-235B-A22B', file=None, revision=None)
+    >>> parse_location("hf://org/name@abc").revision
+    'abc'
+    """
+    text = text.strip()
+    if not text:
+        raise UsageError("no checkpoint given", hint="name one with --model, or set S1INSPECT_MODEL")
+    if text.startswith((".", "/", "~")) or Path(text).exists():
+        return _local(text)
+    name = ALIASES.get(text, text)
+    scheme = urlsplit(name).scheme
+    if scheme in ("http", "https"):
+        return _url(name, revision)
+    if scheme in _LATER_SCHEMES:
+        raise UsageError(
+            f"{text}: {scheme}:// cannot be read yet",
+            hint="use a local path, org/name, hf:// or http(s)://",
+        )
+    if scheme == "hf":
+        name = name.removeprefix("hf://").removeprefix("models/")
+    repo, _, at = name.partition("@")
+    if not _REPO.fullmatch(repo):
+        raise UsageError(
+            f"{text!r} is not a checkpoint: no such path, not org/name, not a URL",
+            hint=f"aliases: {', '.join(ALIASES)}",
+        )
+    return Location(Kind.HUB, repo, revision=_one_revision(text, at, revision))
+
+
+def open_source(location: Location, ledger: Ledger) -> Source:
+    """The source of a location. huggingface_hub and obstore are loaded where they are needed."""
+    match location.kind:
+        case Kind.LOCAL:
+            return LocalSource(Path(location.base), ledger, only=location.shard)
+        case Kind.HUB:
+            from inspector.source.hub import HubSource  # noqa: PLC0415 - 0.5 s to import
+
+            return HubSource(location.base, location.revision, ledger)
+        case Kind.HTTP:
+            from inspector.source.http import HttpSource  # noqa: PLC0415 - 0.1 s to import
+
+            return HttpSource(location.base, ledger, only=location.shard)
+
+
+def _local(text: str) -> Location:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return Location(Kind.LOCAL, str(path))
+    if not path.exists():
+        raise ObjectNotFound(f"{text}: no such file or directory")
+    if path.name == "config.json":
+        return Location(Kind.LOCAL, str(path.parent))
+    if path.name.endswith(_FILE_SUFFIXES):
+        return Location(Kind.LOCAL, str(path.parent), file=path.name)
+    raise UsageError(
+        f"{text}: not a checkpoint", hint="give a directory, a .safetensors or an .index.json file"
+    )
+
+
+def _url(url: str, revision: str | None) -> Location:
+    parts = urlsplit(url)
+    if parts.hostname in _HUB_HOSTS:
+        return _hub_page(url, unquote(parts.path), revision)
+    path = parts.path.rstrip("/")
+    if parts.query:
+        if not path.endswith(".safetensors"):
+            raise UsageError(f"{url}: a URL with a query must name one .safetensors file")
+        return Location(Kind.HTTP, url, file=path.rpartition("/")[2])
+    if path.endswith(_FILE_SUFFIXES):
+        base, _, file = url.rpartition("/")
+        return Location(Kind.HTTP, base, file=file)
+    return Location(Kind.HTTP, url.rstrip("/"))
+
+
+def _hub_page(url: str, path: str, revision: str | None) -> Location:
+    """A page of huggingface.co: /org/name[/tree|blob|resolve/revision[/file]]."""
+    words = [word for word in path.split("/") if word]
+    repo = "/".join(words[:2])
+    if not _REPO.fullmatch(repo):
+        raise UsageError(f"{url}: not a model page", hint="a page reads https://huggingface.co/org/name")
+    at = words[3] if len(words) > 3 and words[2] in ("tree", "blob", "resolve") else ""
+    return Location(Kind.HUB, repo, revision=_one_revision(url, at, revision))
+
+
+def _one_revision(text: str, at: str, option: str | None) -> str | None:
+    if at and option and at != option:
+        raise UsageError(f"{text}: names revision {at!r}, --revision says {option!r}")
+    return at or option
