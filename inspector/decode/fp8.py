@@ -98,10 +98,11 @@ def zero_blocks(codes: Array, block: tuple[int, int], *, first_row: int = 0) -> 
     """How many blocks hold only zeros (of either sign), among the rows given."""
     rows, columns = codes.shape
     bits = codes.view(np.uint8)
+    magnitude = 0xFF if codes.dtype == np.int8 else 0x7F
     edges = [0, *range(block[0] - first_row % block[0], rows, block[0]), rows]
     count = 0
     for start, stop in pairwise(edges):
-        used = np.bitwise_or.reduce(bits[start:stop], axis=0) & 0x7F
+        used = np.bitwise_or.reduce(bits[start:stop], axis=0) & magnitude
         by_block = np.maximum.reduceat(used, range(0, columns, block[1]))
         count += int(np.count_nonzero(by_block == 0))
     return count

@@ -1,0 +1,103 @@
+"""Which files of a source are the shards of the checkpoint."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from inspector.errors import ObjectNotFound
+from inspector.format.index import INDEX_NAME, INDEX_SUFFIX, MAX_INDEX_BYTES, Index, parse_index
+from inspector.source.base import Source, read_file
+
+SINGLE_NAME: Final = "model.safetensors"
+REMOTE_KINDS: Final = frozenset({"hub", "http"})
+
+_SHARD_SERIES: Final = re.compile(r"(.+)-(\d+)-of-(\d+)\.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """The shards to read, the index where it was needed, and the `.safetensors` files with sizes."""
+
+    names: tuple[str, ...]
+    index: Index | None
+    files: dict[str, int]
+
+
+def find_shards(source: Source, index_file: str | None) -> Shards:
+    """The shards of a checkpoint: one file, what an index names, or what is there.
+
+    The index of a large model is as long as all its headers together. Over a network it is left
+    alone where the files are exactly one series 1-of-n to n-of-n: it could add nothing. Elsewhere
+    it is read, as a directory may hold other weights too.
+
+    Raises:
+        ObjectNotFound: there is no shard.
+        FormatError: the index is malformed.
+    """
+    if source.kind == "file":
+        files = dict(source.files())
+        return Shards(tuple(files), None, files)
+    if source.kind == "http":
+        return _find_unlisted(source, index_file)
+    listing = source.files()
+    top = [name for name in listing if "/" not in name]
+    files = {name: listing[name] for name in top if name.endswith(".safetensors")}
+    indexes = [name for name in top if name.endswith(INDEX_SUFFIX)]
+    named = index_file or _usual_index(indexes)
+    if named is None or (source.kind in REMOTE_KINDS and is_complete_series(files)):
+        if not files:
+            there = f"there are: {', '.join(sorted(listing)[:8])}" if listing else "it is empty"
+            raise ObjectNotFound(f"{source.location}: no .safetensors file", hint=there)
+        return Shards(tuple(sorted(files)), None, files)
+    index = _read_index(source, named)
+    files |= {name: listing[name] for name in set(index.weight_map.values()) & listing.keys()}
+    shards = tuple(sorted(set(index.weight_map.values()) & files.keys()))
+    if not shards:
+        raise ObjectNotFound(f"{source.location}: none of the shards that {named} names is there")
+    return Shards(shards, index, files)
+
+
+def is_complete_series(files: Collection[str]) -> bool:
+    """Whether the files are exactly `name-1-of-n` to `name-n-of-n`: then no index can say more.
+
+    >>> is_complete_series(["m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"])
+    True
+    >>> is_complete_series(["m-1-of-2.safetensors", "m-2-of-2.safetensors", "consolidated.safetensors"])
+    False
+    """
+    matches = [_SHARD_SERIES.fullmatch(file) for file in files]
+    found = [match for match in matches if match]
+    series = {(match[1], int(match[3])) for match in found}
+    if len(found) != len(matches) or len(series) != 1:
+        return False
+    (_, count) = next(iter(series))
+    return len(found) == count and {int(match[2]) for match in found} == set(range(1, count + 1))
+
+
+def _usual_index(indexes: list[str]) -> str | None:
+    if INDEX_NAME in indexes:
+        return INDEX_NAME
+    return indexes[0] if len(indexes) == 1 else None
+
+
+def _find_unlisted(source: Source, index_file: str | None) -> Shards:
+    """A web directory: its index says what is there, or it holds `model.safetensors`."""
+    single = dict(source.files())
+    if single:
+        return Shards(tuple(single), None, single)
+    try:
+        index = _read_index(source, index_file or INDEX_NAME)
+    except ObjectNotFound as error:
+        try:
+            return Shards((SINGLE_NAME,), None, {SINGLE_NAME: source.size(SINGLE_NAME)})
+        except ObjectNotFound:
+            raise ObjectNotFound(
+                f"{source.location}: neither {INDEX_NAME} nor {SINGLE_NAME}",
+                hint="name the directory of a checkpoint, or one .safetensors file",
+            ) from error
+    return Shards(tuple(index.shards), index, {name: source.size(name) for name in index.shards})
+
+
+def _read_index(source: Source, file: str) -> Index:
+    return parse_index(read_file(source, file, max_bytes=MAX_INDEX_BYTES), file=file)

@@ -1,0 +1,88 @@
+"""Sampled rows of a layer's experts, read in few requests: the injected side of expert matching."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inspector.checkpoint import Checkpoint
+from inspector.decode.numeric import Float32, to_float32
+from inspector.errors import LayoutError
+from inspector.layout.experts import ExpertKey
+from inspector.layout.families import Projection
+from inspector.layout.weights import Weight
+from inspector.source.pool import map_ordered
+
+
+class CheckpointExperts:
+    """Experts of an open checkpoint, by layer. `MemoryExperts` in the tests is the other one."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._inventory = checkpoint.weights.experts
+        if not self._inventory.layers:
+            raise LayoutError(
+                f"{checkpoint.source.location}: no experts of a known naming",
+                hint="known: layers.N.mlp.experts.N.{gate,up,down}_proj, and gate_up_proj fused",
+            )
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self._inventory.layers
+
+    @property
+    def total_bytes(self) -> int:
+        catalog = self._checkpoint.catalog
+        return int(catalog.sizes(catalog.all_rows).sum())
+
+    def experts(self, layer: int) -> tuple[int, ...]:
+        return self._inventory.experts(layer)
+
+    def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
+        expert = self._inventory.experts(layer)[0]
+        rows, columns = self._inventory.find(ExpertKey(layer, expert, projection)).shape
+        return rows, columns
+
+    def read(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Float32:
+        """`[experts, rows, columns]` values of the rows named; one read an expert.
+
+        Where the rows lie in one block row, each column has one scale: the codes alone serve a
+        statistic that normalises columns, and the scale is not read.
+        """
+        weights = [self._weight(layer, expert, projection) for expert in experts]
+        start, stop = min(rows), max(rows) + 1
+        chosen = np.asarray(rows, dtype=np.int64) - start
+
+        def read_one(weight: Weight) -> Float32:
+            if _needs_scale(weight, start, stop):
+                values = self._checkpoint.reader.read_values(weight, start, stop)
+            else:
+                codes = self._checkpoint.reader.read_codes(weight, start, stop)
+                values = to_float32(codes, weight.tensor.dtype)
+            return values[chosen]
+
+        jobs = self._checkpoint.policy.jobs if self._checkpoint.is_remote else 2
+        return np.stack(list(map_ordered(read_one, weights, jobs=jobs)))
+
+    def read_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        """Bytes that `read` would take, without reading them."""
+        if not experts:
+            return 0
+        weight = self._weight(layer, experts[0], projection)
+        start, stop = min(rows), max(rows) + 1
+        scale = weight.scale
+        extra = scale.tensor.bytes if scale and _needs_scale(weight, start, stop) else 0
+        return len(experts) * (len(weight.span(start, stop)) + extra)
+
+    def _weight(self, layer: int, expert: int, projection: Projection) -> Weight:
+        return self._checkpoint.weights.expert(ExpertKey(layer, expert, projection))
+
+
+def _needs_scale(weight: Weight, start: int, stop: int) -> bool:
+    if weight.scale is None:
+        return False
+    block_rows = weight.scale.block[0]
+    return start // block_rows != (stop - 1) // block_rows

@@ -1,0 +1,110 @@
+"""Rows of weights, from their bytes to float32, wherever they are stored."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from inspector.checkpoint.policy import ReadPolicy
+from inspector.decode.fp8 import decode_block_scaled
+from inspector.decode.numeric import Array, Float32, stored_array, to_float32
+from inspector.layout.scales import ScaleGrid
+from inspector.layout.weights import Weight, stored_span
+from inspector.source.base import Source
+from inspector.source.pool import map_ordered
+
+CHUNK_BYTES: Final = 8 << 20
+"""Stored bytes that are held and decoded at a time: 32 MB as float32 from FP8."""
+
+_READS_AHEAD: Final = 3
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of one weight: `codes` as stored, `values` decoded; `first_row` counts in the weight."""
+
+    codes: Array
+    values: Float32
+    first_row: int
+
+
+class Reader:
+    """Reads weights from a source. Its memory does not grow with what is read."""
+
+    def __init__(self, source: Source, policy: ReadPolicy) -> None:
+        self._source = source
+        self._jobs = min(policy.jobs, _READS_AHEAD)
+
+    def iterate_rows(self, weight: Weight, start: int, stop: int) -> Iterator[Rows]:
+        """Rows `[start, stop)` in pieces that do not cut a block, in order.
+
+        Raises:
+            SourceError: the bytes cannot be obtained.
+            DecodeError: they cannot be decoded.
+        """
+        scale = None if weight.scale is None else self._read_scale(weight.scale)
+        pieces = _pieces(weight, start, stop)
+        codes = map_ordered(
+            lambda piece: self.read_codes(weight, *piece), pieces, jobs=self._jobs
+        )
+        for (first, _), part in zip(pieces, codes, strict=True):
+            if weight.scale is None or scale is None:
+                values = to_float32(part, weight.tensor.dtype)
+            else:
+                values = decode_block_scaled(
+                    part, weight.tensor.dtype, scale, weight.scale.block, first_row=first
+                )
+            yield Rows(part, values, first)
+
+    def read_values(self, weight: Weight, start: int, stop: int) -> Float32:
+        """Rows `[start, stop)` decoded, in one read and one for the scales: `[rows, ...]`."""
+        codes = self.read_codes(weight, start, stop)
+        if weight.scale is None:
+            return to_float32(codes, weight.tensor.dtype)
+        scale = self._read_scale(weight.scale)
+        return decode_block_scaled(
+            codes, weight.tensor.dtype, scale, weight.scale.block, first_row=start
+        )
+
+    def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
+        """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
+        tensor, window = weight.tensor, weight.window
+        content = self._source.read(tensor.shard, weight.span(start, stop))
+        if window is None:
+            shape = (stop - start, *tensor.shape[1:]) if tensor.shape else ()
+            return stored_array(content, tensor.dtype, shape)
+        height = window.rows[1] - window.rows[0] if window.transposed else stop - start
+        page = stored_array(content, tensor.dtype, (height, window.stored_shape[1]))
+        first, last = window.columns
+        if window.transposed:
+            return page[:, first + start : first + stop].T
+        return page[:, first:last]
+
+    def _read_scale(self, grid: ScaleGrid) -> Float32:
+        """The multipliers of a whole weight: `[scale rows, scale columns]`."""
+        tensor, window = grid.tensor, grid.window
+        if window is None:
+            content = self._source.read(tensor.shard, tensor.span)
+            values = to_float32(stored_array(content, tensor.dtype, tensor.shape), tensor.dtype)
+            return values.reshape(values.shape[0] if values.size > 1 else 1, -1)
+        span = stored_span(tensor, window, window.shape, 0, window.shape[0])
+        height = window.rows[1] - window.rows[0]
+        content = self._source.read(tensor.shard, span)
+        page = stored_array(content, tensor.dtype, (height, window.stored_shape[1]))
+        part = page[:, window.columns[0] : window.columns[1]]
+        return to_float32(part.T if window.transposed else part, tensor.dtype)
+
+
+def _pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
+    """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges.
+
+    A transposed window is one piece: any of its rows needs all of its bytes.
+    """
+    if weight.window is not None and weight.window.transposed:
+        return [(start, stop)]
+    row_bytes = max(1, len(weight.span(start, stop)) // max(1, stop - start))
+    step = max(1, CHUNK_BYTES // row_bytes)
+    if weight.scale is not None:
+        block_rows = weight.scale.block[0]
+        step = max(block_rows, step - step % block_rows)
+    edges = [start, *range(start - start % step + step, stop, step), stop]
+    return list(zip(edges[:-1], edges[1:], strict=True)) if stop > start else []

@@ -1,0 +1,171 @@
+"""The signed alignment test: do two experts agree neuron by neuron more than relabelled ones would?
+
+Null: the neurons of the reference are exchangeable, so any of the `m!` ways to relabel them is as
+likely as the one found. Under it the inner product over neurons has an exact mean and variance
+(Hoeffding's combinatorial central limit theorem); no resampling is needed. One-sided: agreement.
+
+An expert is `[k, m]`: k sampled rows of `down_proj [H, m]`, one k-vector for each of m neurons.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+MIN_ROWS_FOR_COMPONENTS: Final = 8
+"""From this many rows on, the strongest shared directions are projected out: one in eight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Experts ready for `z_scores`: `vectors` is `[experts, k, m]`, `grams` `[experts, k, k]`.
+
+    Each row of a vector has mean zero over neurons; `grams` is `X X^T` of each expert.
+    """
+
+    vectors: Float32
+    grams: Float64
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def take(self, experts: npt.NDArray[np.int64]) -> "Prepared":
+        return Prepared(self.vectors[experts], self.grams[experts])
+
+
+def unit_neurons(vectors: Float32) -> Float32:
+    """Each neuron's k-vector to unit norm; a zero vector stays zero. `[..., k, m]`."""
+    norms = np.sqrt(np.einsum("ekm,ekm->em", vectors, vectors))
+    scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+    return vectors * scale[:, None, :]
+
+
+def standard_rows(vectors: Float32) -> Float32:
+    """Each row to mean zero and standard deviation one over neurons; a constant row to zero."""
+    centred = vectors - vectors.mean(axis=2, keepdims=True)
+    deviation = np.sqrt(np.mean(centred * centred, axis=2, keepdims=True))
+    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return np.asarray(centred * scale, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What a layer's references say about how to prepare both sides: `basis` is `[directions, k]`."""
+
+    basis: Float32
+
+    def apply(self, vectors: Float32) -> Prepared:
+        """Project the shared directions out, to unit neurons again, to mean zero again."""
+        kept = vectors
+        if len(self.basis):
+            kept = vectors - np.matmul(self.basis.T, np.matmul(self.basis, vectors))
+        kept = unit_neurons(np.asarray(kept, dtype=np.float32))
+        kept -= kept.mean(axis=2, keepdims=True)
+        return Prepared(kept, np.asarray(np.matmul(kept, kept.transpose(0, 2, 1)), np.float64))
+
+
+def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
+    """Steps 1 to 6 for the references of one layer, `[R, k, m]` raw rows.
+
+    At each neuron index the mean over references is subtracted, which removes a common ancestor and
+    any effect of position. Only here: centring the targets too would erase a layout in which all
+    descend from one reference.
+    """
+    vectors = standard_rows(unit_neurons(raw))
+    if len(vectors) > 1:
+        vectors = vectors - vectors.mean(axis=0, keepdims=True)
+    rows = vectors.shape[1]
+    basis = np.empty((0, rows), dtype=np.float32)
+    if rows >= MIN_ROWS_FOR_COMPONENTS:
+        gram = np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64).sum(axis=0)
+        _, directions = np.linalg.eigh(gram)
+        basis = directions[:, -max(1, rows // 8) :].T.astype(np.float32)
+    preparation = Preparation(basis)
+    return preparation, preparation.apply(vectors)
+
+
+def prepare_targets(raw: Float32, preparation: Preparation) -> Prepared:
+    """Steps 1, 2 and 4 to 6 for target experts, `[E, k, m]` raw rows."""
+    return preparation.apply(standard_rows(unit_neurons(raw)))
+
+
+def z_scores(targets: Prepared, references: Prepared) -> Float64:
+    """z of every target against every reference, `[E, R]`.
+
+    `T = sum_j <t_j, r_j>` has mean 0 and variance `tr(C_t C_r) / (m - 1)` over relabellings, exactly,
+    as the rows of both sides have mean zero. A side without variance (a dead expert) gives z = 0.
+
+    >>> rng = np.random.default_rng(0)
+    >>> raw = rng.standard_normal((3, 8, 64)).astype(np.float32)
+    >>> preparation, references = prepare_references(raw)
+    >>> bool(z_scores(prepare_targets(raw[:1], preparation), references)[0].argmax() == 0)
+    True
+    """
+    neurons = targets.vectors.shape[2]
+    aligned = _flat(targets.vectors) @ _flat(references.vectors).T
+    variance = _flat(targets.grams) @ _flat(references.grams).T / (neurons - 1)
+    deviation = np.sqrt(np.maximum(variance, 0.0))
+    return np.divide(
+        aligned.astype(np.float64), deviation, out=np.zeros_like(deviation), where=deviation > 0
+    )
+
+
+def copy_z(targets: Prepared, references: Prepared) -> Float64:
+    """The z that an exact copy would reach, for each target, `[E]`: the median over references.
+
+    A copy has `T = sqrt(tr C_t tr C_r)`, so this is `sqrt((m - 1) k_eff)`, with the number of rows
+    that are effectively independent read from the data.
+    """
+    neurons = targets.vectors.shape[2]
+    trace_t = np.einsum("ekk->e", targets.grams)
+    trace_r = np.einsum("rkk->r", references.grams)
+    product = _flat(targets.grams) @ _flat(references.grams).T
+    best = np.sqrt(trace_t[:, None] * trace_r[None, :] * (neurons - 1))
+    ratio = np.divide(best, np.sqrt(product), out=np.zeros_like(best), where=product > 0)
+    return np.asarray(np.median(ratio, axis=1), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class PairContrast:
+    """Two references that a target resembles: does it resemble the first more, or need both?
+
+    `contrast_z` is the z of the target against `first - second`; `first_given_second` and its
+    counterpart are the z of what each adds to the other in the regression on both.
+    """
+
+    first: int
+    second: int
+    contrast_z: float
+    first_given_second: float
+    second_given_first: float
+
+
+def pair_contrast(target: Prepared, references: Prepared, first: int, second: int) -> PairContrast:
+    """Contrast two references on one target (`target` has one expert)."""
+    a, b = references.vectors[first], references.vectors[second]
+    along_b = _overlap(a, b) / max(_overlap(b, b), 1e-30)
+    along_a = _overlap(a, b) / max(_overlap(a, a), 1e-30)
+    return PairContrast(
+        first,
+        second,
+        _z_against(target, a - b),
+        _z_against(target, a - np.float32(along_b) * b),
+        _z_against(target, b - np.float32(along_a) * a),
+    )
+
+
+def _z_against(target: Prepared, vector: Float32) -> float:
+    gram = (vector @ vector.T).astype(np.float64)
+    return float(z_scores(target, Prepared(vector[None], gram[None]))[0, 0])
+
+
+def _overlap(first: Float32, second: Float32) -> float:
+    return float(np.sum(first * second, dtype=np.float64))
+
+
+def _flat(arrays: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return arrays.reshape(len(arrays), -1)  # type: ignore[return-value]  # keeps its dtype
