@@ -1,5 +1,6 @@
 """Where a checkpoint's index, its headers and its files disagree: problems, not exceptions."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -35,17 +36,26 @@ def check_index(catalog: Catalog, index: Index, files: Mapping[str, int]) -> lis
         index: the parsed index.
         files: the `.safetensors` files that exist, with their sizes.
     """
-    holder = {row.name: row.shard for row in catalog.rows(catalog.all_rows)}
     named = set(index.weight_map.values())
     found = _check_files(index, named, set(files))
+    as_placed, elsewhere, unplaced = set(), {}, {}
+    for row in catalog.rows(catalog.all_rows):
+        placed = index.weight_map.get(row.name)
+        if placed == row.shard:
+            as_placed.add(row.name)
+        elif placed is None:
+            unplaced[row.name] = row.shard
+        else:
+            elsewhere[row.name] = row.shard
+    readable = set(catalog.shards)
     for name, shard in index.weight_map.items():
-        if shard in files and holder.get(name) != shard:
+        if shard in readable and name not in as_placed:
             found.append(
                 problem(
                     "index_tensor_absent", Place(shard=shard, tensor=name),
                     "the index places a tensor in a shard that lacks it",
                     expected=f"in {shard}",
-                    found=f"in {holder[name]}" if name in holder else "nowhere",
+                    found=f"in {elsewhere[name]}" if name in elsewhere else "nowhere",
                 )
             )  # fmt: skip
     found.extend(
@@ -54,8 +64,7 @@ def check_index(catalog: Catalog, index: Index, files: Mapping[str, int]) -> lis
             "a shard holds a tensor that the index does not name",
             expected="an entry in the weight_map", found="none",
         )
-        for name, shard in holder.items()
-        if name not in index.weight_map
+        for name, shard in unplaced.items()
     )  # fmt: skip
     total = int(catalog.sizes(catalog.all_rows).sum())
     if index.total_size is not None and set(catalog.shards) == named and index.total_size != total:
@@ -70,15 +79,14 @@ def check_index(catalog: Catalog, index: Index, files: Mapping[str, int]) -> lis
 
 
 def _check_files(index: Index, named: set[str], present: set[str]) -> list[Problem]:
-    found = []
-    for shard in sorted(named - present):
-        count = sum(1 for other in index.weight_map.values() if other == shard)
-        found.append(
-            problem(
-                "missing_shard", Place(shard=shard), f"the index places {count} tensors here",
-                expected="the file", found="no such file",
-            )
-        )  # fmt: skip
+    counts = Counter(index.weight_map.values())
+    found = [
+        problem(
+            "missing_shard", Place(shard=shard), f"the index places {counts[shard]} tensors here",
+            expected="the file", found="no such file",
+        )
+        for shard in sorted(named - present)
+    ]  # fmt: skip
     found.extend(
         problem(
             "shard_not_in_index", Place(shard=shard), "no tensor of the index is in this file",

@@ -1,9 +1,10 @@
 """Tensor names as templates and numbers: 290,292 names of one model are 40 templates.
 
-`model.layers.3.mlp.experts.200.up_proj.weight` is the template `model.layers.#.mlp.experts.#.up_proj
-.weight` with the numbers (3, 200). A component is a number where it is all digits without leading
-zeros; `x2` and `007` stay letters. Questions about names are answered once a template, not once a
-name, and the table needs no string a tensor.
+`model.layers.3.mlp.experts.200.up_proj` is the template `model.layers.#.mlp.experts.#.up_proj` with
+the numbers (3, 200). A component is a number where it is at most nine digits without leading zeros;
+`x2` and `007` stay letters, and so does the whole of a name that is not one line of at most
+`MAX_COMPONENTS`. Questions about names are answered once a template, not once a name, and the table
+needs no string a tensor.
 """
 
 import re
@@ -16,6 +17,9 @@ import numpy.typing as npt
 
 Rows = npt.NDArray[np.int64]
 """Row numbers of a table."""
+
+MAX_COMPONENTS: Final = 64
+"""Longer names are not taken apart: one name of a million dots would give every row as many keys."""
 
 _HOLE: Final = "\x00"
 _NUMBER: Final = re.compile(r"\.(0|[1-9][0-9]{0,8})(?=[.\n])")
@@ -52,7 +56,7 @@ class Template:
         ('layers', None, 'mlp')
         """
         if self.holes == 0:
-            return tuple(self.pieces[0].split("."))
+            return tuple(self.pieces[0].split(".", MAX_COMPONENTS - 1))
         return tuple(part if part != _HOLE else None for part in _HOLE.join(self.pieces).split("."))
 
 
@@ -71,7 +75,7 @@ class NameColumns:
         return len(self.template_ids)
 
     def name(self, row: int) -> str:
-        return self.templates[self.template_ids[row]].fill(self.numbers[row].tolist())
+        return self.templates[int(self.template_ids[row])].fill(self.numbers[row].tolist())
 
     def texts(self, rows: Rows) -> list[str]:
         """The names of `rows`, in their order."""
@@ -91,14 +95,16 @@ class NameColumns:
         return int(rows[0]) if len(rows) else None
 
     def natural_order(self) -> Rows:
-        """Rows sorted as a person counts: component by component, numbers by value, before words."""
+        """Rows sorted as a person counts: by component, numbers by value and before words."""
         parts = [template.components() for template in self.templates]
         words = sorted({part for one in parts for part in one if part is not None})
         rank = {word: 2**30 + position for position, word in enumerate(words)}
         depth = max((len(one) for one in parts), default=0)
         keys = np.full((depth, len(self)), -1, dtype=np.int32)
+        by_template = np.argsort(self.template_ids, kind="stable")
+        edges = np.searchsorted(self.template_ids[by_template], np.arange(len(parts) + 1))
         for template_id, components in enumerate(parts):
-            rows = np.flatnonzero(self.template_ids == template_id)
+            rows = by_template[edges[template_id] : edges[template_id + 1]]
             hole = 0
             for position, part in enumerate(components):
                 if part is None:
@@ -132,7 +138,7 @@ def split_name(name: str) -> tuple[Template, tuple[int, ...]]:
     >>> split_name("layers.3.experts.200.w1")
     (Template(pieces=('layers.', '.experts.', '.w1')), (3, 200))
     """
-    if _HOLE in name or "\n" in name:
+    if _HOLE in name or "\n" in name or name.count(".") >= MAX_COMPONENTS:
         return Template((name,)), ()
     line = f".{name}\n"
     numbers = tuple(int(word) for word in _NUMBER.findall(line))
@@ -155,14 +161,21 @@ class NameColumnsBuilder:
     def add(self, names: Sequence[str]) -> None:
         text = "".join([f".{name}\n" for name in names])
         if _HOLE in text or text.count("\n") != len(names):
-            for name in names:
-                template, numbers = split_name(name)
-                self._append([self._id(template)], list(numbers))
+            self._add_each(names)
             return
-        numbers = [int(word) for word in _NUMBER.findall(text)]
         lines = _NUMBER.sub(f".{_HOLE}", text).split("\n")[: len(names)]
-        known = {line: self._id(_template(line)) for line in dict.fromkeys(lines)}
-        self._append([known[line] for line in lines], numbers)
+        distinct = dict.fromkeys(lines)
+        if any(line.count(".") > MAX_COMPONENTS for line in distinct):
+            self._add_each(names)
+            return
+        known = {line: self._id(_template(line)) for line in distinct}
+        self._append([known[line] for line in lines], list(map(int, _NUMBER.findall(text))))
+
+    def _add_each(self, names: Sequence[str]) -> None:
+        """One name at a time: some are hostile to reading them as lines."""
+        parts = [split_name(name) for name in names]
+        ids = [self._id(template) for template, _ in parts]
+        self._append(ids, [number for _, numbers in parts for number in numbers])
 
     def build(self) -> NameColumns:
         templates = tuple(self._ids)

@@ -39,7 +39,10 @@ class TensorRow(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A table of tensors in natural order of their names. `[n]` arrays, one entry a tensor."""
+    """A table of tensors in natural order of their names, equal names in order of their shards.
+
+    `[n]` arrays, one entry a tensor.
+    """
 
     names: NameColumns
     shards: tuple[str, ...]
@@ -124,16 +127,17 @@ class CatalogBuilder:
     def build(self) -> Catalog:
         names = self._names.build()
         columns = np.concatenate([np.empty((5, 0), np.int64), *self._numbers], axis=1)
-        order = names.natural_order()
         shard_names = tuple(sorted(self._shards))
         position = {shard: index for index, shard in enumerate(shard_names)}
         renumbered = np.array([position[shard] for shard in self._shards], dtype=np.int32)
+        by_shard = np.argsort(renumbered[columns[0]], kind="stable")
+        order = by_shard[names.take(by_shard).natural_order()]
         return Catalog(
             names=names.take(order),
             shards=shard_names,
             dtypes=tuple(self._dtypes),
             shapes=tuple(self._shapes),
-            shard_ids=renumbered[columns[0, order]] if len(order) else np.empty(0, np.int32),
+            shard_ids=renumbered[columns[0, order]],
             dtype_ids=columns[1, order].astype(np.uint8),
             shape_ids=columns[2, order].astype(np.int32),
             starts=columns[3, order],

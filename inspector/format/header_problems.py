@@ -5,12 +5,19 @@ difference is on purpose: duplicate keys, which its README forbids and its parse
 """
 
 import json
+import reprlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from inspector.errors import Place, Problem
 from inspector.format.dtypes import DTYPE_BY_CODE
 from inspector.format.rules import problem
+
+MAX_FILE_BYTES: Final = (1 << 63) - 1
+"""No file is longer: file systems and HTTP clients count in signed 64-bit integers."""
 
 _PREFIX_BYTES: Final = 8
 _MAX_SIZE: Final = 1 << 64
@@ -69,14 +76,16 @@ def _load(text: bytes, shard: str, problems: list[Problem]) -> _Pairs | None:
         where = Place(shard=shard, offset=_PREFIX_BYTES + error.start)
         found = f"byte 0x{text[error.start]:02x}"
         message = "the header is not UTF-8"
-        problems.append(
-            problem("header_not_utf8", where, message, expected="UTF-8", found=found)
-        )
+        problems.append(problem("header_not_utf8", where, message, expected="UTF-8", found=found))
         return None
     try:
         value = json.loads(
-            characters, object_pairs_hook=_checked_pairs, parse_constant=_refuse_constant
+            characters,
+            object_pairs_hook=_Pairs,
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
         )
+        msgspec.json.decode(text)  # json lets lone surrogates and 1e999 pass
     except (ValueError, RecursionError) as error:
         position = error.pos if isinstance(error, json.JSONDecodeError) else 0
         offset = _PREFIX_BYTES + len(characters[:position].encode("utf-8"))
@@ -98,12 +107,9 @@ def _load(text: bytes, shard: str, problems: list[Problem]) -> _Pairs | None:
     return value
 
 
-def _checked_pairs(pairs: list[tuple[str, Any]]) -> _Pairs:
-    for key, value in pairs:
-        for text in (key, value):
-            if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
-                raise ValueError(f"a lone surrogate in {text.encode('ascii', 'backslashreplace')!r}")
-    return _Pairs(pairs)
+def _integer(word: str) -> int | float:
+    """A JSON integer as the reference reads it: `-0` is a float to it, so no size."""
+    return -0.0 if word == "-0" else int(word)
 
 
 def _refuse_constant(word: str) -> None:
@@ -119,21 +125,14 @@ def _json_kind(value: object) -> str:
     return kinds[type(value)]
 
 
-def _report_duplicates(
-    pairs: _Pairs, shard: str, inside: str, problems: list[Problem]
-) -> None:
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            message = f"the key {key!r} occurs twice" + (f" in {inside!r}" if inside else "")
-            tensor = inside or key
-            problems.append(
-                problem(
-                    "duplicate_key", Place(shard=shard, tensor=tensor), message,
-                    expected="one", found=sum(1 for other, _ in pairs if other == key),
-                )
-            )  # fmt: skip
-        seen.add(key)
+def _report_duplicates(pairs: _Pairs, shard: str, inside: str, problems: list[Problem]) -> None:
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
+            message = f"the key {key!r} occurs more than once" + (
+                f" in {inside!r}" if inside else ""
+            )
+            where = Place(shard=shard, tensor=inside or key)
+            problems.append(problem("duplicate_key", where, message, expected="one", found=count))
 
 
 def _metadata(value: object, shard: str, problems: list[Problem]) -> dict[str, str] | None:
@@ -149,7 +148,8 @@ def _metadata(value: object, shard: str, problems: list[Problem]) -> dict[str, s
     _report_duplicates(value, shard, "__metadata__", problems)
     wrong = [key for key, item in value if not isinstance(item, str)]
     if wrong:
-        found = ", ".join(f"{key!r}: {_json_kind(dict(value)[key])}" for key in wrong[:3])
+        kinds = {key: _json_kind(item) for key, item in value}
+        found = ", ".join(f"{key!r}: {kinds[key]}" for key in wrong[:3])
         problems.append(
             problem("metadata_not_strings", where, message, expected=expected, found=found)
         )
@@ -161,9 +161,7 @@ def _entry(name: str, value: object, shard: str, problems: list[Problem]) -> Raw
     where = Place(shard=shard, tensor=name)
 
     def malformed(message: str, expected: str, found: object) -> None:
-        problems.append(
-            problem("malformed_entry", where, message, expected=expected, found=found)
-        )
+        problems.append(problem("malformed_entry", where, message, expected=expected, found=found))
 
     if not isinstance(value, _Pairs):
         malformed("the entry is not an object", "an object", f"a JSON {_json_kind(value)}")
@@ -179,16 +177,18 @@ def _entry(name: str, value: object, shard: str, problems: list[Problem]) -> Raw
         malformed("the dtype is not a string", "a string", f"a JSON {_json_kind(dtype)}")
         return None
     if not _is_sizes(shape):
-        malformed("the shape is not a list of sizes", "integers from 0 to 2^64 - 1", shape)
+        malformed(
+            "the shape is not a list of sizes", "integers from 0 to 2^64 - 1", reprlib.repr(shape)
+        )
         return None
     if not _is_sizes(offsets) or len(offsets) != 2:
-        malformed("data_offsets is not a pair of sizes", "two integers", offsets)
+        malformed("data_offsets is not a pair of sizes", "two integers", reprlib.repr(offsets))
         return None
     if dtype not in DTYPE_BY_CODE:
         message = "the dtype is not one of the 22 codes"
         expected = "a safetensors dtype"
         problems.append(
-            problem("unknown_dtype", where, message, expected=expected, found=repr(dtype))
+            problem("unknown_dtype", where, message, expected=expected, found=reprlib.repr(dtype))
         )
     return RawEntry(name, dtype, tuple(shape), offsets[0], offsets[1])
 
@@ -268,9 +268,9 @@ def _check_coverage(
                 problem("overlap", where, message, expected=data_start + cursor, found=where.offset)
             )
         cursor = max(cursor, entry.stop)
-    if file_size is None:
-        return
     stop = data_start + cursor
+    if file_size is None:
+        file_size = min(stop, MAX_FILE_BYTES)
     where = Place(shard=shard, offset=min(stop, file_size))
     if stop > file_size:
         message = "the file ends before the last tensor"

@@ -4,12 +4,14 @@ Source: huggingface_hub's serialization docs and transformers' `load_sharded_che
 names are labels here: nothing is read out of them but whether they stay inside the checkpoint.
 """
 
+import json
+from collections import Counter
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 import msgspec
 
-from inspector.errors import FormatError, Place
+from inspector.errors import FormatError, Place, Problem
 from inspector.format.rules import problem
 
 INDEX_NAME: Final = "model.safetensors.index.json"
@@ -43,46 +45,78 @@ def parse_index(text: bytes, *, file: str) -> Index:
     """An index from its JSON.
 
     Raises:
-        FormatError: not JSON, no `weight_map`, or a shard name that leaves the checkpoint.
+        FormatError: not JSON, no `weight_map`, a tensor placed twice, or a shard name that leaves
+            the checkpoint.
     """
     try:
         document = msgspec.json.decode(text, type=_IndexDocument)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        problems = [] if _is_plain(text, document) else _duplicates(text, file)
+    except (ValueError, RecursionError) as error:
+        message = "the index cannot be read"
+        expected = "an object with a weight_map of strings"
         raise FormatError(
-            [
-                problem(
-                    "index_not_json", Place(shard=file), "the index cannot be read",
-                    expected="an object with a weight_map of strings", found=str(error),
-                )
-            ]
-        ) from error  # fmt: skip
-    unsafe = [name for name in sorted(set(document.weight_map.values())) if not is_safe_shard(name)]
-    if unsafe:
-        raise FormatError(
-            [
-                problem(
-                    "unsafe_shard_name", Place(shard=file),
-                    "the index names a file outside the checkpoint",
-                    expected="a relative path without '..' or a scheme", found=repr(name),
-                )
-                for name in unsafe
-            ]
-        )  # fmt: skip
+            [problem("index_not_json", Place(shard=file), message, expected=expected, found=error)]
+        ) from error
+    for name in sorted(set(document.weight_map.values())):
+        if not is_safe_shard(name):
+            message = "the index names a file outside the checkpoint"
+            expected = "a relative path without '..' or a scheme"
+            where = Place(shard=file)
+            problems.append(
+                problem("unsafe_shard_name", where, message, expected=expected, found=repr(name))
+            )
+    if problems:
+        raise FormatError(problems)
     declared = (document.metadata or {}).get("total_size")
-    total_size = int(declared) if isinstance(declared, int | float) else None
-    return Index(file, document.weight_map, total_size)
+    if isinstance(declared, bool) or not isinstance(declared, int | float):
+        declared = None
+    return Index(file, document.weight_map, None if declared is None else int(declared))
+
+
+def _is_plain(text: bytes, document: _IndexDocument) -> bool:
+    """Whether there are quotes for the strings that were decoded and no more: no key is twice."""
+    if b"\\" in text:
+        return False
+    strings = 1 + 2 * len(document.weight_map)
+    if document.metadata is not None:
+        strings += 1 + _string_count(document.metadata)
+    return text.count(b'"') == 2 * strings
+
+
+def _string_count(value: object) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_string_count(item) for item in value.values())
+    if isinstance(value, list):
+        return sum(_string_count(item) for item in value)
+    return isinstance(value, str)
+
+
+def _duplicates(text: bytes, file: str) -> list[Problem]:
+    """Tensors that the index places twice: a reader would keep the last in silence."""
+    found = []
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                where = Place(shard=file, tensor=key)
+                message = f"the key {key!r} occurs more than once"
+                found.append(problem("duplicate_key", where, message, expected="one", found=count))
+        return dict(pairs)
+
+    json.loads(text.decode("utf-8"), object_pairs_hook=check)
+    return found
 
 
 def is_safe_shard(name: str) -> bool:
     """Whether a shard name is a plain relative path below the checkpoint.
 
-    >>> [is_safe_shard(n) for n in ("a/b.safetensors", "../x", "/etc/passwd", "https://h/x", "a\\\\b")]
+    >>> [is_safe_shard(n) for n in ("a/b.safetensors", "../x", "/etc/passwd", "https://h/x", ".")]
     [True, False, False, False, False]
     """
     parts = PurePosixPath(name).parts
     unsafe_letters = ("\\", ":", "\x00", "?", "#", "%")
     return (
-        bool(name)
+        bool(parts)
         and not name.startswith(("/", "~"))
         and ".." not in parts
         and not any(letter in name for letter in unsafe_letters)

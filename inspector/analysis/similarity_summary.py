@@ -1,0 +1,87 @@
+"""The answer of expert matching in one line, and its document."""
+
+from collections import Counter
+
+from inspector.analysis.expert_match import (
+    ALPHA,
+    EXCLUDED_COSINE,
+    EXCLUDED_FRACTION,
+    MatchResult,
+)
+from inspector.analysis.expert_report import (
+    CalibrationFacts,
+    ErrorBudget,
+    Excluded,
+    SimilarityDocument,
+    Verdict,
+)
+from inspector.analysis.report import Cost, Model
+from inspector.errors import Problem
+from inspector.stats.calibration import Calibrated
+
+NULL = "references of other layers"
+
+_WORDS = {
+    Verdict.NO_EVIDENCE: "no evidence of descent for",
+    Verdict.AMBIGUOUS_PARENT: "an ambiguous parent for",
+    Verdict.INCONCLUSIVE: "undecided:",
+    Verdict.DEGENERATE: "all zero or NaN:",
+}
+
+
+def summarise(result: MatchResult, model: Model, ref: Model) -> str:
+    """One line: how many descend, by which layout, what of the rest, and whether to believe it."""
+    verdicts = Counter(match.verdict for match in result.experts)
+    total = len(result.experts)
+    names = f"{model.location} against {ref.location}"
+    if result.calibration.status is Calibrated.UNCALIBRATED:
+        return f"{names}: the null is not calibrated, so no verdict is given on {total:,} experts"
+    parts = [f"{verdicts[Verdict.DESCENDANT]:,} of {total:,} experts descend from reference experts"]
+    parts += [f"{words} {verdicts[verdict]:,}" for verdict, words in _WORDS.items() if verdicts[verdict]]
+    maps = Counter(layer.layout.map for layer in result.layers if layer.layout)
+    if maps:
+        name, count = maps.most_common(1)[0]
+        parts.append(f"layout {name} in {count} of {len(result.layers)} layers")
+    if result.calibration.status is Calibrated.INSUFFICIENT:
+        parts.append(f"calibration insufficient ({result.calibration.tests:,} tests)")
+    return f"{names}: " + "; ".join(parts)
+
+
+def similarity_document(
+    result: MatchResult,
+    model: Model,
+    ref: Model,
+    cost: Cost,
+    findings: list[Problem],
+    *,
+    seed: int,
+) -> SimilarityDocument:
+    """The JSON document of a match."""
+    calibration = result.calibration
+    return SimilarityDocument(
+        schema="s1inspect/expert-similarity/1",
+        model=model,
+        ref=ref,
+        cost=cost,
+        findings=findings,
+        seed=seed,
+        summary=summarise(result, model, ref),
+        calibration=CalibrationFacts(
+            null=NULL,
+            status=str(calibration.status),
+            tests=calibration.tests,
+            ks=calibration.ks,
+            sd=calibration.sd,
+            inflation=calibration.inflation,
+        ),
+        budget=ErrorBudget(
+            hypotheses=result.hypotheses,
+            alpha=ALPHA,
+            excluded=[
+                Excluded(relation="aligned cosine", at_least=EXCLUDED_COSINE),
+                Excluded(relation="retained fraction", at_least=EXCLUDED_FRACTION),
+            ],
+        ),
+        layers=result.layers,
+        experts=result.experts,
+    )

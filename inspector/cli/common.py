@@ -1,0 +1,72 @@
+"""What every command does with its input options: open the checkpoint, read numbers out of text."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from inspector.checkpoint import Checkpoint, ReadPolicy, open_checkpoint
+from inspector.cli.output import OutputOptions, say_cost
+from inspector.cli.progress import progress_bar
+from inspector.errors import UsageError
+from inspector.layout.select import parse_numbers
+from inspector.source.base import Ledger
+
+__all__ = ["InputOptions", "OutputOptions", "finish", "opened", "parse_bytes"]
+
+_UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """The options that say what to read, as typed."""
+
+    model: str
+    revision: str | None
+    jobs: int
+    max_bytes: str | None
+    layers: str | None
+    experts: str | None
+
+    @property
+    def layer_numbers(self) -> frozenset[int] | None:
+        return None if self.layers is None else parse_numbers(self.layers, option="--layers")
+
+    @property
+    def expert_numbers(self) -> frozenset[int] | None:
+        return None if self.experts is None else parse_numbers(self.experts, option="--experts")
+
+    @property
+    def byte_budget(self) -> int | None:
+        return None if self.max_bytes is None else parse_bytes(self.max_bytes)
+
+
+@contextmanager
+def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[Checkpoint]:
+    """The model's checkpoint, with a progress bar where there is a terminal."""
+    with progress_bar() as progress:
+        policy = ReadPolicy(options.jobs, options.byte_budget, progress)
+        with open_checkpoint(
+            options.model, revision=options.revision, policy=policy, ledger=ledger
+        ) as checkpoint:
+            yield checkpoint
+
+
+def finish(checkpoint: Checkpoint) -> None:
+    """The cost line."""
+    catalog = checkpoint.catalog
+    stored = int(catalog.sizes(catalog.all_rows).sum())
+    say_cost(checkpoint.cost, stored, checkpoint.source.commit, remote=checkpoint.is_remote)
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes, with a decimal unit or none.
+
+    >>> parse_bytes("500MB"), parse_bytes("1.5 g")
+    (500000000, 1500000000)
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
+    if found is None:
+        raise UsageError(f"--max-bytes {text!r}: not a number of bytes", hint="examples: 500MB 2GB 1000000")
+    return int(float(found[1]) * _UNITS[found[2]])

@@ -1,0 +1,169 @@
+"""`dequant`: find the weights, decode them once, report and export on the way."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from inspector.analysis.listing import in_layers_and_experts
+from inspector.analysis.values import Output, WeightValues, examine_weight
+from inspector.checkpoint import Checkpoint
+from inspector.cli.common import InputOptions, OutputOptions, finish, opened
+from inspector.cli.options import ExportDtype
+from inspector.cli.output import atomic_file, say, write_view
+from inspector.decode.numeric import Float32
+from inspector.errors import NameNotFound, UsageError
+from inspector.layout.select import not_found, select_one_place
+from inspector.layout.weights import Weight
+from inspector.render.export import export_header, export_values, overflowed
+from inspector.render.values import Preview, values_view
+from inspector.version import __version__
+
+_PREVIEW_ROWS: Final = 4
+_PREVIEW_COLUMNS: Final = 6
+_PREVIEWED: Final = 3
+
+Sink = Callable[[Weight, Float32], None]
+
+
+def run(
+    inputs: InputOptions,
+    outputs: OutputOptions,
+    targets: Sequence[str],
+    *,
+    rows: str | None,
+    file: str | None,
+    dtype: ExportDtype,
+) -> None:
+    """Decode the weights that the targets name; `file` is the export."""
+    outputs.resolved()
+    if file is not None and not file.endswith(".safetensors"):
+        raise UsageError(f"--output {file}: an export is a .safetensors file")
+    with opened(inputs) as checkpoint, ExitStack() as stack:
+        chosen = [(weight, _rows_of(weight, rows)) for weight in _find_weights(checkpoint, inputs, targets)]
+        sink = None
+        if file is not None:
+            sink = stack.enter_context(_export(Path(file), chosen, dtype, checkpoint))
+        previews: list[Preview] = []
+        found = [_examine(checkpoint, weight, span, sink, previews) for weight, span in chosen]
+        stack.close()
+        written = None
+        if file is not None:
+            written = Output(path=file, dtype=dtype.value, bytes=Path(file).stat().st_size)
+        view = values_view(
+            found, previews, written, checkpoint.model, checkpoint.cost, checkpoint.problems
+        )
+    write_view(view, outputs, checkpoint.problems)
+    if written is not None:
+        say(f"wrote {written.path}: {len(found)} tensors, {written.dtype}, {written.bytes:,} bytes")
+    finish(checkpoint)
+
+
+def _examine(
+    checkpoint: Checkpoint,
+    weight: Weight,
+    rows: tuple[int, int],
+    sink: Sink | None,
+    previews: list[Preview],
+) -> WeightValues:
+    first: list[Float32] = []
+
+    def take(weight: Weight, values: Float32) -> None:
+        if not first:
+            first.append(values)
+        if sink is not None:
+            sink(weight, values)
+
+    found = examine_weight(weight, checkpoint.reader, rows, take)
+    if first and len(previews) < _PREVIEWED:
+        table = first[0].reshape(len(first[0]), -1) if first[0].ndim else first[0].reshape(1, 1)
+        if first[0].ndim == 1:
+            table = table.T
+        corner = table[:_PREVIEW_ROWS, :_PREVIEW_COLUMNS]
+        previews.append(Preview(weight.name, corner.tolist()))
+    return found
+
+
+def _find_weights(
+    checkpoint: Checkpoint, inputs: InputOptions, targets: Sequence[str]
+) -> list[Weight]:
+    """The weights of all targets, each once: stored ones, else experts inside fused tensors."""
+    book = checkpoint.weights
+    found: dict[str, Weight] = {}
+    for target in targets:
+        rows = select_one_place(book.catalog.names, target)
+        rows = in_layers_and_experts(
+            book.catalog, rows, inputs.layer_numbers, inputs.expert_numbers
+        )
+        weights = list(book.stored_weights(rows))
+        if len(rows) and not weights:
+            name = book.catalog.names.name(int(rows[0]))
+            raise NameNotFound(f"{name} is a scale", hint="name the weight; its scale goes with it")
+        if not weights:
+            weights = list(book.fused_weights(select_one_place(book.fused_names(), target)))
+        if not weights:
+            names = book.fused_names() if len(book.fused_names()) else book.catalog.names
+            raise not_found(names, target, checkpoint.source.location)
+        found |= {weight.name: weight for weight in weights}
+    return list(found.values())
+
+
+def _rows_of(weight: Weight, text: str | None) -> tuple[int, int]:
+    """`A:B` as rows of a weight, each side optional."""
+    if text is None:
+        return 0, weight.rows
+    match = re.fullmatch(r"(\d*):(\d*)", text.strip())
+    if match is None:
+        raise UsageError(f"--rows {text!r}: not A:B", hint="--rows 0:128 are rows 0 to 127")
+    start = int(match[1] or 0)
+    stop = int(match[2] or weight.rows)
+    if not start < stop <= weight.rows:
+        raise UsageError(f"--rows {text}: {weight.name} has rows 0:{weight.rows}")
+    return start, stop
+
+
+@contextmanager
+def _export(
+    path: Path,
+    chosen: Sequence[tuple[Weight, tuple[int, int]]],
+    dtype: ExportDtype,
+    checkpoint: Checkpoint,
+) -> Iterator[Sink]:
+    """A sink that writes values as they come, to a file that appears when all have."""
+    shapes = [
+        (weight.name, (stop - start, *weight.shape[1:]) if weight.shape else ())
+        for weight, (start, stop) in chosen
+    ]
+    header = export_header(shapes, dtype.value, _provenance(checkpoint, chosen))
+    lost: dict[str, int] = {}
+    with atomic_file(path) as file:
+        file.write(header)
+
+        def sink(weight: Weight, values: Float32) -> None:
+            beyond = overflowed(values, dtype.value)
+            if beyond:
+                lost[weight.name] = lost.get(weight.name, 0) + beyond
+            file.write(export_values(values, dtype.value))
+
+        yield sink
+    for name, count in lost.items():
+        say(f"warning: {count:,} values of {name} are infinite as {dtype.value}")
+
+
+def _provenance(
+    checkpoint: Checkpoint, chosen: Sequence[tuple[Weight, tuple[int, int]]]
+) -> dict[str, str]:
+    facts = {
+        "format": "pt",
+        "tool": f"s1inspect {__version__}",
+        "source": checkpoint.source.location,
+        "commit": checkpoint.source.commit or "",
+    }
+    for weight, (start, stop) in chosen:
+        scale = f" x {weight.scale.tensor.name}" if weight.scale else ""
+        rows = "" if (start, stop) == (0, weight.rows) else f" rows {start}:{stop}"
+        facts[f"from.{weight.name}"] = f"{weight.tensor.dtype} {weight.tensor.name}{scale}{rows}"
+    return facts
+
+

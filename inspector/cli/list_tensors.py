@@ -1,0 +1,67 @@
+"""`list-tensors`: select, sort, show."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inspector.analysis.listing import Grouping, in_layers_and_experts, list_tensors
+from inspector.catalog import Catalog
+from inspector.catalog.names import Rows
+from inspector.cli.common import InputOptions, OutputOptions, finish, opened
+from inspector.cli.options import By, SortKey
+from inspector.cli.output import write_view
+from inspector.layout.select import not_found, select
+from inspector.render.listing import listing_view
+
+
+def run(
+    inputs: InputOptions,
+    outputs: OutputOptions,
+    patterns: Sequence[str],
+    *,
+    flat: bool,
+    by: By | None,
+    sort: SortKey,
+    limit: int | None,
+) -> None:
+    """List the tensors that any pattern selects, or all."""
+    outputs.resolved()
+    with opened(inputs) as checkpoint:
+        catalog = checkpoint.catalog
+        rows = _selected(catalog, patterns, checkpoint.source.location)
+        rows = in_layers_and_experts(catalog, rows, inputs.layer_numbers, inputs.expert_numbers)
+        view = listing_view(
+            list_tensors(catalog, _sorted(catalog, rows, sort)),
+            checkpoint.model,
+            checkpoint.cost,
+            checkpoint.problems,
+            by=None if by is None else Grouping(by.value),
+            flat=flat,
+            limit=limit,
+        )
+    write_view(view, outputs, checkpoint.problems)
+    finish(checkpoint)
+
+
+def _selected(catalog: Catalog, patterns: Sequence[str], where: str) -> Rows:
+    if not patterns:
+        return catalog.all_rows
+    found = []
+    for pattern in patterns:
+        rows = select(catalog.names, pattern)
+        if not len(rows):
+            raise not_found(catalog.names, pattern, where)
+        found.append(rows)
+    return np.unique(np.concatenate(found))
+
+
+def _sorted(catalog: Catalog, rows: Rows, key: SortKey) -> Rows:
+    match key:
+        case SortKey.BYTES:
+            return rows[np.argsort(-catalog.sizes(rows), kind="stable")]
+        case SortKey.COUNT:
+            return rows[np.argsort(-catalog.counts(rows), kind="stable")]
+        case SortKey.SHARD:
+            return rows[np.lexsort((catalog.starts[rows], catalog.shard_ids[rows]))]
+        case _:
+            return rows

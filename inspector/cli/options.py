@@ -1,0 +1,117 @@
+"""Arguments that commands share, each defined once. Imports nothing but typer."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+DEFAULT_MODEL: Final = "internlm/Intern-S1-Pro"
+ALIASES_HELP: Final = "s1-pro, s1, qwen3 or qwen3-vl"
+
+_INPUT: Final = "Input"
+_OUTPUT: Final = "Output"
+_SELECTION: Final = "Selection"
+
+
+class Format(StrEnum):
+    """How a report is written."""
+
+    AUTO = "auto"
+    TABLE = "table"
+    TSV = "tsv"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    MD = "md"
+    HTML = "html"
+
+
+class By(StrEnum):
+    """What totals are grouped by."""
+
+    DTYPE = "dtype"
+    LAYER = "layer"
+    MODULE = "module"
+    SHARD = "shard"
+
+
+class SortKey(StrEnum):
+    """What rows are sorted by; numbers largest first."""
+
+    NAME = "name"
+    BYTES = "bytes"
+    COUNT = "count"
+    SHARD = "shard"
+
+
+class ExportDtype(StrEnum):
+    """What decoded values are written as."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", envvar="S1INSPECT_MODEL", metavar="CHECKPOINT", rich_help_panel=_INPUT,
+        help="Directory, .safetensors or .index.json file, org/name[@rev], hf:// or http(s):// URL, "
+        f"or an alias: {ALIASES_HELP}.",
+    ),
+]  # fmt: skip
+Reference = Annotated[
+    str,
+    typer.Option(
+        "--ref", "-r", metavar="CHECKPOINT", rich_help_panel=_INPUT,
+        help="The checkpoint to match against, named as --model is.",
+    ),
+]  # fmt: skip
+Revision = Annotated[
+    str | None,
+    typer.Option(metavar="REV", rich_help_panel=_INPUT, help="Branch, tag or commit of --model on the hub."),
+]  # fmt: skip
+Jobs = Annotated[
+    int,
+    typer.Option(min=1, max=256, rich_help_panel=_INPUT, help="Concurrent reads over a network."),
+]
+MaxBytes = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BYTES", rich_help_panel=_INPUT,
+        help="Stop before reading more than this, for example 500MB.",
+    ),
+]  # fmt: skip
+Layers = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBERS", rich_help_panel=_SELECTION, help="Only these layers: 3, 0..7 or 1,5."),
+]  # fmt: skip
+Experts = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBERS", rich_help_panel=_SELECTION, help="Only these experts: 200 or 0..7."),
+]  # fmt: skip
+Limit = Annotated[
+    int | None,
+    typer.Option(min=0, rich_help_panel=_OUTPUT, help="Show at most so many rows."),
+]
+OutputFormat = Annotated[
+    Format,
+    typer.Option(
+        "--format", "-f", rich_help_panel=_OUTPUT,
+        help="Output format; auto is a table on a terminal and TSV elsewhere.",
+    ),
+]  # fmt: skip
+Json = Annotated[
+    bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="The same as --format json.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", rich_help_panel=_OUTPUT, help="Print names only.")
+]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", dir_okay=False, rich_help_panel=_OUTPUT,
+        help="Write the report to FILE; its suffix says the format.",
+    ),
+]  # fmt: skip

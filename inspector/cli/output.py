@@ -1,0 +1,174 @@
+"""Where a view goes: stdout or a file that appears whole or not at all; the rest on stderr."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from inspector.analysis.report import Cost
+from inspector.cli.options import Format
+from inspector.errors import Problem, Severity, UsageError
+from inspector.render.page import render_page
+from inspector.render.tables import render_csv, render_jsonl, render_markdown, render_tsv
+from inspector.render.text import decimal_bytes, escape
+from inspector.render.view import View
+
+_SHOWN_FINDINGS: Final = 5
+_BY_SUFFIX: Final = {
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+    ".md": Format.MD,
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".txt": Format.TABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What a person asked of the output. `file` None is stdout."""
+
+    format: Format
+    json: bool
+    quiet: bool
+    file: Path | None
+
+    def resolved(self) -> Format:
+        """The format, where it was left to circumstances."""
+        if self.json and self.format not in (Format.AUTO, Format.JSON):
+            raise UsageError(f"--json and --format {self.format} contradict each other")
+        if self.json:
+            return Format.JSON
+        if self.format is not Format.AUTO:
+            return self.format
+        if self.file is not None:
+            return _BY_SUFFIX.get(self.file.suffix.lower(), Format.TSV)
+        return Format.TABLE if sys.stdout.isatty() else Format.TSV
+
+
+def write_view(view: View, options: OutputOptions, findings: Sequence[Problem]) -> None:
+    """Write a report, then what was found wrong on the way."""
+    pieces = _pieces(view, options)
+    if options.file is None:
+        write_text(sys.stdout, pieces)
+    else:
+        with atomic_file(options.file) as file:
+            for piece in pieces:
+                file.write(piece.encode())
+    say_findings(findings)
+
+
+def write_text(stream: IO[str], pieces: Iterable[str]) -> None:
+    """Write to a stream whose encoding may lack letters: those are escaped, never an error."""
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    for piece in pieces:
+        stream.write(piece)
+    stream.flush()
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name when it is complete; on any error nothing is left behind.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def say(line: str) -> None:
+    """One line on stderr, its foreign text made safe."""
+    print(escape(line), file=sys.stderr)
+
+
+def say_findings(findings: Sequence[Problem]) -> None:
+    """The worst findings, and how many more there are."""
+    order = list(Severity)
+    for found in sorted(findings, key=lambda one: order.index(one.severity))[:_SHOWN_FINDINGS]:
+        say(f"{found.severity}: {found} [{found.rule}]")
+    more = len(findings) - _SHOWN_FINDINGS
+    if more > 0:
+        say(f"... and {more:,} more findings (all are in --json)")
+
+
+def say_cost(cost: Cost, stored_bytes: int, commit: str | None, *, remote: bool) -> None:
+    """What the answer took: `184 requests, 40.9 MB read (0.0044 % of 919 GB), 1.9 s`."""
+    unit = "request" if remote else "read"
+    share = f" ({_percent(cost.bytes / stored_bytes)} of {decimal_bytes(stored_bytes)})" if stored_bytes else ""
+    at = f", commit {commit[:8]}" if commit else ""
+    plural = "" if cost.requests == 1 else "s"
+    say(
+        f"{cost.requests:,} {unit}{plural}, {decimal_bytes(cost.bytes)} read{share}, "
+        f"{cost.seconds:.1f} s{at}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _pieces(view: View, options: OutputOptions) -> Iterator[str]:
+    if options.quiet:
+        return (f"{escape(name)}\n" for name in view.names())
+    match options.resolved():
+        case Format.JSON:
+            return view.document()
+        case Format.JSONL:
+            return render_jsonl(view.rows())
+        case Format.CSV:
+            return render_csv(view.rows())
+        case Format.TSV:
+            return render_tsv(view.rows())
+        case Format.MD:
+            return _markdown(view)
+        case Format.HTML:
+            lines = (view.headline, *view.footer)
+            return render_page("s1inspect", lines, view.tables(), view.document())
+        case _:
+            return _terminal(view, to_file=options.file is not None)
+
+
+def _markdown(view: View) -> Iterator[str]:
+    yield f"{escape(view.headline)}\n\n"
+    for table in view.tables():
+        yield from render_markdown(table)
+        yield "\n"
+    for line in view.footer:
+        yield f"{escape(line)}\n"
+
+
+def _terminal(view: View, *, to_file: bool) -> Iterator[str]:
+    from rich.console import Console
+
+    from inspector.render.terminal import render_terminal
+
+    console = Console(no_color=True, width=120) if to_file else Console(highlight=False)
+    yield f"{escape(view.headline)}\n\n"
+    for table in view.tables():
+        yield from render_terminal(table, console)
+        yield "\n"
+    for line in view.footer:
+        yield f"{escape(line)}\n"

@@ -1,0 +1,55 @@
+"""The JSON document: one a run, its long list streamed, its schema made from its type."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from inspector.analysis.report import Document
+
+_ENCODER = msgspec.json.Encoder()
+_CHUNK = 4096
+
+
+def render_json(document: Document, rows: Iterable[msgspec.Struct] | None = None) -> Iterator[str]:
+    """The document on lines of its own for each row of its last field.
+
+    Args:
+        document: with its last field, a list, empty where `rows` is given.
+        rows: what that list holds, taken as they are needed.
+    """
+    head = _ENCODER.encode(document).decode()
+    if rows is None:
+        rows = getattr(document, document.__struct_fields__[-1])
+        head = _ENCODER.encode(_emptied(document)).decode()
+    if not head.endswith("[]}"):
+        raise ValueError(f"the last field of {type(document).__name__} is not an empty list")
+    yield head[:-2]
+    remaining = iter(rows)
+    separator = "\n"
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield separator + _ENCODER.encode_lines(chunk).decode().rstrip("\n").replace("\n", ",\n")
+        separator = ",\n"
+    yield "\n]}\n"
+
+
+def schema_of(document_type: type[Document], name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a document type."""
+    (schema,), components = msgspec.json.schema_components(
+        [document_type], ref_template="#/$defs/{name}"
+    )
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"s1inspect/{name}/1",
+        **schema,
+        "$defs": components,
+    }
+
+
+def _emptied(document: Document) -> Document:
+    fields = {name: getattr(document, name) for name in document.__struct_fields__}
+    fields[document.__struct_fields__[-1]] = []
+    return type(document)(**fields)
+
+

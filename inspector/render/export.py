@@ -1,0 +1,56 @@
+"""Decoded weights as a safetensors file, in pieces: the header first, then values as they come."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import ml_dtypes
+import msgspec
+import numpy as np
+
+from inspector.decode.numeric import Float32
+from inspector.errors import UsageError
+
+EXPORT_DTYPES: Final = {
+    "float32": ("F32", np.dtype("<f4")),
+    "bfloat16": ("BF16", np.dtype(ml_dtypes.bfloat16)),
+    "float16": ("F16", np.dtype("<f2")),
+}
+"""Name of `--dtype` -> the code in the file, and numpy's dtype."""
+
+
+def export_header(
+    shapes: Sequence[tuple[str, tuple[int, ...]]], dtype: str, metadata: Mapping[str, str]
+) -> bytes:
+    """The first bytes of the file: length and header, padded to 8, for tensors in this order.
+
+    Raises:
+        UsageError: two tensors of one name.
+    """
+    code, numpy_dtype = EXPORT_DTYPES[dtype]
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    position = 0
+    for name, shape in shapes:
+        if name in header:
+            raise UsageError(f"{name} is selected twice; a file holds a name once")
+        size = int(np.prod(shape, dtype=np.int64)) * numpy_dtype.itemsize
+        header[name] = {"dtype": code, "shape": shape, "data_offsets": [position, position + size]}
+        position += size
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def export_values(values: Float32, dtype: str) -> bytes:
+    """Values in the dtype of the file, row-major, little-endian."""
+    _, numpy_dtype = EXPORT_DTYPES[dtype]
+    return np.ascontiguousarray(values).astype(numpy_dtype, copy=False).tobytes()
+
+
+def overflowed(values: Float32, dtype: str) -> int:
+    """How many finite values become infinite in the dtype of the file."""
+    _, numpy_dtype = EXPORT_DTYPES[dtype]
+    if dtype == "float32":
+        return 0
+    with np.errstate(over="ignore"):
+        narrow = values.astype(numpy_dtype)
+    return int(np.count_nonzero(np.isinf(narrow) & np.isfinite(values)))

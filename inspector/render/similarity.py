@@ -1,0 +1,126 @@
+"""The view of expert matching: the answer first, then layers, then experts."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from inspector.analysis.expert_report import ExpertMatch, LayerMatch, SimilarityDocument
+from inspector.render.document import render_json
+from inspector.render.tables import Column, Table
+from inspector.render.view import View
+
+_MANY_EXPERTS = 128
+
+
+def similarity_view(document: SimilarityDocument, *, limit: int | None) -> View:
+    """The view of a match; `limit` bounds the experts that are shown."""
+    shown = document.experts[:limit]
+
+    def tables() -> list[Table]:
+        found = [_layer_table(document.layers)]
+        if limit is not None or len(document.experts) <= _MANY_EXPERTS:
+            found.append(_expert_table(shown))
+        return found
+
+    hidden = len(document.experts) - len(shown)
+    return View(
+        headline=document.summary,
+        tables=tables,
+        rows=lambda: _expert_rows(shown),
+        names=lambda: (_name(match) for match in shown),
+        document=lambda: render_json(document),
+        footer=(*_notes(document), *((f"{hidden:,} more experts (--limit)",) if hidden else ())),
+    )
+
+
+def _name(match: ExpertMatch) -> str:
+    return f"layers.{match.layer}.mlp.experts.{match.expert}"
+
+
+def _layer_table(layers: Sequence[LayerMatch]) -> Table:
+    totals: Counter[str] = Counter()
+    for layer in layers:
+        totals.update(layer.verdicts)
+    verdicts = [verdict for verdict, _ in totals.most_common()]
+    columns = [
+        Column("layer", right=True),
+        Column("layout"),
+        Column("hits", right=True),
+        Column("log10_p", right=True, show=lambda value: f"{value:.1f}"),
+        *(Column(verdict, right=True) for verdict in verdicts),
+    ]
+    rows = [
+        (
+            layer.layer,
+            layer.layout.map if layer.layout else None,
+            layer.layout.hits if layer.layout else None,
+            layer.layout.log10_p if layer.layout else None,
+            *(layer.verdicts.get(verdict, 0) for verdict in verdicts),
+        )
+        for layer in layers
+    ]
+    return Table(columns, rows)
+
+
+def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
+    columns = (
+        Column("layer", right=True),
+        Column("expert", right=True),
+        Column("verdict"),
+        Column("parent", right=True),
+        Column("z*", right=True, show=lambda value: f"{value:.1f}"),
+        Column("log10_p", right=True, show=lambda value: f"{value:.1f}"),
+        Column("rows", right=True),
+    )
+    rows = [
+        (
+            match.layer,
+            match.expert,
+            str(match.verdict),
+            ", ".join(str(parent.expert) for parent in match.parents) or None,
+            match.parents[0].z_star if match.parents else None,
+            match.parents[0].log10_p if match.parents else None,
+            match.rows,
+        )
+        for match in experts
+    ]
+    return Table(columns, rows)
+
+
+def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
+    columns = [
+        Column(name)
+        for name in ("layer", "expert", "verdict", "parents", "z", "z_star", "log10_p", "flags", "rows")
+    ]
+    rows = [
+        (
+            match.layer,
+            match.expert,
+            str(match.verdict),
+            [parent.expert for parent in match.parents],
+            match.parents[0].z if match.parents else None,
+            match.parents[0].z_star if match.parents else None,
+            match.parents[0].log10_p if match.parents else None,
+            [str(flag) for flag in match.flags],
+            match.rows,
+        )
+        for match in experts
+    ]
+    return Table(columns, rows)
+
+
+def _notes(document: SimilarityDocument) -> list[str]:
+    facts = document.calibration
+    notes = []
+    if facts.tests:
+        notes.append(
+            f"null: {facts.tests:,} tests against {facts.null}: sd {facts.sd:.3f}, KS {facts.ks:.4f}, "
+            f"every z divided by {facts.inflation:.3f}; calibration {facts.status}"
+        )
+    else:
+        notes.append("null: one layer only, so the p-values could not be checked against other layers")
+    excluded = ", ".join(f"{one.relation} >= {one.at_least:g}" for one in document.budget.excluded)
+    notes.append(
+        f"family-wise error {document.budget.alpha:g} over {document.budget.hypotheses:,} hypotheses; "
+        f"no_evidence rules out {excluded} (power .95)"
+    )
+    return notes

@@ -1,0 +1,69 @@
+"""Foreign text made safe, and numbers for people. Names and metadata come out of strangers' files."""
+
+import unicodedata
+from typing import Final
+
+_UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Controls, bidirectional overrides, surrogates, line separators: nothing that a name needs."""
+
+_FORMULA_STARTS: Final = ("=", "+", "-", "@")
+
+
+def escape(text: str) -> str:
+    r"""Control and formatting characters as `\x1b` or `\u202e`; all else as it is.
+
+    >>> escape("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        letter
+        if unicodedata.category(letter) not in _UNSAFE_CATEGORIES
+        else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for letter in text
+    )
+
+
+def csv_safe(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula.
+
+    >>> csv_safe("=1+1")
+    "'=1+1"
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def decimal_bytes(count: int) -> str:
+    """Bytes in decimal units, three digits.
+
+    >>> decimal_bytes(40_877_744), decimal_bytes(999), decimal_bytes(918_967_561_616)
+    ('40.9 MB', '999 B', '919 GB')
+    """
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB", "TB", "PB"):
+        value /= 1000
+        if value < 999.5:
+            break
+    return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+
+
+def short_count(count: int) -> str:
+    """A count in thousands, millions or billions, four digits.
+
+    >>> short_count(916_895_660_360), short_count(512)
+    ('916.9 B', '512')
+    """
+    if count < 10_000:
+        return f"{count:,}"
+    for limit, unit in ((1e6, "K"), (1e9, "M"), (1e12, "B")):
+        if count < limit:
+            return f"{count / (limit / 1000):.4g} {unit}"
+    return f"{count / 1e12:.4g} T"
+
+
+def plain_number(value: float | None) -> str:
+    """A figure to six digits; nothing where there is none."""
+    return "" if value is None else f"{value:.6g}"

@@ -1,0 +1,23 @@
+"""`View`: a report in the shapes that output formats need. Each report has a module that makes one."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from inspector.render.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A report, ready to be shown.
+
+    `headline` is the answer in one line; `tables` are for people; `rows` is the one flat table for
+    TSV, CSV and JSON lines; `names` is what `-q` prints; `document` yields the JSON. The callables
+    make their part when it is wanted, so that 290,000 rows exist only in the format asked for.
+    """
+
+    headline: str
+    tables: Callable[[], Sequence[Table]]
+    rows: Callable[[], Table]
+    names: Callable[[], Iterable[str]]
+    document: Callable[[], Iterator[str]]
+    footer: Sequence[str] = field(default_factory=tuple)
