@@ -22,10 +22,10 @@ from inspector.stats.calibration import Calibrated
 NULL = "references of other layers"
 
 _WORDS = {
-    Verdict.NO_EVIDENCE: "no evidence of descent for",
-    Verdict.AMBIGUOUS_PARENT: "an ambiguous parent for",
-    Verdict.INCONCLUSIVE: "undecided:",
-    Verdict.DEGENERATE: "all zero or NaN:",
+    Verdict.AMBIGUOUS_PARENT: "have an ambiguous parent",
+    Verdict.NO_EVIDENCE: "show no evidence of it",
+    Verdict.INCONCLUSIVE: "are undecided",
+    Verdict.DEGENERATE: "are all zero or NaN",
 }
 
 
@@ -33,18 +33,17 @@ def summarise(result: MatchResult, model: Model, ref: Model) -> str:
     """One line: how many descend, by which layout, what of the rest, and whether to believe it."""
     verdicts = Counter(match.verdict for match in result.experts)
     total = len(result.experts)
-    names = f"{model.location} against {ref.location}"
     if result.calibration.status is Calibrated.UNCALIBRATED:
-        return f"{names}: the null is not calibrated, so no verdict is given on {total:,} experts"
-    parts = [f"{verdicts[Verdict.DESCENDANT]:,} of {total:,} experts descend from reference experts"]
-    parts += [f"{words} {verdicts[verdict]:,}" for verdict, words in _WORDS.items() if verdicts[verdict]]
+        return f"no verdict on {total:,} experts of {model.location}: the null is not calibrated"
+    parts = [f"{verdicts[Verdict.DESCENDANT]:,} of {total:,} experts descend from {ref.location}"]
+    parts += [f"{verdicts[verdict]:,} {words}" for verdict, words in _WORDS.items() if verdicts[verdict]]
     maps = Counter(layer.layout.map for layer in result.layers if layer.layout)
     if maps:
         name, count = maps.most_common(1)[0]
         parts.append(f"layout {name} in {count} of {len(result.layers)} layers")
     if result.calibration.status is Calibrated.INSUFFICIENT:
         parts.append(f"calibration insufficient ({result.calibration.tests:,} tests)")
-    return f"{names}: " + "; ".join(parts)
+    return "; ".join(parts)
 
 
 def similarity_document(

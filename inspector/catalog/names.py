@@ -19,7 +19,7 @@ Rows = npt.NDArray[np.int64]
 """Row numbers of a table."""
 
 MAX_COMPONENTS: Final = 64
-"""Longer names are not taken apart: one name of a million dots would give every row as many keys."""
+"""Longer names are not taken apart: one of a million dots would give every row as many keys."""
 
 _HOLE: Final = "\x00"
 _NUMBER: Final = re.compile(r"\.(0|[1-9][0-9]{0,8})(?=[.\n])")

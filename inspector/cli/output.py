@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import IO, Final
 
 from inspector.analysis.report import Cost
@@ -18,6 +19,7 @@ from inspector.render.text import decimal_bytes, escape
 from inspector.render.view import View
 
 _SHOWN_FINDINGS: Final = 5
+_FILE_WIDTH: Final = 120
 _BY_SUFFIX: Final = {
     ".json": Format.JSON,
     ".jsonl": Format.JSONL,
@@ -165,10 +167,10 @@ def _terminal(view: View, *, to_file: bool) -> Iterator[str]:
 
     from inspector.render.terminal import render_terminal
 
-    console = Console(no_color=True, width=120) if to_file else Console(highlight=False)
-    yield f"{escape(view.headline)}\n\n"
+    console = Console(no_color=True, width=_FILE_WIDTH) if to_file else Console(highlight=False)
+    yield f"{fill(escape(view.headline), console.width)}\n\n"
     for table in view.tables():
         yield from render_terminal(table, console)
         yield "\n"
     for line in view.footer:
-        yield f"{escape(line)}\n"
+        yield f"{fill(escape(line), console.width)}\n"

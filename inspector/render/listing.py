@@ -103,7 +103,8 @@ def _flat_table(listing: Listing, rows: Rows) -> Table:
 def _group_table(listing: Listing, limit: int | None) -> Table:
     groups = collapse(listing)[:limit]
     columns = (
-        Column("tensor"), Column("dtype"), Column("shape"), Column("tensors", right=True), _SIZE
+        Column("tensor", nest=True), Column("dtype"), Column("shape"),
+        Column("tensors", right=True), _SIZE,
     )  # fmt: skip
     rows = [
         (

@@ -19,11 +19,15 @@ Cell = Any
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: `name` is the JSON field's. `show` makes a cell's text for people, if not as it is."""
+    """A column: `name` is the JSON field's. `show` makes a cell's text for people, if not as it is.
+
+    `nest` lets a terminal say the prefixes that dotted names share once; first column only.
+    """
 
     name: str
     right: bool = False
     show: Callable[[Any], str] | None = None
+    nest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,5 +65,5 @@ def short_count(count: int) -> str:
 
 
 def plain_number(value: float | None) -> str:
-    """A figure to six digits; nothing where there is none."""
-    return "" if value is None else f"{value:.6g}"
+    """A figure to four digits; nothing where there is none."""
+    return "" if value is None else f"{value:.4g}"

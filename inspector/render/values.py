@@ -42,7 +42,9 @@ def values_view(
     count = sum(one.statistics.count for one in found)
     return View(
         headline=f"{model.location}: {len(found):,} weights, {count:,} values decoded",
-        tables=lambda: [_statistics(found), *(_preview(one) for one in previews)],
+        tables=lambda: [
+            _stored(found), _statistics(found), _counts(found), *(_preview(one) for one in previews)
+        ],  # fmt: skip
         rows=lambda: _all_figures(found),
         names=lambda: (one.name for one in found),
         document=lambda: render_json(document),
@@ -55,32 +57,33 @@ def values_view(
 
 
 def _statistics(found: Sequence[WeightValues]) -> Table:
+    figures = ("min", "max", "mean", "std", "absmax")
     columns = (
-        Column("name"),
-        Column("dtype"),
-        Column("shape"),
-        *(Column(name, right=True, show=plain_number) for name in ("min", "max", "mean", "std")),
-        Column("zeros", right=True),
-        Column("nan_codes", right=True),
-        Column("saturated", right=True),
+        Column("weight", nest=True),
+        *(Column(name, right=True, show=plain_number) for name in figures),
     )
-    rows = [
-        (
-            one.name, _with_scale(one), _shown_shape(one), one.statistics.min, one.statistics.max,
-            one.statistics.mean, one.statistics.std, one.statistics.zeros,
-            one.statistics.nan_codes, one.statistics.saturated,
-        )
-        for one in found
-    ]  # fmt: skip
+    rows = [(one.name, *(getattr(one.statistics, name) for name in figures)) for one in found]
     return Table(columns, rows)
 
 
-def _with_scale(one: WeightValues) -> str:
+def _stored(found: Sequence[WeightValues]) -> Table:
+    columns = (Column("weight", nest=True), Column("dtype"), Column("shape"), Column("scale"))
+    rows = [(one.name, one.dtype, _shown_shape(one), _shown_scale(one)) for one in found]
+    return Table(columns, rows)
+
+
+def _counts(found: Sequence[WeightValues]) -> Table:
+    counts = ("count", "zeros", "nan_codes", "saturated", "blocks_zero")
+    columns = (Column("weight", nest=True), *(Column(name, right=True) for name in counts))
+    rows = [(one.name, *(getattr(one.statistics, name) for name in counts)) for one in found]
+    return Table(columns, rows)
+
+
+def _shown_scale(one: WeightValues) -> str | None:
     if one.scale is None:
-        return one.dtype
-    if one.scale.granularity == "block":
-        return f"{one.dtype} x {one.scale.dtype} {one.scale.block[0]}x{one.scale.block[1]}"
-    return f"{one.dtype} x {one.scale.dtype} by {one.scale.granularity}"
+        return None
+    covers = list(one.scale.block) if one.scale.granularity == "block" else one.scale.granularity
+    return f"{one.scale.dtype} by {covers}"
 
 
 def _shown_shape(one: WeightValues) -> Cell:
