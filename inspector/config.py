@@ -1,4 +1,4 @@
-"""config.json: the few fields this package computes with, typed, and the whole mapping, untouched."""
+"""config.json: the few fields that are computed with, typed, and the whole mapping, untouched."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -73,13 +73,15 @@ class ExpertSide(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LayerLook:
-    """What one look saw of one layer. `z` is `[experts, R]`, before division by the inflation.
+    """What one look at `rows` rows saw of one layer. `z` is `[experts, R]`, not yet deflated.
 
     `pool` is `[experts, P]`: the same targets against references of other layers, where R is small;
     `pairs` holds, by position in `experts`, contrasts between references that both look alike.
     """
 
     layer: int
+    rows: int
+    neurons: int
     experts: Ints
     references: Ints
     z: Float64
@@ -91,29 +93,46 @@ class LayerLook:
 
 @dataclass(slots=True)
 class Sampler:
-    """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours."""
+    """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours.
+
+    `spent` counts the bytes that reads were estimated to take.
+    """
 
     target: ExpertSide
     reference: ExpertSide
     layers: Sequence[int]
     rows: Sequence[int]
+    spent: int = 0
     _references: dict[tuple[int, int], tuple[Preparation, Prepared]] = field(default_factory=dict)
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
         """`[experts, count, m]` of a layer's target experts."""
-        return self.target.read(layer, experts.tolist(), Projection.DOWN, self.rows[:count])
+        return self._read(self.target, layer, experts.tolist(), count)
 
     def references(self, layer: int, count: int) -> tuple[Preparation, Prepared]:
         """A layer's references, prepared; the last few layers are kept."""
         key = (layer, count)
         if key not in self._references:
             experts = self.reference.experts(layer)
-            raw = self.reference.read(layer, experts, Projection.DOWN, self.rows[:count])
+            raw = self._read(self.reference, layer, experts, count)
             width = 2 * null_width(len(self.layers), len(experts)) + 2
             while len(self._references) >= width:
                 del self._references[next(iter(self._references))]
             self._references[key] = prepare_references(without_nan(raw))
         return self._references[key]
+
+    def cost(self, layer: int, experts: Ints, count: int) -> int:
+        """Bytes of a look at some experts of a layer, and at its references if not kept."""
+        cost = self.target.read_cost(layer, experts.tolist(), Projection.DOWN, self.rows[:count])
+        if (layer, count) not in self._references:
+            everyone = self.reference.experts(layer)
+            cost += self.reference.read_cost(layer, everyone, Projection.DOWN, self.rows[:count])
+        return cost
+
+    def _read(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> Float32:
+        rows = self.rows[:count]
+        self.spent += side.read_cost(layer, experts, Projection.DOWN, rows)
+        return side.read(layer, experts, Projection.DOWN, rows)
 
 
 def choose_rows(
@@ -140,7 +159,7 @@ def choose_rows(
 def look_at_layer(
     sampler: Sampler, layer: int, experts: Ints, raw: Float32
 ) -> tuple[LayerLook, list[Float64]]:
-    """z of one layer's experts against its references and against those of a few other layers."""
+    """Z of one layer's experts against its references and against those of a few other layers."""
     count = raw.shape[1]
     clean = without_nan(raw)
     dead = ~np.any(clean, axis=(1, 2))
@@ -164,6 +183,8 @@ def look_at_layer(
             null.append(z_scores(other_preparation.apply(standard[sample]), other_references))
     look = LayerLook(
         layer=layer,
+        rows=count,
+        neurons=raw.shape[2],
         experts=experts,
         references=np.asarray(sampler.reference.experts(layer), dtype=np.int64),
         z=z,

@@ -1,4 +1,4 @@
-"""What is in a checkpoint: totals, collapsed groups, and tables by dtype, layer, module or shard."""
+"""What is in a checkpoint: totals, collapsed groups, sums by dtype, layer, module or shard."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class DtypeTotal(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Totals of a selection. `parameters` leaves out scales; `count` by dtype leaves out nothing."""
+    """Totals of a selection. `parameters` leaves out scales; `by_dtype` leaves out nothing."""
 
     tensors: int
     parameters: int
@@ -171,7 +171,9 @@ Keys = tuple[npt.NDArray[np.int64], list[str]]
 
 def _by_dtype(listing: Listing) -> Keys:
     catalog = listing.catalog
-    return catalog.dtype_ids[listing.rows].astype(np.int64), [str(dtype) for dtype in catalog.dtypes]
+    return catalog.dtype_ids[listing.rows].astype(np.int64), [
+        str(dtype) for dtype in catalog.dtypes
+    ]
 
 
 def _by_shard(listing: Listing) -> Keys:
@@ -204,7 +206,9 @@ def _by_module(listing: Listing) -> Keys:
     modules: dict[str, int] = {}
     of_template = np.array(
         [
-            modules.setdefault(template.fill(["#"] * template.holes).rpartition(".")[0], len(modules))
+            modules.setdefault(
+                template.fill(["#"] * template.holes).rpartition(".")[0], len(modules)
+            )
             for template in names.templates
         ],
         dtype=np.int64,
@@ -254,7 +258,9 @@ def _is_scale(catalog: Catalog) -> npt.NDArray[np.bool_]:
     return of_template[catalog.names.template_ids]
 
 
-def _sums(keys: npt.NDArray[np.int64], values: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+def _sums(
+    keys: npt.NDArray[np.int64], values: npt.NDArray[np.int64], size: int
+) -> npt.NDArray[np.int64]:
     """Exact sums by key: integers, never through float."""
     result = np.zeros(size, dtype=np.int64)
     np.add.at(result, keys, values)

@@ -2,12 +2,7 @@
 
 from collections import Counter
 
-from inspector.analysis.expert_match import (
-    ALPHA,
-    EXCLUDED_COSINE,
-    EXCLUDED_FRACTION,
-    MatchResult,
-)
+from inspector.analysis.expert_match import ALPHA, MatchResult
 from inspector.analysis.expert_report import (
     CalibrationFacts,
     ErrorBudget,
@@ -15,6 +10,7 @@ from inspector.analysis.expert_report import (
     SimilarityDocument,
     Verdict,
 )
+from inspector.analysis.expert_verdicts import EXCLUDED_COSINE, EXCLUDED_FRACTION
 from inspector.analysis.report import Cost, Model
 from inspector.errors import Problem
 from inspector.stats.calibration import Calibrated
@@ -36,7 +32,9 @@ def summarise(result: MatchResult, model: Model, ref: Model) -> str:
     if result.calibration.status is Calibrated.UNCALIBRATED:
         return f"no verdict on {total:,} experts of {model.location}: the null is not calibrated"
     parts = [f"{verdicts[Verdict.DESCENDANT]:,} of {total:,} experts descend from {ref.location}"]
-    parts += [f"{verdicts[verdict]:,} {words}" for verdict, words in _WORDS.items() if verdicts[verdict]]
+    parts += [
+        f"{verdicts[verdict]:,} {words}" for verdict, words in _WORDS.items() if verdicts[verdict]
+    ]
     maps = Counter(layer.layout.map for layer in result.layers if layer.layout)
     if maps:
         name, count = maps.most_common(1)[0]

@@ -1,7 +1,7 @@
 """The numbers of weights: statistics in one pass over their rows, however many there are.
 
-Every figure is of decoded values. Sums run in float64, each chunk around its own mean. NaN is counted
-in `nan_codes` and left out of all else.
+Every figure is of decoded values. Sums run in float64, each chunk around its own mean. NaN is
+counted in `nan_codes` and left out of all else.
 """
 
 import math
@@ -63,7 +63,7 @@ class ScaleFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WeightValues(msgspec.Struct, frozen=True, kw_only=True):
-    """One weight that was decoded: `rows` is [a, b), `dtype` and `shape` are of the whole weight."""
+    """One decoded weight: `rows` is [a, b), `dtype` and `shape` are of the whole weight."""
 
     name: str
     dtype: str

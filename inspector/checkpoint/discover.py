@@ -17,7 +17,7 @@ _SHARD_SERIES: Final = re.compile(r"(.+)-(\d+)-of-(\d+)\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """The shards to read, the index where it was needed, and the `.safetensors` files with sizes."""
+    """The shards to read, the index where it was needed, the `.safetensors` files with sizes."""
 
     names: tuple[str, ...]
     index: Index | None
@@ -51,8 +51,8 @@ def find_shards(source: Source, index_file: str | None) -> Shards:
             raise ObjectNotFound(f"{source.location}: no .safetensors file", hint=there)
         return Shards(tuple(sorted(files)), None, files)
     index = _read_index(source, named)
-    files |= {name: listing[name] for name in set(index.weight_map.values()) & listing.keys()}
-    shards = tuple(sorted(set(index.weight_map.values()) & files.keys()))
+    files |= _sizes_of(source, [name for name in index.shards if name not in files])
+    shards = tuple(name for name in index.shards if name in files)
     if not shards:
         raise ObjectNotFound(f"{source.location}: none of the shards that {named} names is there")
     return Shards(shards, index, files)
@@ -63,7 +63,7 @@ def is_complete_series(files: Collection[str]) -> bool:
 
     >>> is_complete_series(["m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors"])
     True
-    >>> is_complete_series(["m-1-of-2.safetensors", "m-2-of-2.safetensors", "consolidated.safetensors"])
+    >>> is_complete_series(["m-1-of-2.safetensors", "m-2-of-2.safetensors", "c.safetensors"])
     False
     """
     matches = [_SHARD_SERIES.fullmatch(file) for file in files]
@@ -73,6 +73,17 @@ def is_complete_series(files: Collection[str]) -> bool:
         return False
     (_, count) = next(iter(series))
     return len(found) == count and {int(match[2]) for match in found} == set(range(1, count + 1))
+
+
+def _sizes_of(source: Source, names: Collection[str]) -> dict[str, int]:
+    """The sizes of those files that exist: a listing of a directory stops at its first level."""
+    sizes = {}
+    for name in names:
+        try:
+            sizes[name] = source.size(name)
+        except ObjectNotFound:
+            continue
+    return sizes
 
 
 def _usual_index(indexes: list[str]) -> str | None:
@@ -96,7 +107,12 @@ def _find_unlisted(source: Source, index_file: str | None) -> Shards:
                 f"{source.location}: neither {INDEX_NAME} nor {SINGLE_NAME}",
                 hint="name the directory of a checkpoint, or one .safetensors file",
             ) from error
-    return Shards(tuple(index.shards), index, {name: source.size(name) for name in index.shards})
+    files = _sizes_of(source, index.shards)
+    if not files:
+        raise ObjectNotFound(
+            f"{source.location}: none of the shards that {index.file} names is there"
+        )
+    return Shards(tuple(files), index, files)
 
 
 def _read_index(source: Source, file: str) -> Index:

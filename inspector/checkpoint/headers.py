@@ -38,7 +38,9 @@ def read_headers(source: Source, shards: Sequence[str], policy: ReadPolicy) -> I
     yield first
     guess = int(first.span.stop * HEADER_SLACK) + 1024
     others = [shard for shard in shards if shard != pilot]
-    headers = map_ordered(lambda shard: _read_header(source, shard, guess), others, jobs=policy.jobs)
+    headers = map_ordered(
+        lambda shard: _read_header(source, shard, guess), others, jobs=policy.jobs
+    )
     for done, header in enumerate(headers, 2):
         yield header
         policy.progress("headers", done, total)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from inspector.checkpoint.policy import ReadPolicy
@@ -43,9 +44,7 @@ class Reader:
         """
         scale = None if weight.scale is None else self._read_scale(weight.scale)
         pieces = _pieces(weight, start, stop)
-        codes = map_ordered(
-            lambda piece: self.read_codes(weight, *piece), pieces, jobs=self._jobs
-        )
+        codes = map_ordered(lambda piece: self.read_codes(weight, *piece), pieces, jobs=self._jobs)
         for (first, _), part in zip(pieces, codes, strict=True):
             if weight.scale is None or scale is None:
                 values = to_float32(part, weight.tensor.dtype)
@@ -107,4 +106,4 @@ def _pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
         block_rows = weight.scale.block[0]
         step = max(block_rows, step - step % block_rows)
     edges = [start, *range(start - start % step + step, stop, step), stop]
-    return list(zip(edges[:-1], edges[1:], strict=True)) if stop > start else []
+    return list(pairwise(edges)) if stop > start else []

@@ -1,4 +1,4 @@
-"""The commands: each a signature, a sentence, examples and a call. What they do is beside this file."""
+"""The commands: each a signature, a sentence, examples and a call of the file beside this."""
 
 from typing import Annotated
 
@@ -86,13 +86,16 @@ def list_tensors(
     layers: Layers = None,
     experts: Experts = None,
     flat: Annotated[
-        bool, typer.Option("--flat", rich_help_panel="Output", help="One row a tensor, also on a terminal.")
+        bool,
+        typer.Option("--flat", rich_help_panel="Output", help="One row a tensor, everywhere."),
     ] = False,
     by: Annotated[
-        By | None, typer.Option(rich_help_panel="Output", help="Totals by dtype, layer, module or shard.")
+        By | None,
+        typer.Option(rich_help_panel="Output", help="Totals by dtype, layer, module or shard."),
     ] = None,
     sort: Annotated[
-        SortKey, typer.Option(rich_help_panel="Output", help="Order of rows; numbers largest first.")
+        SortKey,
+        typer.Option(rich_help_panel="Output", help="Order of rows; numbers largest first."),
     ] = SortKey.NAME,
     limit: Limit = None,
     output_format: OutputFormat = Format.AUTO,
@@ -115,7 +118,7 @@ def list_tensors(
         "s1inspect dequant layers.0.mlp.experts.2 -m sample_shards/s1-pro-mini",
         "s1inspect dequant layers.1.self_attn.q_proj --rows 0:4 -m sample_shards/s1-pro-mini",
         "s1inspect dequant layers.0.mlp.experts.7.up_proj -m sample_shards/qwen3-vl-mini",
-        "s1inspect dequant layers.0.mlp.experts.2 -m sample_shards/s1-pro-mini -o expert.safetensors",
+        "s1inspect dequant layers.0.mlp.experts.2 -m sample_shards/s1-pro-mini -o e.safetensors",
     )
 )
 @guarded
@@ -123,7 +126,9 @@ def dequant(
     *,
     targets: Annotated[
         list[str],
-        typer.Argument(metavar="TARGET...", help="A module or tensor: a name, part of one, a glob or re:regex."),
+        typer.Argument(
+            metavar="TARGET...", help="A module or tensor: a name, part of one, a glob or re:regex."
+        ),
     ],
     model: Model = DEFAULT_MODEL,
     revision: Revision = None,
@@ -131,7 +136,10 @@ def dequant(
     experts: Experts = None,
     rows: Annotated[
         str | None,
-        typer.Option(metavar="A:B", rich_help_panel="Selection", help="Rows A to B - 1 of every weight; they alone are read."),
+        typer.Option(
+            metavar="A:B", rich_help_panel="Selection",
+            help="Rows A to B - 1 of every weight; they alone are read.",
+        ),
     ] = None,
     output: Annotated[
         str | None,
@@ -149,7 +157,7 @@ def dequant(
     jobs: Jobs = DEFAULT_JOBS,
     max_bytes: MaxBytes = None,
 ) -> None:  # fmt: skip
-    """Decode weights: statistics of a module's true numbers, and the numbers themselves to a file."""
+    """Decode weights: statistics of a module's true numbers, and the numbers to a file."""
     from inspector.cli import common, dequant
 
     inputs = common.InputOptions(model, revision, jobs, max_bytes, layers, experts)
@@ -160,7 +168,7 @@ def dequant(
 @app.command(
     epilog=_examples(
         "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini",
-        "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-vl-mini --layers 0",
+        "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini",
     )
 )
 @guarded
@@ -172,7 +180,8 @@ def expert_similarity(
     layers: Layers = None,
     experts: Experts = None,
     seed: Annotated[
-        int, typer.Option(min=0, rich_help_panel="Selection", help="Chooses the rows that are sampled.")
+        int,
+        typer.Option(min=0, rich_help_panel="Selection", help="Chooses the rows that are sampled."),
     ] = 0,
     limit: Limit = None,
     output_format: OutputFormat = Format.AUTO,

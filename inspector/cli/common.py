@@ -68,5 +68,7 @@ def parse_bytes(text: str) -> int:
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
     if found is None:
-        raise UsageError(f"--max-bytes {text!r}: not a number of bytes", hint="examples: 500MB 2GB 1000000")
+        raise UsageError(
+            f"--max-bytes {text!r}: not a number of bytes", hint="examples: 500MB 2GB 1000000"
+        )
     return int(float(found[1]) * _UNITS[found[2]])

@@ -41,7 +41,10 @@ def run(
     if file is not None and not file.endswith(".safetensors"):
         raise UsageError(f"--output {file}: an export is a .safetensors file")
     with opened(inputs) as checkpoint, ExitStack() as stack:
-        chosen = [(weight, _rows_of(weight, rows)) for weight in _find_weights(checkpoint, inputs, targets)]
+        chosen = [
+            (weight, _rows_of(weight, rows))
+            for weight in _find_weights(checkpoint, inputs, targets)
+        ]
         sink = None
         if file is not None:
             sink = stack.enter_context(_export(Path(file), chosen, dtype, checkpoint))
@@ -165,5 +168,3 @@ def _provenance(
         rows = "" if (start, stop) == (0, weight.rows) else f" rows {start}:{stop}"
         facts[f"from.{weight.name}"] = f"{weight.tensor.dtype} {weight.tensor.name}{scale}{rows}"
     return facts
-
-

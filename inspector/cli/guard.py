@@ -32,7 +32,7 @@ def exit_code(error: InspectorError) -> int:
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn intended errors, Ctrl-C and a closed pipe into quiet exits; HF_DEBUG=1 keeps tracebacks."""
+    """Make intended errors, Ctrl-C and a closed pipe quiet exits; HF_DEBUG=1 keeps tracebacks."""
 
     @functools.wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> None:
@@ -49,7 +49,6 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except KeyboardInterrupt:
             _leave("s1inspect: interrupted", EXIT_INTERRUPTED)
         except BrokenPipeError:
-            sys.stdout = None  # type: ignore[assignment]  # nobody reads on: no flush at exit
             _leave("", 0)
 
     return run

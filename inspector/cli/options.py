@@ -57,8 +57,8 @@ Model = Annotated[
     str,
     typer.Option(
         "--model", "-m", envvar="S1INSPECT_MODEL", metavar="CHECKPOINT", rich_help_panel=_INPUT,
-        help="Directory, .safetensors or .index.json file, org/name[@rev], hf:// or http(s):// URL, "
-        f"or an alias: {ALIASES_HELP}.",
+        help="Directory, .safetensors or .index.json file, org/name[@rev], hf:// or http(s):// "
+        f"URL, or an alias: {ALIASES_HELP}.",
     ),
 ]  # fmt: skip
 Reference = Annotated[
@@ -70,7 +70,9 @@ Reference = Annotated[
 ]  # fmt: skip
 Revision = Annotated[
     str | None,
-    typer.Option(metavar="REV", rich_help_panel=_INPUT, help="Branch, tag or commit of --model on the hub."),
+    typer.Option(
+        metavar="REV", rich_help_panel=_INPUT, help="Branch, tag or commit of --model on the hub."
+    ),
 ]  # fmt: skip
 Jobs = Annotated[
     int,
@@ -85,11 +87,15 @@ MaxBytes = Annotated[
 ]  # fmt: skip
 Layers = Annotated[
     str | None,
-    typer.Option(metavar="NUMBERS", rich_help_panel=_SELECTION, help="Only these layers: 3, 0..7 or 1,5."),
+    typer.Option(
+        metavar="NUMBERS", rich_help_panel=_SELECTION, help="Only these layers: 3, 0..7 or 1,5."
+    ),
 ]  # fmt: skip
 Experts = Annotated[
     str | None,
-    typer.Option(metavar="NUMBERS", rich_help_panel=_SELECTION, help="Only these experts: 200 or 0..7."),
+    typer.Option(
+        metavar="NUMBERS", rich_help_panel=_SELECTION, help="Only these experts: 200 or 0..7."
+    ),
 ]  # fmt: skip
 Limit = Annotated[
     int | None,

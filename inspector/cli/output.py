@@ -119,7 +119,11 @@ def say_findings(findings: Sequence[Problem]) -> None:
 def say_cost(cost: Cost, stored_bytes: int, commit: str | None, *, remote: bool) -> None:
     """What the answer took: `184 requests, 40.9 MB read (0.0044 % of 919 GB), 1.9 s`."""
     unit = "request" if remote else "read"
-    share = f" ({_percent(cost.bytes / stored_bytes)} of {decimal_bytes(stored_bytes)})" if stored_bytes else ""
+    share = (
+        f" ({_percent(cost.bytes / stored_bytes)} of {decimal_bytes(stored_bytes)})"
+        if stored_bytes
+        else ""
+    )
     at = f", commit {commit[:8]}" if commit else ""
     plural = "" if cost.requests == 1 else "s"
     say(

@@ -35,9 +35,7 @@ def run(
         result = match_experts(*sides, request, target.policy.progress)
         findings = [*target.problems, *other.problems]
         cost = target.cost
-        document = similarity_document(
-            result, target.model, other.model, cost, findings, seed=seed
-        )
+        document = similarity_document(result, target.model, other.model, cost, findings, seed=seed)
         stored = sum(side.total_bytes for side in sides)
     write_view(similarity_view(document, limit=limit), outputs, findings)
     say_cost(cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)

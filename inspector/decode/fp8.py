@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from inspector.decode.numeric import Array, Float32, to_float32
+from inspector.decode.numeric import NUMPY_DTYPES, Array, Float32, to_float32
 from inspector.errors import DecodeError
 from inspector.format.dtypes import Dtype
 
@@ -20,6 +20,15 @@ _MAX_CODE: Final = {
     Dtype.F8_E5M2FNUZ: 0x7F,
 }
 """The largest finite magnitude of each format, as a code without its sign."""
+
+_WITHOUT_MINUS_ZERO: Final = frozenset(
+    {
+        NUMPY_DTYPES[Dtype.I8],
+        NUMPY_DTYPES[Dtype.F8_E4M3FNUZ],
+        NUMPY_DTYPES[Dtype.F8_E5M2FNUZ],
+    }
+)
+"""Formats where 0x80 is no zero: -128, or the one NaN of FNUZ."""
 
 
 def decode_block_scaled(
@@ -98,8 +107,8 @@ def zero_blocks(codes: Array, block: tuple[int, int], *, first_row: int = 0) -> 
     """How many blocks hold only zeros (of either sign), among the rows given."""
     rows, columns = codes.shape
     bits = codes.view(np.uint8)
-    magnitude = 0xFF if codes.dtype == np.int8 else 0x7F
-    edges = [0, *range(block[0] - first_row % block[0], rows, block[0]), rows]
+    magnitude = 0xFF if codes.dtype in _WITHOUT_MINUS_ZERO else 0x7F
+    edges = sorted({0, *range(block[0] - first_row % block[0], rows, block[0]), rows})
     count = 0
     for start, stop in pairwise(edges):
         used = np.bitwise_or.reduce(bits[start:stop], axis=0) & magnitude

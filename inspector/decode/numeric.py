@@ -1,4 +1,4 @@
-"""Stored bytes as arrays, and arrays of any float format as float32. No copy where none is needed."""
+"""Stored bytes as arrays, and arrays of any float format as float32. No needless copy."""
 
 import math
 from types import MappingProxyType
@@ -71,7 +71,7 @@ def to_float32(values: Array, dtype: Dtype, out: Float32 | None = None) -> Float
         raise DecodeError("C64 holds complex numbers; they have no float32 value")
     target = np.empty(values.shape, dtype=np.float32) if out is None else out
     if dtype in _FAST and values.size and target.flags.c_contiguous:
-        numkong.astype(np.ascontiguousarray(values), "float32", out=target)
+        numkong.astype(np.ascontiguousarray(values).reshape(-1), "float32", out=target.reshape(-1))
     else:
         target[...] = values
     return target

@@ -58,14 +58,20 @@ def examine(text: bytes, *, shard: str, file_size: int | None) -> Examined:
     last = dict(pairs)
     if last.get("__metadata__") is not None:
         result.metadata = _metadata(last["__metadata__"], shard, result.problems)
-    for name, value in pairs:
-        if name != "__metadata__":
-            entry = _entry(name, value, shard, result.problems)
-            if entry is not None:
-                result.entries.append(entry)
-    result.entries.sort(key=lambda entry: (entry.start, entry.stop))
+    entries = [
+        _entry(name, value, shard, result.problems)
+        for name, value in pairs
+        if name != "__metadata__"
+    ]
+    placed = dict.fromkeys(entry for entry in entries if entry is not None)
+    result.entries = sorted(placed, key=lambda entry: (entry.start, entry.stop))
     _check_sizes(result.entries, shard, result.problems)
-    _check_coverage(result.entries, _PREFIX_BYTES + len(text), shard, file_size, result.problems)
+    data_start = _PREFIX_BYTES + len(text)
+    # The bytes of an entry that cannot be read are unknown, and so are holes.
+    coverage = _check_coverage(result.entries, data_start, shard, file_size)
+    if None in entries or any(entry.start > entry.stop for entry in placed):
+        coverage = [found for found in coverage if found.rule not in ("hole", "trailing_bytes")]
+    result.problems += coverage
     return result
 
 
@@ -243,8 +249,8 @@ def _check_coverage(
     data_start: int,
     shard: str,
     file_size: int | None,
-    problems: list[Problem],
-) -> None:
+) -> list[Problem]:
+    problems = []
     cursor = 0
     for entry in entries:
         where = Place(shard=shard, tensor=entry.name, offset=data_start + entry.start)
@@ -278,3 +284,4 @@ def _check_coverage(
     elif stop < file_size:
         message = f"{file_size - stop} bytes follow the last tensor"
         problems.append(problem("trailing_bytes", where, message, expected=stop, found=file_size))
+    return problems

@@ -1,8 +1,8 @@
 """Where each expert's matrices are: tensors of their own, or windows of fused ones.
 
-The axis order of a fused tensor is read from its stored shape and the hidden size, and refused where
-both readings fit. The modelling code is not evidence: its parameter may be `[E, 2I, H]` while the
-checkpoint it loads holds `[E, H, 2I]`. Only the header knows.
+The axis order of a fused tensor is read from its stored shape and the hidden size, and refused
+where both readings fit. The modelling code is not evidence: its parameter may be `[E, 2I, H]` while
+the checkpoint it loads holds `[E, H, 2I]`. Only the header knows.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from inspector.catalog import Catalog, TensorRow
-from inspector.catalog.names import Rows
 from inspector.config import ModelConfig
 from inspector.errors import LayoutError
 from inspector.layout.families import EXPERT_GRAMMARS, ExpertGrammar, Projection
@@ -159,9 +158,12 @@ class ExpertInventory:
             )
         down = group.projections == (Projection.DOWN,)
         if down and tensor.shape[1] == tensor.shape[2] == hidden:
-            other = next((g for g in self._groups if g.grammar.fused and g is not group), None)
-            if other is not None and (layer,) in other.rows:
-                return self._is_transposed(other, layer, self._catalog.row(other.rows[(layer,)]))
+            for other in self._groups:
+                beside = other.grammar.fused and other.prefix == group.prefix and other is not group
+                if beside and (layer,) in other.rows:
+                    return self._is_transposed(
+                        other, layer, self._catalog.row(other.rows[(layer,)])
+                    )
         if down:
             return fused_is_transposed(tensor, input_axis_is_hidden=False, hidden=hidden)
         return fused_is_transposed(tensor, input_axis_is_hidden=True, hidden=hidden)
@@ -192,7 +194,7 @@ def _expert_groups(catalog: Catalog) -> list[_Group]:
             match = grammar.match(label)
             if match is None or template.holes != (1 if grammar.fused else 2):
                 continue
-            rows: Rows = np.flatnonzero(names.template_ids == template_id)
+            rows = np.flatnonzero(names.template_ids == template_id)
             numbers = names.numbers[rows][:, : template.holes].tolist()
             by_numbers = {tuple(n): row for n, row in zip(numbers, rows.tolist(), strict=True)}
             groups.append(_Group(grammar, *match, by_numbers))

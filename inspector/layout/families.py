@@ -48,7 +48,9 @@ _FUSED: Final = MappingProxyType(
 
 EXPERT_GRAMMARS: Final = (
     # Intern-S1-Pro, Intern-S1, Qwen3-MoE, DeepSeek-V3, Kimi-K2, GLM
-    ExpertGrammar("separate", "*.layers.#.mlp.experts.#.<gate_proj|up_proj|down_proj>.weight", _SEPARATE),
+    ExpertGrammar(
+        "separate", "*.layers.#.mlp.experts.#.<gate_proj|up_proj|down_proj>.weight", _SEPARATE
+    ),
     # Qwen3-VL-MoE on disk [E, H, 2I]; transformers v5 [E, 2I, H]
     ExpertGrammar("fused", "*.layers.#.mlp.experts.<gate_up_proj|down_proj>", _FUSED, fused=True),
 )  # fmt: skip

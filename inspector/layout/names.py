@@ -48,8 +48,9 @@ def module_path(template: Template) -> ModulePath:
     """The path of a template; unknown parts are said to be unknown.
 
     >>> from inspector.catalog.names import split_name
-    >>> module_path(split_name("model.visual.blocks.3.norm1.bias")[0])
-    ModulePath(tower=<Tower.VISION: 'vision'>, role=<Role.BIAS: 'bias'>, layer_hole=0, expert_hole=None)
+    >>> path = module_path(split_name("model.visual.blocks.3.norm1.bias")[0])
+    >>> str(path.tower), str(path.role), path.layer_hole, path.expert_hole
+    ('vision', 'bias', 0, None)
     """
     components = template.components()
     layer_hole = expert_hole = None

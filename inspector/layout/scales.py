@@ -2,8 +2,9 @@
 
 The name says that a tensor is a scale; its shape says which class it is (tensor, channel, group,
 block); the config says how large a block is, and the two are checked against each other by ceiling
-division. The block size is never derived from the grid: rows / scale rows is wrong on partial blocks.
-Sources: DeepSeek-V3 `README_WEIGHTS.md` (zero-padded blocks, ceiling division), vLLM `fp8_utils.py`.
+division. The block size is never derived from the grid: rows / scale rows is wrong where the last
+block is partial. Sources: DeepSeek-V3 `README_WEIGHTS.md` (padded blocks, ceiling division), vLLM
+`fp8_utils.py`.
 """
 
 from dataclasses import dataclass
@@ -100,21 +101,28 @@ def scale_grid(
     return ScaleGrid(scale, Granularity.BLOCK, declared_block, window)
 
 
-def scale_window(window: Window, scale: TensorRow, block: tuple[int, int]) -> Window:
+def scale_window(
+    weight: TensorRow, window: Window, scale: TensorRow, block: tuple[int, int]
+) -> Window:
     """The part of a fused tensor's scales that belongs to one expert's matrix.
 
     Args:
-        window: the matrix in the weight tensor.
-        scale: `[E, ceil(a / block_a), ceil(b / block_b)]` scales of a weight `[E, a, b]`.
+        weight: the fused tensor, `[E, a, b]`.
+        window: the matrix in it.
+        scale: `[E, ceil(a / block_a), ceil(b / block_b)]` scales.
         block: of the matrix as a module of its own; a transposed tensor's blocks are transposed.
 
     Raises:
         LayoutError: a block spans two projections, or the shapes do not fit.
     """
     stored_block = (block[1], block[0]) if window.transposed else block
-    expected = tuple(-(-size // step) for size, step in zip(window.stored_shape, stored_block, strict=True))
-    if len(scale.shape) != 3 or scale.shape[1:] != expected:
-        raise LayoutError(f"{scale.name} {list(scale.shape)}: expected [E, {expected[0]}, {expected[1]}]")
+    expected = tuple(
+        -(-size // step) for size, step in zip(window.stored_shape, stored_block, strict=True)
+    )
+    if scale.shape != (weight.shape[0], *expected):
+        raise LayoutError(
+            f"{scale.name} {list(scale.shape)}: expected {[weight.shape[0], *expected]}"
+        )
     edges = []
     for (start, stop), size, step in zip(
         (window.rows, window.columns), window.stored_shape, stored_block, strict=True

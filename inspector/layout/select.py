@@ -68,7 +68,7 @@ def select_one_place(names: NameColumns, target: str) -> Rows:
         if len(places) > _SHOWN_CHOICES:
             break
     if len(places) > 1:
-        shown = [place for place in islice(places, _SHOWN_CHOICES)]
+        shown = list(islice(places, _SHOWN_CHOICES))
         more = ", ..." if len(places) > _SHOWN_CHOICES else ""
         raise UsageError(
             f"{target!r} is in several places: {', '.join(shown)}{more}",
@@ -81,13 +81,15 @@ _SHOWN_CHOICES: Final = 5
 
 
 def nearest_names(names: NameColumns, pattern: str, *, count: int = 3) -> list[str]:
-    """Names like a pattern that selected nothing: with its numbers, and letters most like its own."""
+    """Names like a pattern that selected nothing: its numbers, and letters most like its own."""
     labels = [template.fill(["0"] * template.holes) for template in names.templates]
     neutral = re.sub(r"(?<![^.])\d+(?![^.])", "0", pattern)
     parts = neutral.split(".")
     windows = {
         label: max(
-            difflib.SequenceMatcher(None, neutral, ".".join(words[start : start + len(parts)])).ratio()
+            difflib.SequenceMatcher(
+                None, neutral, ".".join(words[start : start + len(parts)])
+            ).ratio()
             for words in [label.split(".")]
             for start in range(max(1, len(words) - len(parts) + 1))
         )
@@ -132,7 +134,8 @@ def parse_numbers(text: str, *, option: str) -> frozenset[int]:
         found = re.fullmatch(r"\s*(\d{1,6})(?:(?:\.\.|-)(\d{1,6}))?\s*", part)
         if found is None:
             raise UsageError(
-                f"{option} {text!r}: {part!r} is no number or range", hint="examples: 3 0..7 1,5,10..12"
+                f"{option} {text!r}: {part!r} is no number or range",
+                hint="examples: 3 0..7 1,5,10..12",
             )
         first = int(found[1])
         last = int(found[2]) if found[2] else first

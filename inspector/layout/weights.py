@@ -9,10 +9,10 @@ from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import NameColumns, NameColumnsBuilder, Rows
 from inspector.config import ModelConfig
 from inspector.errors import LayoutError
+from inspector.format.spans import Span
 from inspector.layout.experts import ExpertInventory, ExpertKey, Window
 from inspector.layout.names import Role, role_of
 from inspector.layout.scales import SCALED_DTYPES, ScaleGrid, scale_grid, scale_tensor, scale_window
-from inspector.format.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ def stored_span(
         return Span(tensor.start + start * row_bytes, tensor.start + stop * row_bytes)
     height, width = window.stored_shape
     item = tensor.bytes // max(tensor.count, 1)
-    first, last = window.rows if window.transposed else (window.rows[0] + start, window.rows[0] + stop)
+    first, last = (
+        window.rows if window.transposed else (window.rows[0] + start, window.rows[0] + stop)
+    )
     page = tensor.start + window.page * height * width * item
     return Span(page + first * width * item, page + last * width * item)
 
@@ -99,7 +101,7 @@ class WeightBook:
             return Weight(tensor.name, tensor, tensor.shape, None, None)
         if len(tensor.shape) == 3:
             raise LayoutError(
-                f"{tensor.name} {list(tensor.shape)}: a fused quantized tensor is decoded by expert",
+                f"{tensor.name} {list(tensor.shape)}: fused and quantized; decoded by expert",
                 hint="name an expert: layers.0.mlp.experts.0",
             )
         grid = scale_grid(tensor.shape, scale, self._block, name=tensor.name)
@@ -119,8 +121,10 @@ class WeightBook:
             _refuse_unscaled(found.name, found.tensor)
             return Weight(found.name, found.tensor, found.shape, found.window, None)
         if self._block is None:
-            raise LayoutError(f"{found.tensor.name}: scaled by block, and no weight_block_size declared")
-        window = scale_window(found.window, scale, self._block)
+            raise LayoutError(
+                f"{found.tensor.name}: scaled by block, and no weight_block_size declared"
+            )
+        window = scale_window(found.tensor, found.window, scale, self._block)
         grid = scale_grid(found.shape, scale, self._block, name=found.name, window=window)
         return Weight(found.name, found.tensor, found.shape, found.window, grid)
 

@@ -51,5 +51,3 @@ def _emptied(document: Document) -> Document:
     fields = {name: getattr(document, name) for name in document.__struct_fields__}
     fields[document.__struct_fields__[-1]] = []
     return type(document)(**fields)
-
-

@@ -64,7 +64,11 @@ def listing_view(
         return [_group_table(listing, limit), _dtype_table(listing)]
 
     def rows() -> Table:
-        return _flat_table(listing, shown) if by is None else _bucket_table(buckets(listing, by), by, limit)
+        return (
+            _flat_table(listing, shown)
+            if by is None
+            else _bucket_table(buckets(listing, by), by, limit)
+        )
 
     return View(
         headline=_headline(listing, model),
@@ -94,7 +98,16 @@ def _flat_table(listing: Listing, rows: Rows) -> Table:
     return Table(
         _ROW_COLUMNS,
         (
-            (row.name, str(row.dtype), row.shape, row.count, row.bytes, row.shard, row.start, row.stop)
+            (
+                row.name,
+                str(row.dtype),
+                row.shape,
+                row.count,
+                row.bytes,
+                row.shard,
+                row.start,
+                row.stop,
+            )
             for row in listing.catalog.rows(rows)
         ),
     )
@@ -136,5 +149,3 @@ def _bucket_table(found: Sequence[Bucket], by: Grouping, limit: int | None) -> T
     columns = (Column(str(by)), Column("tensors", right=True), _PARAMETERS, _SIZE)
     rows = [(one.key, one.tensors, one.parameters, one.bytes) for one in found[:limit]]
     return Table(columns, rows)
-
-

@@ -34,14 +34,20 @@ def render_page(
         yield from _table(table)
     yield '<script type="application/json" id="document">'
     for piece in document:
-        yield piece.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        yield (
+            piece.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+        )
     yield "</script></body></html>\n"
 
 
 def _table(table: Table) -> Iterator[str]:
     yield f"<table><caption>{_html(table.title)}</caption><thead><tr>"
     for column in table.columns:
-        yield f'<th class="n">{_html(column.name)}</th>' if column.right else f"<th>{_html(column.name)}</th>"
+        yield (
+            f'<th class="n">{_html(column.name)}</th>'
+            if column.right
+            else f"<th>{_html(column.name)}</th>"
+        )
     yield "</tr></thead><tbody>\n"
     for row in table.rows:
         cells = [

@@ -89,7 +89,17 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
 def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
     columns = [
         Column(name)
-        for name in ("layer", "expert", "verdict", "parents", "z", "z_star", "log10_p", "flags", "rows")
+        for name in (
+            "layer",
+            "expert",
+            "verdict",
+            "parents",
+            "z",
+            "z_star",
+            "log10_p",
+            "flags",
+            "rows",
+        )
     ]
     rows = [
         (
@@ -113,14 +123,17 @@ def _notes(document: SimilarityDocument) -> list[str]:
     notes = []
     if facts.tests:
         notes.append(
-            f"null: {facts.tests:,} tests against {facts.null}: sd {facts.sd:.3f}, KS {facts.ks:.4f}, "
-            f"every z divided by {facts.inflation:.3f}; calibration {facts.status}"
+            f"null: {facts.tests:,} tests against {facts.null}: sd {facts.sd:.3f}, "
+            f"KS {facts.ks:.4f}, every z divided by {facts.inflation:.3f}; "
+            f"calibration {facts.status}"
         )
     else:
-        notes.append("null: one layer only, so the p-values could not be checked against other layers")
+        notes.append(
+            "null: one layer only, so the p-values could not be checked against other layers"
+        )
     excluded = ", ".join(f"{one.relation} >= {one.at_least:g}" for one in document.budget.excluded)
     notes.append(
-        f"family-wise error {document.budget.alpha:g} over {document.budget.hypotheses:,} hypotheses; "
-        f"no_evidence rules out {excluded} (power .95)"
+        f"family-wise error {document.budget.alpha:g} over {document.budget.hypotheses:,} "
+        f"hypotheses; no_evidence rules out {excluded} (power .95)"
     )
     return notes

@@ -86,7 +86,10 @@ def render_csv(table: Table) -> Iterator[str]:
     yield line([column.name for column in table.columns])
     for row in table.rows:
         yield line(
-            [csv_safe(plain_cell(cell)) if isinstance(cell, str) else plain_cell(cell) for cell in row]
+            [
+                csv_safe(plain_cell(cell)) if isinstance(cell, str) else plain_cell(cell)
+                for cell in row
+            ]
         )
 
 

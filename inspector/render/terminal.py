@@ -60,7 +60,9 @@ def _rich_table(table: Table, rows: Sequence[Sequence[Cell]], console: Console) 
 
 def _cells(table: Table, row: Sequence[Cell], first: int) -> list[Text]:
     columns = table.columns[first:]
-    return [Text(shown_cell(column, cell)) for column, cell in zip(columns, row[first:], strict=True)]
+    return [
+        Text(shown_cell(column, cell)) for column, cell in zip(columns, row[first:], strict=True)
+    ]
 
 
 def _text(console: Console, what: Group | Text) -> str:

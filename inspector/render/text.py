@@ -1,4 +1,4 @@
-"""Foreign text made safe, and numbers for people. Names and metadata come out of strangers' files."""
+"""Foreign text made safe, and numbers for people. Names come out of strangers' files."""
 
 import unicodedata
 from typing import Final
@@ -42,11 +42,10 @@ def decimal_bytes(count: int) -> str:
     """
     if count < 1000:
         return f"{count} B"
-    value = float(count)
-    for unit in ("kB", "MB", "GB", "TB", "PB"):
-        value /= 1000
-        if value < 999.5:
-            break
+    value, unit = count / 1e3, "kB"
+    for larger in ("MB", "GB", "TB", "PB"):
+        if value >= 999.5:
+            value, unit = value / 1e3, larger
     return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
 
 

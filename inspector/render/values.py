@@ -11,7 +11,18 @@ from inspector.render.tables import Cell, Column, Table
 from inspector.render.text import decimal_bytes, escape, plain_number
 from inspector.render.view import View
 
-_FIGURES = ("count", "min", "max", "mean", "std", "absmax", "zeros", "nan_codes", "saturated", "blocks_zero")
+_FIGURES = (
+    "count",
+    "min",
+    "max",
+    "mean",
+    "std",
+    "absmax",
+    "zeros",
+    "nan_codes",
+    "saturated",
+    "blocks_zero",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +54,11 @@ def values_view(
     return View(
         headline=f"{model.location}: {len(found):,} weights, {count:,} values decoded",
         tables=lambda: [
-            _stored(found), _statistics(found), _counts(found), *(_preview(one) for one in previews)
-        ],  # fmt: skip
+            _stored(found),
+            _statistics(found),
+            _counts(found),
+            *(_preview(one) for one in previews),
+        ],
         rows=lambda: _all_figures(found),
         names=lambda: (one.name for one in found),
         document=lambda: render_json(document),

@@ -1,4 +1,4 @@
-"""`View`: a report in the shapes that output formats need. Each report has a module that makes one."""
+"""`View`: a report in the shapes that output formats need; each report has a module for it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

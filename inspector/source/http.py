@@ -8,6 +8,7 @@ do is here: comparing size and ETag with the last reply, and saying in one line 
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -34,10 +35,16 @@ from inspector.version import __version__
 USER_AGENT: Final = f"s1inspect/{__version__}"
 
 _CONNECT_TIMEOUT: Final = timedelta(seconds=10)
-_READ_TIMEOUT: Final = timedelta(seconds=30)
 _TOTAL_TIMEOUT: Final = timedelta(minutes=10)
-_RETRY_TIMEOUT: Final = timedelta(seconds=60)
-_MAX_RETRIES: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for a server that does not answer, and how often to ask again."""
+
+    read_timeout: timedelta = timedelta(seconds=30)
+    retry_timeout: timedelta = timedelta(seconds=60)
+    max_retries: int = 5
 
 
 class UrlReader:
@@ -46,7 +53,15 @@ class UrlReader:
     `headers` go to the base's own origin only.
     """
 
-    def __init__(self, base: str, ledger: Ledger, *, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        base: str,
+        ledger: Ledger,
+        *,
+        headers: Mapping[str, str],
+        patience: Patience | None = None,
+    ) -> None:
+        patience = patience or Patience()
         self.base = base
         self._ledger = ledger
         self._lock = threading.Lock()
@@ -55,22 +70,35 @@ class UrlReader:
             self._store = HTTPStore.from_url(
                 base,
                 client_options={
-                    "allow_http": base.startswith("http://"),
+                    "allow_http": base.lower().startswith("http://"),
                     "connect_timeout": _CONNECT_TIMEOUT,
                     "default_headers": dict(headers),
-                    "read_timeout": _READ_TIMEOUT,
+                    "read_timeout": patience.read_timeout,
                     "timeout": _TOTAL_TIMEOUT,
                     "user_agent": USER_AGENT,
                 },
-                retry_config={"max_retries": _MAX_RETRIES, "retry_timeout": _RETRY_TIMEOUT},
+                retry_config={
+                    "max_retries": patience.max_retries,
+                    "retry_timeout": patience.retry_timeout,
+                },
             )
         except (BaseError, ValueError) as error:
-            raise SourceError(f"{base}: not a URL that can be read: {_first_line(error)}") from error
+            raise SourceError(
+                f"{self._named('')}: not a URL that can be read: {_first_line(str(error))}"
+            ) from error
 
-    def read(self, path: str, span: Span) -> bytes:
-        """Exactly `span` of `path`, from an answer whose size and ETag are those of the last one."""
+    def read(self, path: str, span: Span, *, file_size: int | None = None) -> bytes:
+        """Exactly `span` of `path`; size and ETag of the answer must be those of the last one.
+
+        `file_size` is what a listing says, where there is one.
+        """
         try:
             answer = obstore.get(self._store, path, options={"range": (span.start, span.stop)})
+            if file_size not in (None, answer.meta["size"]):
+                raise SourceChanged(
+                    f"{self._named(path)}: listed with {file_size:,} bytes, the server says "
+                    f"{answer.meta['size']:,}"
+                )
             self._check(path, answer.meta["size"], answer.meta["e_tag"])
             if answer.range != (span.start, span.stop):
                 raise RangeNotHonored(
@@ -88,12 +116,17 @@ class UrlReader:
         return body
 
     def size(self, path: str) -> int:
-        """Bytes of a file, from a HEAD request."""
+        """Bytes of a file, from a HEAD request; from a byte of it where the URL is signed for GET."""
+        is_signed = not path and "?" in self.base
         try:
-            meta = obstore.head(self._store, path)
+            if is_signed:
+                meta = obstore.get(self._store, path, options={"range": (0, 1)}).meta
+            else:
+                meta = obstore.head(self._store, path)
         except (BaseError, FileNotFoundError) as error:
             raise self._explained(path, error) from error
-        self._ledger.add(byte_count=0)
+        self._check(path, meta["size"], meta["e_tag"])
+        self._ledger.add(byte_count=int(is_signed))
         return meta["size"]
 
     def _check(self, path: str, size: int, etag: str | None) -> None:
@@ -101,8 +134,8 @@ class UrlReader:
             seen = self._seen.setdefault(path, (size, etag))
         if seen != (size, etag):
             raise SourceChanged(
-                f"{self._named(path)}: changed between two reads: {seen[0]:,} bytes, ETag {seen[1]} "
-                f"before, {size:,} bytes, ETag {etag} now",
+                f"{self._named(path)}: changed between two reads: {seen[0]:,} bytes, "
+                f"ETag {seen[1]} before, {size:,} bytes, ETag {etag} now",
                 hint="run the command again",
             )
 
@@ -126,7 +159,7 @@ class UrlReader:
                 hint="use a server or mirror that supports Range, or download the file first",
             )
         if "UnexpectedRange" in text:
-            return RangeNotHonored(f"{where}: {_first_line(error)}")
+            return RangeNotHonored(f"{where}: {_first_line(text)}")
         return SourceError(f"{where}: {_cause(text)}")
 
 
@@ -148,8 +181,9 @@ class HttpSource:
         return {self._only: self.size(self._only)} if self._only else {}
 
     def size(self, path: str) -> int:
+        below = self._below_base(path)
         if path not in self._sizes:
-            self._sizes[path] = self._reader.size(self._below_base(path))
+            self._sizes[path] = self._reader.size(below)
         return self._sizes[path]
 
     def read(self, path: str, span: Span) -> bytes:
@@ -159,12 +193,19 @@ class HttpSource:
         """Connections close with the store."""
 
     def _below_base(self, path: str) -> str:
-        """A URL with a query names its file by itself: a signed URL takes no path."""
-        return "" if self._is_whole_url else path
+        """A URL with a query names one file by itself: a signed URL takes no path."""
+        if not self._is_whole_url:
+            return path
+        if path != self._only:
+            raise ObjectNotFound(f"{self.location}: a signed URL names no {path}")
+        return ""
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0].strip()
+def _first_line(text: str) -> str:
+    """The first line of obstore's message without its preamble, where the URL may be signed."""
+    line = text.split("\n", 1)[0].strip().removeprefix("Generic HTTP error: ")
+    line = re.sub(r"^Error performing \w+ .* - ", "", line)
+    return re.sub(r"\?\S+", "?...", line)
 
 
 def _status(text: str) -> str | None:
@@ -187,4 +228,8 @@ def _cause(text: str) -> str:
         return "the TLS certificate is not trusted"
     if "TimedOut" in text or "Timeout" in reasons:
         return "no answer in time"
-    return innermost[-1] if innermost else text.split("\n", 1)[0].strip()
+    if "TooManyRedirects" in text:
+        return "too many redirects"
+    if "IncompleteBody" in text:
+        return "the body was cut short"
+    return innermost[-1] if innermost else _first_line(text)

@@ -1,9 +1,9 @@
 """Repositories on the Hugging Face Hub, through huggingface_hub: one commit, one listing, ranges.
 
-A revision becomes a commit once, and every read names that commit. Sizes come from one tree listing.
-The first read of a file follows the hub's redirect in the same request; a file that is read again
-has its signed URL resolved once and used for all further ranges, and renewed when it has expired.
-`docs/design/hub-reads.md` has the measurement behind that.
+A revision becomes a commit once, and every read names it. Sizes come from one tree listing. The
+first read of a file follows the hub's redirect in the same request; a file that is read again has
+its signed URL resolved once, used for all further ranges, and renewed when it has expired.
+`docs/design/2026-11-hub-reads.md` has the measurement behind that.
 """
 
 import re
@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # lazy export
 
 from inspector.errors import AccessDenied, ObjectNotFound, SourceError, UsageError
 from inspector.format.spans import Span
@@ -77,16 +77,17 @@ class HubSource:
     def read(self, path: str, span: Span) -> bytes:
         if not len(span):
             return b""
+        size = self.size(path)
         if not self._is_read_again(path):
             try:
-                return self._hub_reader.read(self._resolve_path(path), span)
+                return self._hub_reader.read(self._resolve_path(path), span, file_size=size)
             except AccessDenied as error:
                 self._raise_reason(path, error)
         reader = self._signed_reader(path)
         try:
-            return reader.read("", span)
+            return reader.read("", span, file_size=size)
         except AccessDenied:
-            return self._signed_reader(path, expired=reader).read("", span)
+            return self._signed_reader(path, expired=reader).read("", span, file_size=size)
 
     def close(self) -> None:
         """Connections close with their stores."""
@@ -96,7 +97,7 @@ class HubSource:
             return revision
         try:
             found = self._api.model_info(self.repo, revision=revision, timeout=30)
-        except Exception as error:  # noqa: BLE001 - mapped below, and raised again if not known
+        except Exception as error:
             self._raise_api(error)
         self._ledger.add(byte_count=0)
         if not found.sha:
@@ -110,7 +111,7 @@ class HubSource:
                     entries = list(
                         self._api.list_repo_tree(self.repo, revision=self.commit, recursive=True)
                     )
-                except Exception as error:  # noqa: BLE001 - as above
+                except Exception as error:
                     self._raise_api(error)
                 self._ledger.add(byte_count=0)
                 self._listing = {
@@ -120,11 +121,9 @@ class HubSource:
 
     def _is_read_again(self, path: str) -> bool:
         """Whether a large file is read for the second time. Small ones stay with the hub."""
-        entry = self._tree().get(path)
-        if entry is None:
-            raise ObjectNotFound(f"{self.location}: no file {path} at commit {self.commit[:8]}")
+        is_large = self._tree()[path].lfs is not None
         with self._lock:
-            again = path in self._read_before and entry.lfs is not None
+            again = is_large and path in self._read_before
             self._read_before.add(path)
         return again
 
@@ -151,7 +150,7 @@ class HubSource:
             metadata = get_hf_file_metadata(
                 url, library_name="s1inspect", library_version=__version__, retry_on_errors=True
             )
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             self._raise_api(error)
         self._ledger.add(byte_count=0)
         return metadata.location

@@ -1,4 +1,4 @@
-"""Checkpoints on disk. Reads are `pread`: no copy of a file, no shared position, odd names welcome."""
+"""Checkpoints on disk. Reads are `pread`: no shared position, no copy, odd names welcome."""
 
 import os
 import threading
@@ -11,12 +11,13 @@ from inspector.source.base import Ledger
 
 
 class LocalSource:
-    """A directory, or one file of it (`only`). A snapshot of the Hugging Face cache has a commit."""
+    """A directory, or one file of it (`only`). A snapshot of the hub's cache has a commit."""
 
     def __init__(self, root: Path, ledger: Ledger, *, only: str | None = None) -> None:
         self.location = str(root / only if only else root)
         self.kind = "file" if only else "directory"
-        self.commit = root.name if root.parent.name == "snapshots" else None
+        whole = root.absolute()
+        self.commit = whole.name if whole.parent.name == "snapshots" else None
         self._root = root
         self._only = only
         self._ledger = ledger
@@ -25,8 +26,11 @@ class LocalSource:
         self._seen: dict[str, tuple[int, int]] = {}
 
     def files(self) -> Mapping[str, int]:
-        names = [self._only] if self._only else sorted(os.listdir(self._root))
-        paths = {name: self._root / name for name in names}
+        try:
+            there = [self._only] if self._only else [path.name for path in self._root.iterdir()]
+        except OSError as error:
+            raise AccessDenied(f"{self._root}: {error.strerror}") from error
+        paths = {name: self._root / name for name in sorted(there)}
         return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
 
     def size(self, path: str) -> int:
@@ -66,10 +70,14 @@ class LocalSource:
     def _descriptor(self, path: str) -> int:
         with self._lock:
             if path not in self._descriptors:
-                try:
-                    self._descriptors[path] = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC)
-                except (FileNotFoundError, NotADirectoryError) as error:
-                    raise ObjectNotFound(f"{self._root}: no file {path}") from error
-                except OSError as error:
-                    raise AccessDenied(f"{self._root / path}: {error.strerror}") from error
+                self._descriptors[path] = self._open(path)
             return self._descriptors[path]
+
+    def _open(self, path: str) -> int:
+        whole = self._root / path
+        try:
+            if whole.is_file():
+                return os.open(whole, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise AccessDenied(f"{whole}: {error.strerror}") from error
+        raise ObjectNotFound(f"{self._root}: no file {path}")

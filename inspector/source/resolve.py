@@ -27,6 +27,9 @@ DEFAULT_MODEL: Final = "internlm/Intern-S1-Pro"
 _FILE_SUFFIXES: Final = (".safetensors", ".safetensors.index.json")
 _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
+_OTHER_PAGES: Final = frozenset({"api", "collections", "datasets", "docs", "papers", "spaces"})
+"""First words of pages of huggingface.co that are no organisation."""
+
 _LATER_SCHEMES: Final = frozenset({"s3", "gs", "az", "ms"})
 
 
@@ -70,21 +73,22 @@ def parse_location(text: str, *, revision: str | None = None) -> Location:
     """
     text = text.strip()
     if not text:
-        raise UsageError("no checkpoint given", hint="name one with --model, or set S1INSPECT_MODEL")
-    if text.startswith((".", "/", "~")) or Path(text).exists():
+        raise UsageError(
+            "no checkpoint given", hint="name one with --model, or set S1INSPECT_MODEL"
+        )
+    if text.startswith((".", "/", "~")) or _exists(Path(text)):
         return _local(text)
-    name = ALIASES.get(text, text)
-    scheme = urlsplit(name).scheme
+    scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme in ("http", "https"):
-        return _url(name, revision)
+        return _url(text, revision)
     if scheme in _LATER_SCHEMES:
         raise UsageError(
             f"{text}: {scheme}:// cannot be read yet",
             hint="use a local path, org/name, hf:// or http(s)://",
         )
-    if scheme == "hf":
-        name = name.removeprefix("hf://").removeprefix("models/")
+    name = text[len("hf://") :].removeprefix("models/") if scheme == "hf" else text
     repo, _, at = name.partition("@")
+    repo = ALIASES.get(repo, repo)
     if not _REPO.fullmatch(repo):
         raise UsageError(
             f"{text!r} is not a checkpoint: no such path, not org/name, not a URL",
@@ -99,20 +103,23 @@ def open_source(location: Location, ledger: Ledger) -> Source:
         case Kind.LOCAL:
             return LocalSource(Path(location.base), ledger, only=location.shard)
         case Kind.HUB:
-            from inspector.source.hub import HubSource  # noqa: PLC0415 - 0.5 s to import
+            from inspector.source.hub import HubSource
 
             return HubSource(location.base, location.revision, ledger)
         case Kind.HTTP:
-            from inspector.source.http import HttpSource  # noqa: PLC0415 - 0.1 s to import
+            from inspector.source.http import HttpSource
 
             return HttpSource(location.base, ledger, only=location.shard)
 
 
 def _local(text: str) -> Location:
-    path = Path(text).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ObjectNotFound(f"{text}: no such user") from error
+    if _exists(path) and path.is_dir():
         return Location(Kind.LOCAL, str(path))
-    if not path.exists():
+    if not _exists(path):
         raise ObjectNotFound(f"{text}: no such file or directory")
     if path.name == "config.json":
         return Location(Kind.LOCAL, str(path.parent))
@@ -123,14 +130,31 @@ def _local(text: str) -> Location:
     )
 
 
+def _exists(path: Path) -> bool:
+    """Whether a path exists; a name that no file can have does not."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def _url(url: str, revision: str | None) -> Location:
-    parts = urlsplit(url)
-    if parts.hostname in _HUB_HOSTS:
-        return _hub_page(url, unquote(parts.path), revision)
+    shown = url.partition("?")[0]
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"{shown}: not a URL: {error}") from error
+    if not host:
+        raise UsageError(f"{shown}: a URL without a host")
+    if parts.username is not None:
+        raise UsageError("a URL with a user name or password is not accepted")
+    if host in _HUB_HOSTS:
+        return _hub_page(shown, parts.path, revision)
     path = parts.path.rstrip("/")
     if parts.query:
         if not path.endswith(".safetensors"):
-            raise UsageError(f"{url}: a URL with a query must name one .safetensors file")
+            raise UsageError(f"{shown}: a URL with a query must name one .safetensors file")
         return Location(Kind.HTTP, url, file=path.rpartition("/")[2])
     if path.endswith(_FILE_SUFFIXES):
         base, _, file = url.rpartition("/")
@@ -140,11 +164,15 @@ def _url(url: str, revision: str | None) -> Location:
 
 def _hub_page(url: str, path: str, revision: str | None) -> Location:
     """A page of huggingface.co: /org/name[/tree|blob|resolve/revision[/file]]."""
-    words = [word for word in path.split("/") if word]
+    words = [unquote(word) for word in path.split("/") if word]
     repo = "/".join(words[:2])
-    if not _REPO.fullmatch(repo):
-        raise UsageError(f"{url}: not a model page", hint="a page reads https://huggingface.co/org/name")
+    if not _REPO.fullmatch(repo) or words[0] in _OTHER_PAGES:
+        raise UsageError(
+            f"{url}: not a model page", hint="a page reads https://huggingface.co/org/name"
+        )
     at = words[3] if len(words) > 3 and words[2] in ("tree", "blob", "resolve") else ""
+    if at == "refs":
+        at = "/".join(words[3:6])
     return Location(Kind.HUB, repo, revision=_one_revision(url, at, revision))
 
 

@@ -82,7 +82,9 @@ def uniform_distance(values: Float64) -> float:
 
 def _inflation_lower_bound(blocks: Sequence[Float64], rng: np.random.Generator) -> float:
     estimates = [
-        robust_sd(np.concatenate([blocks[i].ravel() for i in rng.integers(0, len(blocks), len(blocks))]))
+        robust_sd(
+            np.concatenate([blocks[i].ravel() for i in rng.integers(0, len(blocks), len(blocks))])
+        )
         for _ in range(_BOOTSTRAPS)
     ]
     return float(np.quantile(estimates, _LOWER_BOUND))

@@ -41,13 +41,13 @@ def leave_one_out_contrast(values: Float64, extra: Float64 | None = None) -> Flo
             rank_here = np.argsort(place, kind="stable")[here]
             spread[row, here] = _median_without(distance[place][None], rank_here[None])[0]
     spread *= MAD_TO_SD
-    return np.divide(
-        values - median, spread, out=np.full(values.shape, np.nan), where=spread > 0
-    )
+    contrast = np.full(values.shape, np.nan)
+    np.divide(values - median, spread, out=contrast, where=spread > 0)
+    return contrast
 
 
 def _median_without(ordered: Float64, rank: npt.NDArray[np.int64]) -> Float64:
-    """The median of each sorted row without its element at `rank`. `[E, n]`, `[E, R]` -> `[E, R]`."""
+    """The median of each sorted row `[E, n]` without its element at `rank` `[E, R]`."""
     others = ordered.shape[1] - 1
     low, high = (others - 1) // 2, others // 2
     below = np.take_along_axis(ordered, low + (rank <= low), axis=1)

@@ -41,7 +41,7 @@ def unit_neurons(vectors: Float32) -> Float32:
     """Each neuron's k-vector to unit norm; a zero vector stays zero. `[..., k, m]`."""
     norms = np.sqrt(np.einsum("ekm,ekm->em", vectors, vectors))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    return vectors * scale[:, None, :]
+    return np.asarray(vectors * scale[:, None, :], dtype=np.float32)
 
 
 def standard_rows(vectors: Float32) -> Float32:
@@ -54,7 +54,7 @@ def standard_rows(vectors: Float32) -> Float32:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What a layer's references say about how to prepare both sides: `basis` is `[directions, k]`."""
+    """How a layer's references say to prepare both sides: `basis` is `[directions, k]`."""
 
     basis: Float32
 
@@ -94,10 +94,10 @@ def prepare_targets(raw: Float32, preparation: Preparation) -> Prepared:
 
 
 def z_scores(targets: Prepared, references: Prepared) -> Float64:
-    """z of every target against every reference, `[E, R]`.
+    """Z of every target against every reference, `[E, R]`.
 
-    `T = sum_j <t_j, r_j>` has mean 0 and variance `tr(C_t C_r) / (m - 1)` over relabellings, exactly,
-    as the rows of both sides have mean zero. A side without variance (a dead expert) gives z = 0.
+    `T = sum_j <t_j, r_j>` has mean 0 and variance `tr(C_t C_r) / (m - 1)` over relabellings,
+    exactly, as the rows of both sides have mean zero. A dead expert has no variance, and z = 0.
 
     >>> rng = np.random.default_rng(0)
     >>> raw = rng.standard_normal((3, 8, 64)).astype(np.float32)
@@ -109,9 +109,9 @@ def z_scores(targets: Prepared, references: Prepared) -> Float64:
     aligned = _flat(targets.vectors) @ _flat(references.vectors).T
     variance = _flat(targets.grams) @ _flat(references.grams).T / (neurons - 1)
     deviation = np.sqrt(np.maximum(variance, 0.0))
-    return np.divide(
-        aligned.astype(np.float64), deviation, out=np.zeros_like(deviation), where=deviation > 0
-    )
+    z = np.zeros_like(deviation)
+    np.divide(aligned, deviation, out=z, where=deviation > 0)
+    return z
 
 
 def copy_z(targets: Prepared, references: Prepared) -> Float64:
