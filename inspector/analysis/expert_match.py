@@ -223,14 +223,16 @@ class _Run:
     def _check_dead(self) -> None:
         """An expert is degenerate only if gate and up are dead too, in the rows read of them."""
         target = self.sampler.target
-        for (layer, expert), state in self.states.items():
+        for layer in self.layers:
             for projection in (Projection.GATE, Projection.UP):
-                if state.dead:
-                    height = target.shape(layer, projection)[0]
-                    rows = sorted({row % height for row in self.sampler.rows[: LOOK_ROWS[0]]})
-                    state.dead = not np.any(
-                        without_nan(target.read(layer, [expert], projection, rows))
-                    )
+                dead = [e for e in self.experts[layer].tolist() if self.states[layer, e].dead]
+                height = target.shape(layer, projection)[0]
+                rows = sorted({row % height for row in self.sampler.rows[: LOOK_ROWS[0]]})
+                if not dead:
+                    break
+                raw = without_nan(target.read(layer, dead, projection, rows))
+                for expert, values in zip(dead, raw, strict=True):
+                    self.states[layer, expert].dead = not values.any()
 
     def _layer(self, layer: int, experts: Sequence[ExpertMatch]) -> LayerMatch:
         return layer_match(

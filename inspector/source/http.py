@@ -116,7 +116,7 @@ class UrlReader:
         return body
 
     def size(self, path: str) -> int:
-        """Bytes of a file, from a HEAD request; from a byte of it where the URL is signed for GET."""
+        """Bytes of a file, by HEAD; by its first byte where the URL may be signed for GET alone."""
         is_signed = not path and "?" in self.base
         try:
             if is_signed:
@@ -181,9 +181,8 @@ class HttpSource:
         return {self._only: self.size(self._only)} if self._only else {}
 
     def size(self, path: str) -> int:
-        below = self._below_base(path)
         if path not in self._sizes:
-            self._sizes[path] = self._reader.size(below)
+            self._sizes[path] = self._reader.size(self._below_base(path))
         return self._sizes[path]
 
     def read(self, path: str, span: Span) -> bytes:

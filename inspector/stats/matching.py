@@ -8,7 +8,7 @@ An expert is `[k, m]`: k sampled rows of `down_proj [H, m]`, one k-vector for ea
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +109,7 @@ def z_scores(targets: Prepared, references: Prepared) -> Float64:
     aligned = _flat(targets.vectors) @ _flat(references.vectors).T
     variance = _flat(targets.grams) @ _flat(references.grams).T / (neurons - 1)
     deviation = np.sqrt(np.maximum(variance, 0.0))
-    z = np.zeros_like(deviation)
+    z = np.zeros(deviation.shape, dtype=np.float64)
     np.divide(aligned, deviation, out=z, where=deviation > 0)
     return z
 
@@ -167,5 +167,5 @@ def _overlap(first: Float32, second: Float32) -> float:
     return float(np.sum(first * second, dtype=np.float64))
 
 
-def _flat(arrays: npt.NDArray[np.float32] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return arrays.reshape(len(arrays), -1)  # type: ignore[return-value]  # keeps its dtype
+def _flat(arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return arrays.reshape(len(arrays), -1)
