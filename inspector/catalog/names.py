@@ -120,17 +120,6 @@ class NameColumns:
     def take(self, rows: Rows) -> "NameColumns":
         return NameColumns(self.templates, self.template_ids[rows], self.numbers[rows])
 
-    def key(self, rows: Rows) -> npt.NDArray[np.int64]:
-        """The numbers of each row as one integer: equal keys, equal numbers."""
-        key = np.zeros(len(rows), dtype=np.int64)
-        for column in range(self.numbers.shape[1]):
-            values = self.numbers[rows, column].astype(np.int64) + 1
-            span = int(values.max(initial=0)) + 1
-            if column and int(key.max(initial=0)) > 2**62 // max(span, 1):
-                _, key = np.unique(key, return_inverse=True)
-            key = key * span + values
-        return key
-
 
 def split_name(name: str) -> tuple[Template, tuple[int, ...]]:
     """One name's template and numbers.
@@ -163,13 +152,14 @@ class NameColumnsBuilder:
         if _HOLE in text or text.count("\n") != len(names):
             self._add_each(names)
             return
-        lines = _NUMBER.sub(f".{_HOLE}", text).split("\n")[: len(names)]
+        parts = _NUMBER.split(text)
+        lines = f".{_HOLE}".join(parts[::2]).split("\n")[: len(names)]
         distinct = dict.fromkeys(lines)
         if any(line.count(".") > MAX_COMPONENTS for line in distinct):
             self._add_each(names)
             return
         known = {line: self._id(_template(line)) for line in distinct}
-        self._append([known[line] for line in lines], list(map(int, _NUMBER.findall(text))))
+        self._append([known[line] for line in lines], list(map(int, parts[1::2])))
 
     def _add_each(self, names: Sequence[str]) -> None:
         """One name at a time: some are hostile to reading them as lines."""

@@ -77,7 +77,7 @@ def list_tensors(
     patterns: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATTERN]...", show_default=False,
+            metavar="PATTERN", show_default=False,
             help="Names, parts of names on whole components, globs (* ** {0..7}) or re:regex.",
         ),
     ] = None,
@@ -87,7 +87,7 @@ def list_tensors(
     experts: Experts = None,
     flat: Annotated[
         bool,
-        typer.Option("--flat", rich_help_panel="Output", help="One row a tensor, everywhere."),
+        typer.Option("--flat", rich_help_panel="Output", help="One row a tensor."),
     ] = False,
     by: Annotated[
         By | None,
@@ -127,7 +127,7 @@ def dequant(
     targets: Annotated[
         list[str],
         typer.Argument(
-            metavar="TARGET...", help="A module or tensor: a name, part of one, a glob or re:regex."
+            metavar="TARGET", help="A module or tensor: a name, part of one, a glob or re:regex."
         ),
     ],
     model: Model = DEFAULT_MODEL,

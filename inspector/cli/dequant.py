@@ -13,16 +13,20 @@ from inspector.cli.common import InputOptions, OutputOptions, finish, opened
 from inspector.cli.options import ExportDtype
 from inspector.cli.output import atomic_file, say, write_view
 from inspector.decode.numeric import Float32
-from inspector.errors import NameNotFound, UsageError
+from inspector.errors import BudgetExceeded, NameNotFound, UsageError
 from inspector.layout.select import not_found, select_one_place
 from inspector.layout.weights import Weight
 from inspector.render.export import export_header, export_values, overflowed
+from inspector.render.text import decimal_bytes
 from inspector.render.values import Preview, values_view
 from inspector.version import __version__
 
 _PREVIEW_ROWS: Final = 4
 _PREVIEW_COLUMNS: Final = 6
 _PREVIEWED: Final = 3
+
+_UNASKED_BYTES: Final = 4_000_000_000
+"""The largest single tensors of published models are below this, a layer's experts above."""
 
 Sink = Callable[[Weight, Float32], None]
 
@@ -43,8 +47,9 @@ def run(
     with opened(inputs) as checkpoint, ExitStack() as stack:
         chosen = [
             (weight, _rows_of(weight, rows))
-            for weight in _find_weights(checkpoint, inputs, targets)
+            for weight in _find_weights(checkpoint, inputs, targets, rows)
         ]
+        _refuse_large(checkpoint, inputs, sum(len(weight.span(*part)) for weight, part in chosen))
         sink = None
         if file is not None:
             sink = stack.enter_context(_export(Path(file), chosen, dtype, checkpoint))
@@ -61,6 +66,16 @@ def run(
     if written is not None:
         say(f"wrote {written.path}: {len(found)} tensors, {written.dtype}, {written.bytes:,} bytes")
     finish(checkpoint)
+
+
+def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:
+    """Over a network, more than a few GB are read only by a person who says so."""
+    if checkpoint.is_remote and inputs.max_bytes is None and size > _UNASKED_BYTES:
+        raise BudgetExceeded(
+            f"these weights are {decimal_bytes(size)}; more than {decimal_bytes(_UNASKED_BYTES)} "
+            "over a network is read only when asked for",
+            hint=f"choose fewer, or say --max-bytes {-(-size // 10**9)}GB",
+        )
 
 
 def _examine(
@@ -89,7 +104,10 @@ def _examine(
 
 
 def _find_weights(
-    checkpoint: Checkpoint, inputs: InputOptions, targets: Sequence[str]
+    checkpoint: Checkpoint,
+    inputs: InputOptions,
+    targets: Sequence[str],
+    rows_option: str | None,
 ) -> list[Weight]:
     """The weights of all targets, each once: stored ones, else experts inside fused tensors."""
     book = checkpoint.weights
@@ -99,6 +117,8 @@ def _find_weights(
         rows = in_layers_and_experts(
             book.catalog, rows, inputs.layer_numbers, inputs.expert_numbers
         )
+        if rows_option is None:
+            _refuse_large(checkpoint, inputs, int(book.catalog.sizes(rows).sum()))
         weights = list(book.stored_weights(rows))
         if len(rows) and not weights:
             name = book.catalog.names.name(int(rows[0]))

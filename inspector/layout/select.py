@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from inspector.catalog.names import NameColumns, Rows
 from inspector.errors import NameNotFound, UsageError
+from inspector.layout.names import Role, role_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -83,6 +84,7 @@ _SHOWN_CHOICES: Final = 5
 def nearest_names(names: NameColumns, pattern: str, *, count: int = 3) -> list[str]:
     """Names like a pattern that selected nothing: its numbers, and letters most like its own."""
     labels = [template.fill(["0"] * template.holes) for template in names.templates]
+    candidates = [label for label in dict.fromkeys(labels) if role_of(label) is not Role.SCALE]
     neutral = re.sub(r"(?<![^.])\d+(?![^.])", "0", pattern)
     parts = neutral.split(".")
     windows = {
@@ -93,7 +95,7 @@ def nearest_names(names: NameColumns, pattern: str, *, count: int = 3) -> list[s
             for words in [label.split(".")]
             for start in range(max(1, len(words) - len(parts) + 1))
         )
-        for label in dict.fromkeys(labels)
+        for label in candidates
     }
     best = sorted(windows, key=lambda label: -windows[label])[:count]
     found = []

@@ -1,0 +1,97 @@
+"""Experts in memory, that count what is read of them, and models made of simulated layers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
+from inspector.layout.families import Projection
+from tests.stats.simulated import Layer, draw_layer
+
+Float32 = npt.NDArray[np.float32]
+
+HEIGHT, NEURONS = 128, 128
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One call: rows of a projection of some experts of a layer; a value is one byte."""
+
+    layer: int
+    experts: tuple[int, ...]
+    projection: Projection
+    rows: tuple[int, ...]
+    bytes: int
+
+
+@dataclass(slots=True)
+class MemoryExperts:
+    """`down[layer]` is `[E, H, m]`. gate and up are ones, `[E, m, H]`, save for experts in `dead`."""
+
+    down: Mapping[int, Float32]
+    dead: frozenset[tuple[int, int]] = frozenset()
+    reads: list[Read] = field(default_factory=list)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(self.down)
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(3 * experts.size for experts in self.down.values())
+
+    @property
+    def bytes_read(self) -> int:
+        return sum(read.bytes for read in self.reads)
+
+    def experts(self, layer: int) -> tuple[int, ...]:
+        return tuple(range(len(self.down[layer])))
+
+    def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
+        _, height, neurons = self.down[layer].shape
+        return (height, neurons) if projection is Projection.DOWN else (neurons, height)
+
+    def read(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Float32:
+        cost = self.read_cost(layer, experts, projection, rows)
+        self.reads.append(Read(layer, tuple(experts), projection, tuple(rows), cost))
+        if projection is Projection.DOWN:
+            return self.down[layer][list(experts)][:, list(rows)]
+        alive = [0.0 if (layer, expert) in self.dead else 1.0 for expert in experts]
+        width = self.shape(layer, projection)[1]
+        return np.float32(alive)[:, None, None] * np.ones((1, len(rows), width), np.float32)
+
+    def read_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return len(experts) * len(rows) * self.shape(layer, projection)[1]
+
+
+def simulated_layers(
+    count: int, seed: int, *, neurons: int = NEURONS
+) -> tuple[dict[int, Layer], np.random.Generator]:
+    """The shared directions of some layers, and the generator that goes on."""
+    rng = np.random.default_rng(seed)
+    layers = {number: draw_layer(HEIGHT, neurons, rng) for number in range(count)}
+    for layer in layers.values():
+        layer.row_scales[:] = np.minimum(layer.row_scales, 2.0)
+    return layers, rng
+
+
+def match(
+    target: MemoryExperts,
+    reference: MemoryExperts,
+    *,
+    layers: frozenset[int] | None = None,
+    experts: frozenset[int] | None = None,
+    seed: int = 0,
+    max_bytes: int | None = None,
+) -> MatchResult:
+    """The answer for two models in memory."""
+    request = MatchRequest(
+        layers=layers, experts=experts, seed=seed, max_bytes=max_bytes, router_groups=None
+    )
+    return match_experts(target, reference, request, lambda what, done, total: None)

@@ -1,0 +1,97 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from docs.console import CUT, ROOT, Example, examples, run, without_times, workplace
+from docs.generate import DOCS, DOCUMENTS, commands, pages_with_examples, stale_pages
+from inspector.format.rules import RULES
+
+PAGES = pages_with_examples()
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(#[^)\s]*)?\)")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+QUESTIONS = {
+    "list-tensors": "list-tensors -m sample_shards/s1-pro-mini",
+    "dequant": "dequant layers.0 -m sample_shards/s1-pro-mini-e8m0 -o out.safetensors",
+    "expert-similarity": (
+        "expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini"
+    ),
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """The fragments that a page's headings have on the web."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.M)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {f"#{heading.replace(' ', '-')}" for heading in plain}
+
+
+def test_generated_pages_are_current() -> None:
+    assert stale_pages() == [], "run: python -m docs.generate"
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_a_page_a_schema_and_its_help_in_the_reference(command: str) -> None:
+    assert (DOCS / "commands" / f"{command}.md").is_file()
+    assert command in DOCUMENTS
+    assert f"## s1inspect {command}\n" in (DOCS / "reference/cli.md").read_text(encoding="utf-8")
+    assert f"(commands/{command}.md)" in (DOCS / "index.md").read_text(encoding="utf-8")
+
+
+def test_every_rule_has_a_row() -> None:
+    text = (DOCS / "reference/rules.md").read_text(encoding="utf-8")
+    assert [slug for slug in RULES if f"| `{slug}` |" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_run_and_write_what_is_shown(page: Path) -> None:
+    with workplace() as folder:
+        for example in examples(page.read_text(encoding="utf-8")):
+            if example.can_run:
+                check_example(example, run(example.command, folder))
+
+
+def check_example(example: Example, real: list[str]) -> None:
+    """The lines shown are lines of the real output, in their order; durations may differ."""
+    remaining = iter([without_times(line) for line in real])
+    for line in example.shown:
+        if line != CUT:
+            assert without_times(line) in remaining, f"{example.command}: not written: {line!r}"
+
+
+def test_there_are_examples_that_run() -> None:
+    found = [example for page in PAGES for example in examples(page.read_text(encoding="utf-8"))]
+    assert sum(example.can_run and bool(example.shown) for example in found) > 15
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "CHANGELOG.md", DOCS / "reference/cli.md"], ids=name_of
+)
+def test_internal_links_lead_somewhere(page: Path) -> None:
+    for target, fragment in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        if "://" in target:
+            continue
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), target
+        if fragment:
+            assert fragment in anchors(path), f"{target}{fragment}"
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_real_document_has_the_shape_of_its_schema(command: str, tmp_path: Path) -> None:
+    (tmp_path / "sample_shards").symlink_to(ROOT / "sample_shards")
+    report = tmp_path / "report.json"
+    run(f"s1inspect {QUESTIONS[command]} --json 2>/dev/null >{report}", tmp_path)
+    schema: dict[str, Any] = json.loads(
+        (DOCS / f"reference/schemas/{command}.json").read_text(encoding="utf-8")
+    )
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(json.loads(report.read_text(encoding="utf-8")))
