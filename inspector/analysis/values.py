@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from inspector.analysis.report import Document
-from inspector.decode.fp8 import is_fp8, nan_codes, saturated_codes, zero_blocks
+from inspector.decode.fp8 import is_fp8, saturated_codes, zero_blocks
 from inspector.decode.numeric import Array, Float32
 from inspector.layout.weights import Weight
 
@@ -107,8 +107,9 @@ class _Sums:
     def add(self, values: Float32) -> None:
         """Take in values, in strips that a cache holds."""
         flat = values.reshape(-1)
-        for start in range(0, len(flat), _STRIP):
-            self._add_strip(flat[start : start + _STRIP])
+        with np.errstate(invalid="ignore"):  # infinities have no mean, and no spread around it
+            for start in range(0, len(flat), _STRIP):
+                self._add_strip(flat[start : start + _STRIP])
 
     def _add_strip(self, strip: Float32) -> None:
         exact = strip.astype(np.float64)
@@ -144,12 +145,11 @@ def examine_weight(
     scale = weight.scale
     dtype = weight.tensor.dtype
     coded = is_fp8(dtype)
-    nans = saturated = blocks = 0
+    saturated = blocks = 0
     for part in reader.iterate_rows(weight, *rows):
         sums.add(part.values)
         if coded:
             saturated += saturated_codes(part.codes, dtype)
-            nans += nan_codes(part.codes, dtype)
         if scale is not None:
             blocks += zero_blocks(part.codes, scale.block, first_row=part.first_row)
         if sink is not None:
@@ -162,7 +162,6 @@ def examine_weight(
         rows=rows,
         statistics=_statistics(
             sums,
-            nans=nans if coded else sums.missing,
             saturated=saturated if coded else None,
             blocks_zero=None if scale is None else blocks,
         ),
@@ -183,9 +182,7 @@ def scale_facts(weight: Weight) -> ScaleFacts | None:
     )
 
 
-def _statistics(
-    sums: _Sums, *, nans: int, saturated: int | None, blocks_zero: int | None
-) -> Statistics:
+def _statistics(sums: _Sums, *, saturated: int | None, blocks_zero: int | None) -> Statistics:
     some = sums.count > 0
     return Statistics(
         count=sums.count + sums.missing,
@@ -195,7 +192,7 @@ def _statistics(
         std=math.sqrt(sums.squares / sums.count) if some else None,
         absmax=max(abs(sums.low), abs(sums.high)) if some else None,
         zeros=sums.zeros,
-        nan_codes=nans,
+        nan_codes=sums.missing,
         saturated=saturated,
         blocks_zero=blocks_zero,
     )

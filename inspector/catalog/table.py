@@ -113,15 +113,16 @@ class CatalogBuilder:
 
     def add(self, header: Header) -> None:
         shard = self._shards.setdefault(header.shard, len(self._shards))
-        entries = header.entries
-        self._names.add([entry.name for entry in entries])
-        dtypes, shapes = self._dtypes, self._shapes
-        columns = np.empty((5, len(entries)), dtype=np.int64)
+        self._names.add(header.names)
+        kinds = np.empty((2, len(header.kinds)), dtype=np.int64)
+        for position, (dtype, shape) in enumerate(header.kinds):
+            kinds[0, position] = self._dtypes.setdefault(dtype, len(self._dtypes))
+            kinds[1, position] = self._shapes.setdefault(shape, len(self._shapes))
+        columns = np.empty((5, len(header.names)), dtype=np.int64)
         columns[0] = shard
-        columns[1] = [dtypes.setdefault(entry.dtype, len(dtypes)) for entry in entries]
-        columns[2] = [shapes.setdefault(entry.shape, len(shapes)) for entry in entries]
-        columns[3] = [entry.start for entry in entries]
-        columns[4] = [entry.stop for entry in entries]
+        columns[1:3] = kinds[:, header.kind_ids]
+        columns[3] = header.starts
+        columns[4] = header.stops
         self._numbers.append(columns)
 
     def build(self) -> Catalog:

@@ -88,16 +88,6 @@ def saturated_codes(codes: Array, dtype: Dtype) -> int:
     return int(np.count_nonzero((codes.view(np.uint8) & 0x7F) == _MAX_CODE[dtype]))
 
 
-def nan_codes(codes: Array, dtype: Dtype) -> int:
-    """How many FP8 codes are NaN: 0x7F and 0xFF in E4M3, 0x80 in the FNUZ formats."""
-    bits = codes.view(np.uint8)
-    if dtype is Dtype.F8_E4M3:
-        return int(np.count_nonzero((bits & 0x7F) == 0x7F))
-    if dtype is Dtype.F8_E5M2:
-        return int(np.count_nonzero((bits & 0x7F) > 0x7C))
-    return int(np.count_nonzero(bits == 0x80))
-
-
 def is_fp8(dtype: Dtype) -> bool:
     """Whether codes of this dtype are 8-bit floating-point weights."""
     return dtype in _MAX_CODE

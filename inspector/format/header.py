@@ -7,7 +7,8 @@ nothing to report, and `header_problems.examine`, which reports everything, for 
 
 import json
 import math
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Self
 
 import msgspec
 
@@ -47,13 +48,52 @@ class TensorEntry(msgspec.Struct, frozen=True, gc=False):
         return math.prod(self.shape)
 
 
+Kind = tuple[Dtype, tuple[int, ...]]
+"""Dtype and shape: a shard of 1,500 tensors has a dozen."""
+
+
 class Header(msgspec.Struct, frozen=True, gc=False):
-    """A valid header: `entries` in the order of their bytes, `metadata` as stored or None."""
+    """A valid header, as columns in the order of the tensors' bytes; `metadata` as stored or None.
+
+    `kinds` are the distinct dtypes and shapes, `kind_ids` which of them each tensor is; `starts`
+    and `stops` count from the start of the shard.
+    """
 
     shard: str
     span: Span
     metadata: dict[str, str] | None
-    entries: tuple[TensorEntry, ...]
+    names: list[str]
+    kinds: list[Kind]
+    kind_ids: list[int]
+    starts: list[int]
+    stops: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        shard: str,
+        span: Span,
+        metadata: dict[str, str] | None,
+        entries: Iterable[TensorEntry],
+    ) -> Self:
+        """The header that holds `entries`, in their order."""
+        header = cls(shard, span, metadata, [], [], [], [], [])
+        ids: dict[Kind, int] = {}
+        for entry in entries:
+            header.names.append(entry.name)
+            header.kind_ids.append(ids.setdefault((entry.dtype, entry.shape), len(ids)))
+            header.starts.append(entry.start)
+            header.stops.append(entry.stop)
+        header.kinds.extend(ids)
+        return header
+
+    @property
+    def entries(self) -> tuple[TensorEntry, ...]:
+        """The tensors one by one."""
+        columns = zip(self.names, self.kind_ids, self.starts, self.stops, strict=True)
+        return tuple(
+            TensorEntry(name, *self.kinds[kind], start, stop) for name, kind, start, stop in columns
+        )
 
 
 def header_span(prefix: bytes, *, shard: str, file_size: int | None = None) -> Span:
@@ -159,26 +199,29 @@ def _decode_clean(text: bytes, shard: str) -> Header | None:
     if text.count(b'"') != quotes or _METADATA in fields_by_name:
         return None
     data_start = LENGTH_PREFIX.stop + len(text)
-    entries = []
+    span = Span(LENGTH_PREFIX.stop, data_start)
+    header = Header(shard, span, metadata, list(fields_by_name), [], [], [], [])
     cursor = data_start
-    kinds: dict[tuple[str, tuple[int, ...]], tuple[Dtype, int]] = {}
-    for name, fields in fields_by_name.items():
+    known: dict[tuple[str, tuple[int, ...]], tuple[int, int]] = {}
+    for fields in fields_by_name.values():
         if fields.shape is None or fields.data_offsets is None:
             return None
         key = (fields.dtype, fields.shape)
-        kind = kinds.get(key) or _plain_kind(*key)
-        if kind is None:
-            return None
-        kinds[key] = kind
-        dtype, size = kind
+        if key not in known:
+            plain = _plain_kind(*key)
+            if plain is None:
+                return None
+            known[key] = (len(known), plain[1])
+            header.kinds.append((plain[0], fields.shape))
+        kind, size = known[key]
         start, stop = fields.data_offsets
         if start + data_start != cursor or stop - start != size:
             return None
+        header.kind_ids.append(kind)
+        header.starts.append(cursor)
         cursor += size
-        entries.append(TensorEntry(name, dtype, fields.shape, cursor - size, cursor))
-    if cursor > MAX_FILE_BYTES:
-        return None
-    return Header(shard, Span(LENGTH_PREFIX.stop, data_start), metadata, tuple(entries))
+        header.stops.append(cursor)
+    return None if cursor > MAX_FILE_BYTES else header
 
 
 def _plain_kind(code: str, shape: tuple[int, ...]) -> tuple[Dtype, int] | None:
@@ -206,13 +249,13 @@ def _leading_metadata(text: bytes) -> dict[str, str] | None:
 
 
 def _last_stop(header: Header) -> int:
-    return header.entries[-1].stop if header.entries else header.span.stop
+    return header.stops[-1] if header.stops else header.span.stop
 
 
 def _from_examined(examined: Examined, text_bytes: int, shard: str) -> Header:
     """A header that is sound, if unusually written."""
     span = Span(LENGTH_PREFIX.stop, LENGTH_PREFIX.stop + text_bytes)
-    entries = tuple(
+    entries = (
         TensorEntry(
             name=entry.name,
             dtype=DTYPE_BY_CODE[entry.dtype],
@@ -222,4 +265,4 @@ def _from_examined(examined: Examined, text_bytes: int, shard: str) -> Header:
         )
         for entry in examined.entries
     )
-    return Header(shard, span, examined.metadata, entries)
+    return Header.of(shard, span, examined.metadata, entries)

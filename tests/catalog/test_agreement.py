@@ -14,7 +14,7 @@ def catalog_of(**names_by_shard: str) -> Catalog:
     builder = CatalogBuilder()
     for shard, names in names_by_shard.items():
         entries = [TensorEntry(name, Dtype.U8, (), 16 + n, 17 + n) for n, name in enumerate(names)]
-        builder.add(Header(shard.removeprefix("s"), Span(8, 16), None, tuple(entries)))
+        builder.add(Header.of(shard.removeprefix("s"), Span(8, 16), None, entries))
     return builder.build()
 
 
@@ -52,7 +52,7 @@ def test_names_that_differ_in_a_leading_zero_are_no_duplicates() -> None:
     builder = CatalogBuilder()
     for shard, name in [("1", "l.7.w"), ("2", "l.07.w"), ("3", "l.7"), ("4", "l.8.w")]:
         entry = TensorEntry(name, Dtype.U8, (), 16, 17)
-        builder.add(Header(shard, Span(8, 16), None, (entry,)))
+        builder.add(Header.of(shard, Span(8, 16), None, (entry,)))
     assert check_across_shards(builder.build()) == []
 
 

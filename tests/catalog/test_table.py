@@ -32,7 +32,7 @@ def checkpoints(draw: st.DrawFn) -> list[Header]:
 
 
 def header_of(shard: str, *entries: TensorEntry) -> Header:
-    return Header(shard, Span(8, 16), None, entries)
+    return Header.of(shard, Span(8, 16), None, entries)
 
 
 def catalog_of(headers: list[Header]) -> Catalog:
