@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks [NAME...]`. Ratios against peers of the same run."""

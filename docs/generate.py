@@ -1,0 +1,136 @@
+"""`python -m docs.generate [--check]`: the pages that are made from the code.
+
+Writes `reference/cli.md`, `reference/rules.md` and `reference/schemas/`, and renews the output
+below the commands in every page. `--check` writes nothing; it fails where they are stale.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from typer.main import get_command
+
+from docs.console import ROOT, refreshed, run
+from inspector.analysis.expert_report import SimilarityDocument
+from inspector.analysis.listing import ListingDocument
+from inspector.analysis.report import Document
+from inspector.analysis.values import DequantDocument
+from inspector.cli.app import app
+from inspector.format.rules import RULES
+from inspector.render.document import schema_of
+
+DOCS: Final = ROOT / "docs"
+CLI_PAGE: Final = Path("reference/cli.md")
+
+DOCUMENTS: Final = MappingProxyType[str, type[Document]](
+    {
+        "list-tensors": ListingDocument,
+        "dequant": DequantDocument,
+        "expert-similarity": SimilarityDocument,
+    }
+)
+"""Command -> type of its JSON document."""
+
+_GENERATED: Final = "<!-- Written by `python -m docs.generate`; do not edit. -->"
+_OPTION: Final = re.compile(r"--[a-z][a-z-]+")
+
+
+def main() -> None:
+    """Write the generated pages, or say which are stale."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where stale")
+    if parser.parse_args().check:
+        stale = stale_pages()
+        sys.stderr.writelines(f"stale: docs/{page}\n" for page in stale)
+        sys.exit(1 if stale else 0)
+    for page, text in generated_pages():
+        _write(DOCS / page, text)
+    for path in pages_with_examples():
+        _write(path, refreshed(path.read_text(encoding="utf-8")))
+
+
+def commands() -> list[str]:
+    """The names of the commands, in the order of the help."""
+    return list(getattr(get_command(app), "commands"))  # noqa: B009 - typer does not export the type
+
+
+def pages_with_examples() -> list[Path]:
+    """The pages that people write: README.md and all of docs/ but the reference."""
+    pages = [path for path in sorted(DOCS.rglob("*.md")) if path.relative_to(DOCS) != CLI_PAGE]
+    return [ROOT / "README.md", *pages]
+
+
+def generated_pages() -> Iterator[tuple[Path, str]]:
+    """Path below docs/ and text of every page that is made from the code."""
+    yield CLI_PAGE, _cli_page()
+    yield Path("reference/rules.md"), _rules_page()
+    for name, document in DOCUMENTS.items():
+        schema = json.dumps(schema_of(document, name), indent=2)
+        yield Path(f"reference/schemas/{name}.json"), f"{schema}\n"
+
+
+def stale_pages() -> list[Path]:
+    """The generated pages whose file does not say what the code says."""
+    return [page for page, text in generated_pages() if not _is_current(page, text)]
+
+
+def _is_current(page: Path, text: str) -> bool:
+    """Whether a file has this text. Help drawn by other versions is compared by its options."""
+    path = DOCS / page
+    if not path.is_file():
+        return False
+    found = path.read_text(encoding="utf-8")
+    if page == CLI_PAGE and _drawn_by() not in found:
+        return _OPTION.findall(found) == _OPTION.findall(text)
+    return found == text
+
+
+def _drawn_by() -> str:
+    return f"Drawn by typer {version('typer')} and rich {version('rich')}."
+
+
+def _cli_page() -> str:
+    what = f"The help of every command, at 80 columns. {_drawn_by()}"
+    parts = [f"# Command line\n\n{_GENERATED}\n\n{what}\n"]
+    for name in ("", *commands()):
+        title = f"s1inspect {name}".strip()
+        lines = "\n".join(run(f"{title} --help", ROOT)).strip("\n")
+        link = f"\nSee [{name}](../commands/{name}.md).\n" if name else ""
+        parts.append(f"\n## {title}\n{link}\n```text\n{lines}\n```\n")
+    return "".join(parts)
+
+
+def _rules_page() -> str:
+    lines = [
+        "# Rules",
+        "",
+        _GENERATED,
+        "",
+        "What a checkpoint's headers and index are held to. The slugs are stable: JSON documents",
+        "carry them in `findings[].rule`, messages in brackets. A header that breaks a rule of",
+        "severity `error` ends a command with exit code 4; where headers, index and files",
+        "disagree, the command answers and reports that as a finding.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *(f"| `{slug}` | {severity} | {meaning} |" for slug, (severity, meaning) in RULES.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
