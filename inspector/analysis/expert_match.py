@@ -272,6 +272,7 @@ def _range(numbers: Sequence[int]) -> str:
 
 
 def _check_sizes(target: ExpertSide, reference: ExpertSide, layers: Sequence[int]) -> None:
+    first = target.shape(layers[0], Projection.DOWN)
     for layer in layers:
         one = target.shape(layer, Projection.DOWN)
         other = reference.shape(layer, Projection.DOWN)
@@ -279,6 +280,11 @@ def _check_sizes(target: ExpertSide, reference: ExpertSide, layers: Sequence[int
             raise LayoutError(
                 f"layer {layer}: down_proj is {list(one)} here and {list(other)} in the reference",
                 hint="experts of different sizes cannot be matched yet",
+            )
+        if one != first:
+            raise LayoutError(
+                f"down_proj is {list(one)} in layer {layer} and {list(first)} in layer {layers[0]}",
+                hint="--layers chooses layers of one size",
             )
 
 

@@ -203,17 +203,15 @@ def _by_layer(listing: Listing) -> Keys:
 
 def _by_module(listing: Listing) -> Keys:
     names = listing.catalog.names
+    first_row = np.full(len(names.templates), len(names), dtype=np.int64)
+    np.minimum.at(first_row, names.template_ids, np.arange(len(names)))
     modules: dict[str, int] = {}
-    of_template = np.array(
-        [
-            modules.setdefault(
-                template.fill(["#"] * template.holes).rpartition(".")[0], len(modules)
-            )
-            for template in names.templates
-        ],
-        dtype=np.int64,
-    )
-    return of_template[names.template_ids[listing.rows]], [name or "(top)" for name in modules]
+    of_template = np.empty(len(names.templates), dtype=np.int64)
+    for template_id in np.argsort(first_row, kind="stable").tolist():
+        template = names.templates[template_id]
+        module = template.fill(["#"] * template.holes).rpartition(".")[0] or "(top)"
+        of_template[template_id] = modules.setdefault(module, len(modules))
+    return of_template[names.template_ids[listing.rows]], list(modules)
 
 
 _BUCKET_KEYS: Final = MappingProxyType[Grouping, Callable[[Listing], Keys]](

@@ -1,7 +1,7 @@
 """The numbers of weights: statistics in one pass over their rows, however many there are.
 
-Every figure is of decoded values. Sums run in float64, each chunk around its own mean. NaN is
-counted in `nan_codes` and left out of all else.
+Every figure is of decoded values. Sums run in float64, each chunk around its own mean. NaN, of a
+code or of its scale, is counted in `nan_codes` and left out of all else.
 """
 
 import math

@@ -5,7 +5,7 @@ Questions are answered once a template and once a number, not once a name.
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import translate
 from itertools import islice
 from typing import Final
@@ -19,8 +19,8 @@ from inspector.layout.names import Role, role_of
 
 Mask = npt.NDArray[np.bool_]
 
-_RANGE: Final = re.compile(r"\{(\d+)\.\.(\d+)\}")
-_MAX_RANGE: Final = 100_000
+_RANGE: Final = re.compile(r"(\d+)\.\.(\d+)")
+_MAX_CHOICES: Final = 100_000
 _ANY_DEPTH: Final = "**"
 
 
@@ -29,7 +29,7 @@ def select(names: NameColumns, pattern: str) -> Rows:
 
     A full name selects itself alone. Anything else is found on whole components anywhere in a
     name: `layers.3.mlp.experts.20` is not in `layers.3.mlp.experts.200.up_proj.weight`. In a
-    component `*` and `?` are wild and `{0..7}` or `{gate,up}_proj` lists choices; `**` stands for
+    component `*` and `?` are wild and `{0..7,9}` or `{gate,up}_proj` lists choices; `**` stands for
     any number of components. `re:` searches the whole name.
 
     Raises:
@@ -231,20 +231,24 @@ def _split_components(pattern: str) -> list[str]:
 
 
 def _expand_braces(component: str) -> list[str]:
-    """`{a,b}` and `{0..7}` as alternatives; a lone brace is a letter."""
+    """`{a,b}`, `{0..7}` and `{0..7,9}` as alternatives; a lone brace is a letter."""
     found = re.search(r"\{([^{}]*)\}", component)
     if found is None:
         return [component]
-    numbers = _RANGE.fullmatch(found.group(0))
-    if numbers:
-        first, last = int(numbers[1]), int(numbers[2])
-        if last - first > _MAX_RANGE:
-            raise UsageError(f"{component!r}: a range of more than {_MAX_RANGE:,} numbers")
-        choices = [str(number) for number in range(first, last + 1)]
-    else:
-        choices = found.group(1).split(",")
     before, after = component[: found.start()], component[found.end() :]
-    return [word for choice in choices for word in _expand_braces(before + choice + after)]
+    words: list[str] = []
+    for part in found[1].split(","):
+        for choice in _choices(part):
+            words += _expand_braces(before + choice + after)
+            if len(words) > _MAX_CHOICES:
+                raise UsageError(f"a component of more than {_MAX_CHOICES:,} choices")
+    return words
+
+
+def _choices(part: str) -> Iterable[str]:
+    """The numbers of `0..7`; any other text is itself."""
+    ends = _RANGE.fullmatch(part)
+    return map(str, range(int(ends[1]), int(ends[2]) + 1)) if ends else [part]
 
 
 def _is_wild(word: str) -> bool:

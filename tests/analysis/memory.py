@@ -1,6 +1,6 @@
 """Experts in memory, that count what is read of them, and models made of simulated layers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
 from inspector.layout.families import Projection
 from tests.stats.simulated import Layer, draw_layer
+from tests.strategies_arrays import float32
 
 Float32 = npt.NDArray[np.float32]
 
@@ -28,9 +29,9 @@ class Read:
 
 @dataclass(slots=True)
 class MemoryExperts:
-    """`down[layer]` is `[E, H, m]`. gate and up are ones, `[E, m, H]`, save for experts in `dead`."""
+    """`down[layer]` is `[E, H, m]`; gate and up, `[E, m, H]`, are ones, zeros for the `dead`."""
 
-    down: Mapping[int, Float32]
+    down: dict[int, Float32]
     dead: frozenset[tuple[int, int]] = frozenset()
     reads: list[Read] = field(default_factory=list)
 
@@ -59,10 +60,10 @@ class MemoryExperts:
         cost = self.read_cost(layer, experts, projection, rows)
         self.reads.append(Read(layer, tuple(experts), projection, tuple(rows), cost))
         if projection is Projection.DOWN:
-            return self.down[layer][list(experts)][:, list(rows)]
-        alive = [0.0 if (layer, expert) in self.dead else 1.0 for expert in experts]
-        width = self.shape(layer, projection)[1]
-        return np.float32(alive)[:, None, None] * np.ones((1, len(rows), width), np.float32)
+            return float32(self.down[layer][list(experts)][:, list(rows)])
+        values = np.ones((len(experts), len(rows), self.shape(layer, projection)[1]), np.float32)
+        values[[(layer, expert) in self.dead for expert in experts]] = 0
+        return values
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]

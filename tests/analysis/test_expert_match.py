@@ -9,6 +9,7 @@ from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated
 from tests.analysis.memory import HEIGHT, NEURONS, MemoryExperts, match, simulated_layers
 from tests.stats.simulated import drifted
+from tests.strategies_arrays import float32
 
 Float32 = npt.NDArray[np.float32]
 
@@ -144,7 +145,9 @@ def test_reads_stay_within_the_budget(factor: float) -> None:
 
 def test_a_budget_below_the_first_look_is_refused_before_any_read() -> None:
     target, reference = family()
-    with pytest.raises(BudgetExceeded, match=f"{FIRST_LOOK:,} bytes, more than the {FIRST_LOOK - 1:,}"):
+    with pytest.raises(
+        BudgetExceeded, match=f"{FIRST_LOOK:,} bytes, more than the {FIRST_LOOK - 1:,}"
+    ):
         match(target, reference, max_bytes=FIRST_LOOK - 1)
     assert not target.reads
     assert not reference.reads
@@ -191,7 +194,7 @@ def test_a_null_that_is_inflated_withholds_verdicts() -> None:
 
     def patterned(count: int) -> dict[int, Float32]:
         return {
-            number: np.float32(
+            number: float32(
                 layer.draw(count, rng) + rng.standard_normal((count, 1, 1)) * 0.5 * pattern
             )
             for number, layer in simulated.items()
@@ -252,8 +255,19 @@ def test_two_parents_that_both_count_are_both_named() -> None:
 def test_experts_of_different_sizes_are_refused() -> None:
     target, reference = family()
     reference.down[1] = reference.down[1][:, :, :-1]
-    with pytest.raises(LayoutError, match=r"layer 1: down_proj is \[128, 128\] here and \[128, 127\]"):
+    with pytest.raises(
+        LayoutError, match=r"layer 1: down_proj is \[128, 128\] here and \[128, 127\]"
+    ):
         match(target, reference)
+
+
+def test_layers_of_different_sizes_are_refused() -> None:
+    """Their pairs, which calibrate each other, ended in a ValueError of numpy."""
+    target, reference = family()
+    target.down[2], reference.down[2] = (side.down[2][:, :, :64] for side in (target, reference))
+    with pytest.raises(LayoutError, match=r"\[128, 64\] in layer 2 and \[128, 128\] in layer 0"):
+        match(target, reference)
+    assert match(target, reference, layers=frozenset({2})).experts
 
 
 def test_no_layer_in_common_is_refused() -> None:

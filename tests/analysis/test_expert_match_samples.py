@@ -39,9 +39,7 @@ def matched(
 def test_every_expert_has_the_parent_it_was_made_from(truth: dict[str, Any]) -> None:
     found = matched("s1-pro-mini", "qwen3-mini")
     (one,) = (
-        one
-        for one in found.experts
-        if (one.layer, one.expert) == (truth["layer"], truth["expert"])
+        one for one in found.experts if (one.layer, one.expert) == (truth["layer"], truth["expert"])
     )
     if truth["parent"] is None:
         assert (one.verdict, one.parents) == (Verdict.NO_EVIDENCE, [])

@@ -42,8 +42,8 @@ def test_torch_gives_the_same_values(dtype: Dtype, name: str, shape: tuple[int, 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_compressed_tensors_gives_the_same_values(shape: tuple[int, int]) -> None:
     pytest.importorskip("compressed_tensors", reason="installed with the extra `oracle`")
-    from compressed_tensors.quantization import QuantizationArgs  # noqa: PLC0415
-    from compressed_tensors.quantization.lifecycle.forward import dequantize  # noqa: PLC0415
+    from compressed_tensors.quantization import QuantizationArgs
+    from compressed_tensors.quantization.lifecycle.forward import dequantize
 
     stored, scale = drawn(shape, Dtype.F8_E4M3)
     arguments = QuantizationArgs(

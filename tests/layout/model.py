@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import ml_dtypes
 import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
-from tests.strategies_arrays import Array, Float32, random_codes
+from tests.strategies_arrays import Array, Float32, float32, random_codes
 
 PREFIX = "model.language_model.layers"
 
@@ -72,7 +71,12 @@ def separate(experts: Experts, layer: int, *, scaled: bool = False) -> dict[str,
 
 
 def fused(
-    experts: Experts, layer: int, order: Order, *, scaled: bool = False, scale_dtype: Dtype = Dtype.F32
+    experts: Experts,
+    layer: int,
+    order: Order,
+    *,
+    scaled: bool = False,
+    scale_dtype: Dtype = Dtype.F32,
 ) -> dict[str, Array]:
     """Two tensors for all experts, gate before up."""
     tensors: dict[str, Array] = {}
@@ -96,12 +100,9 @@ def _side_by_side(matrices: list[Array], order: Order) -> Array:
 
 def decoded(experts: Experts, projection: Projection, expert: int, *, scaled: bool) -> Float32:
     """The matrix itself, each value times the scale of its block."""
-    values = experts.codes[projection][expert].astype(np.float32)
+    values = float32(experts.codes[projection][expert])
     if not scaled:
         return values
     scale = experts.scales[projection][expert]
     repeated = scale.repeat(experts.block[0], axis=0).repeat(experts.block[1], axis=1)
-    return values * repeated[: values.shape[0], : values.shape[1]]
-
-
-BF16 = np.dtype(ml_dtypes.bfloat16)
+    return float32(values * repeated[: values.shape[0], : values.shape[1]])

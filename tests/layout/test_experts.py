@@ -21,7 +21,11 @@ def values_of(checkpoint: Checkpoint, key: ExpertKey) -> Float32:
 
 @settings(max_examples=25)
 @given(
-    st.integers(0, 99), st.integers(1, 3), st.integers(2, 9), st.integers(2, 9), st.sampled_from(Order)
+    st.integers(0, 99),
+    st.integers(1, 3),
+    st.integers(2, 9),
+    st.integers(2, 9),
+    st.sampled_from(Order),
 )
 def test_fused_experts_are_the_separate_ones_in_both_axis_orders(
     seed: int, count: int, hidden: int, size: int, order: Order
@@ -158,7 +162,9 @@ def test_an_expert_that_is_not_there_is_refused() -> None:
 
 def test_a_fused_tensor_of_two_axes_holds_no_expert() -> None:
     name = f"{PREFIX}.0.mlp.experts.down_proj"
-    checkpoint, _ = memory_checkpoint({name: np.zeros((4, 8), np.float32)}, config={"hidden_size": 8})
+    checkpoint, _ = memory_checkpoint(
+        {name: np.zeros((4, 8), np.float32)}, config={"hidden_size": 8}
+    )
     assert checkpoint.weights.experts.experts(0) == ()
     assert not len(checkpoint.weights.fused_names())
     with pytest.raises(LayoutError, match="a fused tensor has 3 axes"):

@@ -70,16 +70,31 @@ def words(part: str) -> list[str]:
     found = re.search(r"\{([^{}]*)\}", part)
     if found is None:
         return [part]
-    span = re.fullmatch(r"(\d+)\.\.(\d+)", found[1])
-    choices = (
-        [str(n) for n in range(int(span[1]), int(span[2]) + 1)] if span else found[1].split(",")
-    )
+    choices: list[str] = []
+    for choice in found[1].split(","):
+        first, dots, last = choice.partition("..")
+        choices += [str(n) for n in range(int(first), int(last) + 1)] if dots else [choice]
     return [w for one in choices for w in words(part[: found.start()] + one + part[found.end() :])]
 
 
-plain = st.sampled_from(["layers", "mlp", "experts", "up_proj", "weight", "0", "2", "20", "200", "3"])
+plain = st.sampled_from(
+    ["layers", "mlp", "experts", "up_proj", "weight", "0", "2", "20", "200", "3"]
+)
 wild = st.sampled_from(
-    ["*", "**", "?", "2*", "*_proj", "{0..7}", "{0..2}0", "{gate,up}_proj", "{a,b}{0..1}", "[0-2]", "x?"]
+    [
+        "*",
+        "**",
+        "?",
+        "2*",
+        "*_proj",
+        "{0..7}",
+        "{0..2,20}",
+        "{0..2}0",
+        "{gate,up}_proj",
+        "{a,b}{0..1}",
+        "[0-2]",
+        "x?",
+    ]
 )
 patterns = st.lists(plain | wild, min_size=1, max_size=6).map(".".join)
 names_of_models = st.lists(
@@ -119,6 +134,12 @@ def test_some_components_of_a_name_find_it(data: st.DataObject) -> None:
     assert name in selected(MODEL, ".".join(parts[start:stop]))
 
 
+def test_a_list_may_hold_ranges() -> None:
+    """`{0..2,20}`, as collapsed listings print it, selected 20 alone."""
+    found = selected(MODEL, "layers.3.mlp.experts.{0..2,20}.up_proj")
+    assert [name.split(".")[6] for name in found] == ["0", "2", "20"]
+
+
 def test_expert_20_is_not_expert_200() -> None:
     found = selected(MODEL, "layers.3.mlp.experts.20")
     assert len(found) == 3
@@ -130,7 +151,7 @@ def test_re_searches_the_whole_name(expression: str) -> None:
     assert selected(MODEL, f"re:{expression}") == [n for n in MODEL if re.search(expression, n)]
 
 
-@pytest.mark.parametrize("pattern", ["", "  ", "re:(", "{0..999999}"])
+@pytest.mark.parametrize("pattern", ["", "  ", "re:(", "{0..999999}", "{0..999}" * 3])
 def test_a_pattern_that_means_nothing_is_refused(pattern: str) -> None:
     with pytest.raises(UsageError):
         selected(MODEL, pattern)
@@ -141,8 +162,7 @@ def test_a_target_in_two_towers_lists_both() -> None:
     with pytest.raises(UsageError) as refused:
         select_one_place(columns, "layers.2")
     assert str(refused.value) == (
-        "'layers.2' is in several places: "
-        "model.language_model.layers.2, model.visual.layers.2"
+        "'layers.2' is in several places: model.language_model.layers.2, model.visual.layers.2"
     )
 
 
@@ -202,7 +222,9 @@ def test_numbers_and_ranges_are_read(parts: list[tuple[int, int]], dots: str) ->
     assert parse_numbers(" , ".join(texts), option="--layers") == expected
 
 
-@pytest.mark.parametrize("text", ["", ",", "1,", "a", "-1", "1..", "..3", "1...3", "1 2", "7..3", "1.5"])
+@pytest.mark.parametrize(
+    "text", ["", ",", "1,", "a", "-1", "1..", "..3", "1...3", "1 2", "7..3", "1.5"]
+)
 def test_what_is_no_number_or_range_is_refused_by_the_name_of_its_option(text: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"--experts {text!r}")):
         parse_numbers(text, option="--experts")

@@ -7,7 +7,7 @@ from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
 from tests.layout.model import Order, draw_experts, fused, separate
-from tests.strategies_arrays import fp8_config, memory_checkpoint
+from tests.strategies_arrays import float32, fp8_config, memory_checkpoint
 
 HIDDEN, SIZE = 10, 8
 
@@ -75,7 +75,7 @@ def test_the_scales_of_an_expert_cost_their_page(order: Order) -> None:
 
 
 def test_a_scalar_is_one_row() -> None:
-    checkpoint, source = memory_checkpoint({"scale": np.float32(2.5).reshape(())})
+    checkpoint, source = memory_checkpoint({"scale": float32(2.5).reshape(())})
     weight = checkpoint.weights.stored(checkpoint.catalog.row(0))
     source.reads.clear()
     assert weight.rows == 1
@@ -85,7 +85,12 @@ def test_a_scalar_is_one_row() -> None:
 
 @pytest.mark.parametrize("shape", [(0,), (0, 4), (4, 0)], ids=str)
 def test_a_tensor_without_elements_is_read(shape: tuple[int, ...]) -> None:
-    checkpoint, _ = memory_checkpoint({"a": np.ones(3, np.float32), "b": np.ones(shape, np.float32)})
+    checkpoint, _ = memory_checkpoint(
+        {"a": np.ones(3, np.float32), "b": np.ones(shape, np.float32)}
+    )
     weight = checkpoint.weights.stored(checkpoint.catalog.row(1))
     assert checkpoint.reader.read_values(weight, 0, weight.rows).shape == shape
-    assert sum(part.values.size for part in checkpoint.reader.iterate_rows(weight, 0, weight.rows)) == 0
+    assert (
+        sum(part.values.size for part in checkpoint.reader.iterate_rows(weight, 0, weight.rows))
+        == 0
+    )

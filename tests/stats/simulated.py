@@ -79,4 +79,4 @@ def quantized(experts: Float32) -> Float32:
     """The values of E4M3 codes under one scale for each 128 columns of rows in one block."""
     scale = 2.0 ** np.ceil(np.log2(np.abs(experts).max(axis=(1, 2), keepdims=True) / 448))
     codes = (experts / scale).astype(ml_dtypes.float8_e4m3fn)
-    return codes.astype(np.float32)
+    return np.asarray(codes, dtype=np.float32)

@@ -52,7 +52,9 @@ def test_contrast_is_a_loop_over_medians(
     )
 
 
-@pytest.mark.parametrize(("others", "extra", "some"), [(15, 0, False), (16, 0, True), (7, 8, False), (7, 9, True)])
+@pytest.mark.parametrize(
+    ("others", "extra", "some"), [(15, 0, False), (16, 0, True), (7, 8, False), (7, 9, True)]
+)
 def test_a_pool_needs_16_others(others: int, extra: int, some: bool) -> None:  # noqa: FBT001
     rng = np.random.default_rng(0)
     values = rng.standard_normal((2, others + 1))

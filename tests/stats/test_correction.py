@@ -22,7 +22,9 @@ def naive_holm(p: list[float], hypotheses: int, alpha: float) -> list[bool]:
 
 
 @given(
-    st.lists(st.floats(-12, 0), max_size=30), st.integers(0, 200), st.sampled_from([0.01, 0.004, 0.5])
+    st.lists(st.floats(-12, 0), max_size=30),
+    st.integers(0, 200),
+    st.sampled_from([0.01, 0.004, 0.5]),
 )
 def test_holm_is_the_step_down_over_the_whole_family(
     log10_p: list[float], untested: int, alpha: float

@@ -41,7 +41,10 @@ def aligned_and_variance(one: Prepared, other: Prepared) -> tuple[float, float]:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    st.integers(0, 999), st.sampled_from([2, 4, 7, 8, 9, 16, 17]), st.integers(1, 4), st.integers(20, 50)
+    st.integers(0, 999),
+    st.sampled_from([2, 4, 7, 8, 9, 16, 17]),
+    st.integers(1, 4),
+    st.integers(20, 50),
 )
 def test_the_steps_are_those_of_the_specification(
     seed: int, rows: int, references: int, neurons: int
@@ -104,7 +107,7 @@ def test_a_positive_scale_for_each_column_changes_nothing(side: str) -> None:
 @pytest.mark.parametrize("factor", [1e-6, 0.3, 1e6])
 def test_the_scale_of_an_expert_changes_nothing(factor: float) -> None:
     ours, theirs = draw(0, 3, 8, 48), draw(1, 4, 8, 48)
-    scaled = (ours * np.float32([factor, 1, 1])[:, None, None]).astype(np.float32)
+    scaled = (ours * np.array([factor, 1, 1])[:, None, None]).astype(np.float32)
     np.testing.assert_allclose(fast_z(scaled, theirs), fast_z(ours, theirs), atol=1e-4)
 
 

@@ -17,7 +17,9 @@ CHANCE = 1e-4
 """How often a right implementation would leave the bounds: both sides together."""
 
 
-def sibling_z(layers: int, targets: int, references: int, neurons: int, *, rows: int = 8) -> Float64:
+def sibling_z(
+    layers: int, targets: int, references: int, neurons: int, *, rows: int = 8
+) -> Float64:
     """z of experts against siblings that share all of their layer but an ancestor."""
     found = []
     for number in range(layers):
@@ -86,9 +88,7 @@ def test_the_smallest_p_over_references_and_nested_looks_is_within_its_bound() -
     [(0, 0, 101), (0, 0.5, 89), (0, 1, 68), (0, 2, 43), (0, 3, 31), (0, 5, 19),
      (0.5, 0.3, 46), (0.75, 0.3, 23), (0.75, 1, 16), (0.5, 2, 21)],
 )  # fmt: skip
-def test_power_at_8_rows_is_that_of_the_study(
-    fraction: float, sigma: float, median: float
-) -> None:
+def test_power_at_8_rows_is_that_of_the_study(fraction: float, sigma: float, median: float) -> None:
     """m = 1536 as in the study, 32 references of its 128; medians within a fifth."""
     rng = np.random.default_rng([13, int(100 * fraction), int(10 * sigma)])
     layer = draw_layer(8, 1536, rng)

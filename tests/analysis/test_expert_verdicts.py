@@ -1,0 +1,89 @@
+import math
+
+import numpy as np
+import pytest
+
+from inspector.analysis.expert_report import Parent, Verdict
+from inspector.analysis.expert_verdicts import excluded_region, parents_of
+from inspector.stats.correction import z_of_upper_tail
+from inspector.stats.matching import (
+    PairContrast,
+    copy_z,
+    prepare_references,
+    prepare_targets,
+    z_scores,
+)
+from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
+
+VALUES = 8 * 1536
+
+
+def accepted(*experts: int) -> list[Parent]:
+    return [Parent(expert=e, layer=0, z=30.0 - e, z_star=30.0 - e, log10_p=-99.0) for e in experts]
+
+
+def contrast(contrast_z: float, first: float, second: float) -> dict[tuple[int, int], PairContrast]:
+    return {(1, 2): PairContrast(0, 1, contrast_z, first, second)}
+
+
+def judged(pairs: dict[tuple[int, int], PairContrast], *experts: int) -> tuple[Verdict, list[int]]:
+    verdict, parents = parents_of(accepted(*experts), pairs, VALUES)
+    return verdict, [parent.expert for parent in parents]
+
+
+def test_one_accepted_reference_is_the_parent() -> None:
+    assert judged({}, 1) == (Verdict.DESCENDANT, [1])
+
+
+def test_two_that_both_add_are_both_parents() -> None:
+    assert judged(contrast(8.0, 9.0, 5.0), 1, 2) == (Verdict.DESCENDANT, [1, 2])
+
+
+def test_two_that_cannot_be_told_apart_are_ambiguous() -> None:
+    assert judged(contrast(3.4, 4.0, -1.0), 1, 2) == (Verdict.AMBIGUOUS_PARENT, [1, 2])
+
+
+def test_a_clear_contrast_leaves_the_best_alone() -> None:
+    assert judged(contrast(3.6, 4.0, 2.9), 1, 2) == (Verdict.DESCENDANT, [1])
+
+
+@pytest.mark.parametrize("values", [100, VALUES, 200 * 1536])
+def test_what_a_second_parent_adds_must_pay_for_itself(values: int) -> None:
+    """p < .001, and BIC: one more coefficient costs log n."""
+    needed = max(3.09, math.sqrt(math.log(values)))
+    for added, count in ((needed - 0.01, 1), (needed + 0.01, 2)):
+        _, parents = parents_of(accepted(1, 2), contrast(9.0, 9.0, added), values)
+        assert len(parents) == count
+
+
+def test_the_excluded_cosine_would_pass_the_threshold_with_room() -> None:
+    cosine, fraction = excluded_region(100.0, hypotheses=6_160_384, alpha=0.004)
+    threshold = z_of_upper_tail(0.004 / 6_160_384)
+    assert 0.9 * 100 * cosine == pytest.approx(threshold + 1.645)
+    assert fraction == pytest.approx(cosine * math.sqrt(1 + 0.3**2))
+
+
+def test_without_signal_nothing_is_excluded() -> None:
+    cosine, fraction = excluded_region(0.0, hypotheses=100, alpha=0.01)
+    assert min(cosine, fraction) > 1e6
+
+
+@pytest.mark.parametrize("relation", ["cosine", "fraction"])
+@pytest.mark.parametrize("rows", [8, 32])
+def test_at_the_edge_of_what_is_excluded_z_has_room_to_pass(relation: str, rows: int) -> None:
+    """Simulated descendants there: their mean z is 1.645 above the threshold, or more."""
+    rng = np.random.default_rng([rows, len(relation)])
+    layer = draw_layer(rows, 768, rng)
+    parents = layer.draw(48, rng)
+    hypotheses, alpha = 48 * 48, 0.004
+    preparation, prepared = prepare_references(parents)
+    copies = copy_z(prepare_targets(parents, preparation), prepared)
+    cosine, fraction = excluded_region(float(np.median(copies)), hypotheses=hypotheses, alpha=alpha)
+    if relation == "cosine":
+        children = drifted(parents, layer, math.sqrt(1 / cosine**2 - 1), rng)
+    else:
+        kept = reinitialised(parents, layer, 1 - fraction, rng)
+        children = drifted(kept, layer, 0.3, rng)
+    z = z_scores(prepare_targets(quantized(children), preparation), prepared).diagonal()
+    error = float(z.std()) / math.sqrt(len(z))
+    assert z.mean() > z_of_upper_tail(alpha / hypotheses) + 1.645 - 3 * error
