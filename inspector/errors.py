@@ -7,8 +7,8 @@ InspectorError
 │   ├── ObjectNotFound     the repository, revision or file is not there
 │   ├── AccessDenied       it is there, and may not be read: gated, private, wrong token
 │   ├── RangeNotHonored    the server answered a range request with something else
-│   ├── SourceChanged      the object changed between two reads
-│   └── BudgetExceeded     the next read would go past --max-bytes
+│   └── SourceChanged      the object changed between two reads
+├── BudgetExceeded         the next read would go past the byte budget; nothing is wrong with it
 ├── FormatError            bytes were obtained and break the file format; carries every problem
 ├── ConfigError            config.json cannot be read as a configuration
 ├── LayoutError            the file is valid; its tensor names or shapes fit no known layout
@@ -16,9 +16,8 @@ InspectorError
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-
-import msgspec
 
 
 class Severity(StrEnum):
@@ -29,7 +28,8 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
     """Where a problem lies; whichever of the three apply. `offset` counts from the file's start."""
 
     shard: str | None = None
@@ -41,7 +41,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(part for part in parts if part is not None)
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
     """One broken rule: which rule, how bad, where, what was expected and what was found.
 
     `rule` is a stable slug (`span_size_mismatch`); tests and JSON output key on it, so the
@@ -95,7 +96,7 @@ class SourceChanged(SourceError):
     """The object changed between two reads."""
 
 
-class BudgetExceeded(SourceError):
+class BudgetExceeded(InspectorError):
     """The next read would go past the byte budget."""
 
 

@@ -28,6 +28,11 @@ CODES: Final = MappingProxyType({numpy_dtype: dtype for dtype, numpy_dtype in NU
 """numpy dtype -> the code a header spells it with."""
 
 
+def float32(values: npt.ArrayLike) -> Float32:
+    """An array of that dtype, from anything that is one."""
+    return np.asarray(values, dtype=np.float32)
+
+
 def shard_of(tensors: Mapping[str, Array]) -> bytes:
     """A file that holds these arrays, in this order."""
     header = {}
@@ -66,7 +71,7 @@ def fp8_config(block: tuple[int, int] | None, **fields: int) -> dict[str, object
 
 def code_array(raw: bytes, dtype: Dtype, shape: tuple[int, ...]) -> Array:
     """Bytes as the codes of an 8-bit format."""
-    return np.frombuffer(raw, dtype=np.uint8).view(NUMPY_DTYPES[dtype]).reshape(shape)
+    return np.frombuffer(raw, dtype=NUMPY_DTYPES[dtype]).reshape(shape)
 
 
 @st.composite
@@ -82,8 +87,8 @@ def codes(draw: st.DrawFn, dtype: Dtype, shape: tuple[int, ...]) -> Array:
 def random_codes(rng: np.random.Generator, dtype: Dtype, shape: tuple[int, ...]) -> Array:
     """Finite codes of an 8-bit format, drawn uniformly."""
     bits = rng.integers(0, 256, shape, dtype=np.uint8)
-    values = bits.view(NUMPY_DTYPES[dtype])
-    return np.where(np.isfinite(values.astype(np.float32)), bits, 0).astype(np.uint8).view(values.dtype)
+    bits[~np.isfinite(bits.view(NUMPY_DTYPES[dtype]).astype(np.float32))] = 0
+    return bits.view(NUMPY_DTYPES[dtype])
 
 
 SAMPLES: Final = Path(__file__).parent.parent / "sample_shards"

@@ -22,6 +22,7 @@ from inspector.stats.matching import (
     copy_z,
     pair_contrast,
     prepare_references,
+    prepare_targets,
     standard_rows,
     unit_neurons,
     z_scores,
@@ -39,7 +40,7 @@ OUTLIER_RATIO: Final = 4.0
 _OUTLIER_REFERENCES: Final = 16
 _NULL_LAYERS: Final = 4
 _NULL_TARGETS: Final = 64
-_PAIR_CANDIDATES: Final = 3
+_PAIR_CANDIDATES: Final = 8
 _PAIR_FLOOR: Final = 3.0
 
 
@@ -107,14 +108,14 @@ class Sampler:
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
         """`[experts, count, m]` of a layer's target experts."""
-        return self._read(self.target, layer, experts.tolist(), count)
+        return self.read(self.target, layer, experts.tolist(), Projection.DOWN, self.rows[:count])
 
     def references(self, layer: int, count: int) -> tuple[Preparation, Prepared]:
         """A layer's references, prepared; the last few layers are kept."""
         key = (layer, count)
         if key not in self._references:
             experts = self.reference.experts(layer)
-            raw = self._read(self.reference, layer, experts, count)
+            raw = self.read(self.reference, layer, experts, Projection.DOWN, self.rows[:count])
             width = 2 * null_width(len(self.layers), len(experts)) + 2
             while len(self._references) >= width:
                 del self._references[next(iter(self._references))]
@@ -122,38 +123,59 @@ class Sampler:
         return self._references[key]
 
     def cost(self, layer: int, experts: Ints, count: int) -> int:
-        """Bytes of a look at some experts of a layer, and at its references if not kept."""
-        cost = self.target.read_cost(layer, experts.tolist(), Projection.DOWN, self.rows[:count])
-        if (layer, count) not in self._references:
-            everyone = self.reference.experts(layer)
-            cost += self.reference.read_cost(layer, everyone, Projection.DOWN, self.rows[:count])
-        return cost
-
-    def _read(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> Float32:
+        """Bytes of a look at some experts of a layer, and at references that are not kept."""
         rows = self.rows[:count]
-        self.spent += side.read_cost(layer, experts, Projection.DOWN, rows)
-        return side.read(layer, experts, Projection.DOWN, rows)
+        others = null_layers(self.layers, layer, len(self.reference.experts(layer)))
+        return self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
+            self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
+            for one in (layer, *others)
+            if (one, count) not in self._references
+        )
+
+    def read(
+        self,
+        side: ExpertSide,
+        layer: int,
+        experts: Sequence[int],
+        projection: Projection,
+        rows: Sequence[int],
+    ) -> Float32:
+        """Read from a side, counting what it takes."""
+        self.spent += side.read_cost(layer, experts, projection, rows)
+        return side.read(layer, experts, projection, rows)
 
 
-def choose_rows(
-    reference: ExpertSide, layers: Sequence[int], rng: np.random.Generator
-) -> list[int]:
-    """The rows of a run, in the order that looks use them: one block, without outlier rows.
-
-    Up to 16 references of each of `layers` are read over the whole block, to find rows whose rms
-    is beyond `OUTLIER_RATIO` x the median in any of these layers.
-    """
-    height = reference.shape(layers[0], Projection.DOWN)[0]
+def row_block(reference: ExpertSide, layer: int, rng: np.random.Generator) -> range:
+    """The block of rows that a run samples, by chance among those of `down_proj`."""
+    height = reference.shape(layer, Projection.DOWN)[0]
     start = BLOCK_ROWS * int(rng.integers(max(1, height // BLOCK_ROWS)))
-    block = list(range(start, min(height, start + BLOCK_ROWS)))
-    outlier = np.zeros(len(block), dtype=np.bool_)
+    return range(start, min(height, start + BLOCK_ROWS))
+
+
+def outlier_sample(experts: Sequence[int]) -> Sequence[int]:
+    """The references of a layer that are read over the whole block, to find outlier rows."""
+    return experts[:: -(-len(experts) // _OUTLIER_REFERENCES)]
+
+
+def without_outliers(sampler: Sampler, layers: Sequence[int]) -> list[int]:
+    """The rows of the sampler's block whose rms is not beyond `OUTLIER_RATIO` x the median.
+
+    Up to 16 references of each of `layers` are read over the whole block; a row that is an
+    outlier in any of these layers is left out.
+    """
+    outlier = np.zeros(len(sampler.rows), dtype=np.bool_)
     for layer in layers:
-        experts = reference.experts(layer)
-        step = -(-len(experts) // _OUTLIER_REFERENCES)
-        raw = without_nan(reference.read(layer, experts[::step], Projection.DOWN, block))
-        rms = np.sqrt(np.mean(np.square(raw, dtype=np.float64), axis=(0, 2)))
+        experts = outlier_sample(sampler.reference.experts(layer))
+        raw = sampler.read(sampler.reference, layer, experts, Projection.DOWN, sampler.rows)
+        rms = np.sqrt(np.mean(np.square(without_nan(raw), dtype=np.float64), axis=(0, 2)))
         outlier |= rms > OUTLIER_RATIO * np.median(rms)
-    return [row for row, skipped in zip(block, outlier, strict=True) if not skipped]
+    return [row for row, skipped in zip(sampler.rows, outlier, strict=True) if not skipped]
+
+
+def own_scores(sampler: Sampler, layer: int, raw: Float32) -> Float64:
+    """Z of some experts of a layer, `[experts, k, m]` raw rows, against its references."""
+    preparation, references = sampler.references(layer, raw.shape[1])
+    return z_scores(prepare_targets(without_nan(raw), preparation), references)
 
 
 def look_at_layer(

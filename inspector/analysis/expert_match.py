@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_looks import (
-    BLOCK_ROWS,
     ExpertSide,
     LayerLook,
     Sampler,
-    choose_rows,
     look_at_layer,
+    outlier_sample,
+    own_scores,
+    row_block,
     without_nan,
+    without_outliers,
 )
 from inspector.analysis.expert_report import ExpertMatch, LayerMatch
 from inspector.analysis.expert_verdicts import ExpertState, Key, decide, expert_match, layer_match
@@ -100,20 +102,16 @@ class _Run:
         self.references = {layer: len(reference.experts(layer)) for layer in self.layers}
         self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
         self.budget = _budget(target, reference, request.max_bytes)
-        self.sampler = Sampler(target, reference, self.layers, range(BLOCK_ROWS))
+        self.sampler = Sampler(target, reference, self.layers, rows=())
         self.states: dict[Key, ExpertState] = {}
 
     def match(self) -> MatchResult:
         """Choose rows, look until every expert is decided or rows or bytes run out, judge."""
-        cost = self._first_cost(LOOK_ROWS[0])
-        if cost > self.budget:
-            raise BudgetExceeded(
-                f"the first look would read {cost:,} bytes, more than the {self.budget:,} allowed",
-                hint="raise --max-bytes, or choose --layers",
-            )
         rng = np.random.default_rng(self.request.seed)
         pilot = _pilot_layers(self.layers)
-        self.sampler.rows = choose_rows(self.sampler.reference, pilot, rng)
+        self.sampler.rows = row_block(self.sampler.reference, self.layers[0], rng)
+        self._check_first_cost(pilot)
+        self.sampler.rows = without_outliers(self.sampler, pilot)
         calibration = self._look_at_all(self._looks(pilot), rng)
         self._check_dead()
         experts = [
@@ -149,31 +147,62 @@ class _Run:
                 self._decide(found, alpha, inflation)
         return calibration
 
+    def _check_first_cost(self, pilot: Sequence[int]) -> None:
+        """Refuse before any value is read: the choice of rows and the first look must fit."""
+        reference = self.sampler.reference
+        cost = self._first_cost(LOOK_ROWS[0]) + sum(
+            reference.read_cost(
+                layer,
+                outlier_sample(reference.experts(layer)),
+                Projection.DOWN,
+                self.sampler.rows,
+            )
+            for layer in pilot
+        )
+        if cost > self.budget:
+            raise BudgetExceeded(
+                f"the first look would read {cost:,} bytes, more than the {self.budget:,} allowed",
+                hint="raise --max-bytes, or choose --layers",
+            )
+
     def _first_cost(self, count: int) -> int:
-        return sum(self.sampler.cost(layer, self.experts[layer], count) for layer in self.layers)
+        """Bytes of a look at everything: every target and every reference once."""
+        rows = self.sampler.rows[:count]
+        target, reference = self.sampler.target, self.sampler.reference
+        return sum(
+            target.read_cost(layer, self.experts[layer].tolist(), Projection.DOWN, rows)
+            + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
+            for layer in self.layers
+        )
 
     def _looks(self, pilot: Sequence[int]) -> list[int]:
         """The looks of this run: the pilot says whether 8 rows decide as well as 32."""
         available = len(self.sampler.rows)
         looks = sorted({min(rows, available) for rows in LOOK_ROWS})
-        if len(looks) < 2 or self._first_cost(looks[1]) + self.sampler.spent > self.budget:
+        if len(looks) < 2:
             return looks
-        return looks if self._pilot_agrees(pilot, *looks[:2]) else looks[1:]
+        cost = self._pilot_cost(pilot, looks[1]) + self._first_cost(looks[1])
+        if self.sampler.spent + cost > self.budget or self._pilot_agrees(pilot, *looks[:2]):
+            return looks
+        return looks[1:]
+
+    def _pilot_experts(self, layer: int) -> Ints:
+        experts = self.experts[layer]
+        return experts[:: max(1, len(experts) // _PILOT_TARGETS)]
+
+    def _pilot_cost(self, pilot: Sequence[int], count: int) -> int:
+        return sum(self.sampler.cost(layer, self._pilot_experts(layer), count) for layer in pilot)
 
     def _pilot_agrees(self, pilot: Sequence[int], few: int, many: int) -> bool:
         """Whether `few` rows accept what `many` do, on some experts of four layers."""
         threshold = z_of_upper_tail(LOOK_ALPHA[0] / self.hypotheses)
         agreed = accepted = 0
         for layer in pilot:
-            experts = self.experts[layer]
-            experts = experts[:: max(1, len(experts) // _PILOT_TARGETS)]
+            experts = self._pilot_experts(layer)
             if not len(experts):
                 continue
             raw = self.sampler.targets(layer, experts, many)
-            z = [
-                look_at_layer(self.sampler, layer, experts, raw[:, :count])[0].z
-                for count in (few, many)
-            ]
+            z = [own_scores(self.sampler, layer, raw[:, :count]) for count in (few, many)]
             by_many = z[1].max(axis=1) > threshold
             by_few = (z[0].max(axis=1) > threshold) & (z[0].argmax(axis=1) == z[1].argmax(axis=1))
             accepted += int(by_many.sum())
@@ -230,7 +259,7 @@ class _Run:
                 rows = sorted({row % height for row in self.sampler.rows[: LOOK_ROWS[0]]})
                 if not dead:
                     break
-                raw = without_nan(target.read(layer, dead, projection, rows))
+                raw = without_nan(self.sampler.read(target, layer, dead, projection, rows))
                 for expert, values in zip(dead, raw, strict=True):
                     self.states[layer, expert].dead = not values.any()
 

@@ -26,7 +26,8 @@ EXCLUDED_FRACTION: Final = 0.1
 _REGION_SIGMA: Final = 0.3
 _POWER_Z: Final = 1.645
 _SIGNAL_KEPT: Final = 0.9
-"""Share of the ideal z that preparation leaves: fits simulated cells to 10 %."""
+"""Share of the ideal z that preparation leaves, and once more where neurons are mixed: simulated
+cells are met to 10 %."""
 
 _OWN_LEVEL: Final = 0.05
 _CLEAR_CONTRAST: Final = 3.5
@@ -80,7 +81,7 @@ def decide(
         for position, expert in enumerate(look.experts.tolist()):
             before = states.get((look.layer, expert))
             best = float(logs[position].min())
-            order = np.argsort(-star[position], kind="stable")
+            order = np.argsort(-z[position], kind="stable")
             states[look.layer, expert] = ExpertState(
                 rows=look.rows,
                 values=look.rows * look.neurons,
@@ -101,7 +102,9 @@ def decide(
                     for reference in order[passed[position][order]].tolist()
                 ],
                 pairs={
-                    (int(look.references[pair.first]), int(look.references[pair.second])): pair
+                    (int(look.references[pair.first]), int(look.references[pair.second])): (
+                        pair.deflated(inflation)
+                    )
                     for pair in look.pairs.get(position, ())
                 },
             )
@@ -181,7 +184,7 @@ def excluded_region(copy_z: float, *, hypotheses: int, alpha: float) -> tuple[fl
     """
     needed = z_of_upper_tail(alpha / hypotheses) + _POWER_Z
     cosine = needed / max(_SIGNAL_KEPT * copy_z, 1e-9)
-    return cosine, cosine * float(np.sqrt(1 + _REGION_SIGMA**2))
+    return cosine, cosine * float(np.sqrt(1 + _REGION_SIGMA**2)) / _SIGNAL_KEPT
 
 
 def layer_match(

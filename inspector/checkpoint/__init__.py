@@ -4,6 +4,7 @@ Everything above asks it for facts and arrays; nothing above it opens anything.
 """
 
 import time
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
 
@@ -35,7 +36,9 @@ class Checkpoint:
         self.policy = policy
         self.problems: list[Problem] = []
         self.reader = Reader(source, policy)
+        self.stored_bytes = 0
         self._index_file = index_file
+        self._naming: tuple[str, ...] = ()
         self._started = time.perf_counter()
 
     def __enter__(self) -> Self:
@@ -77,6 +80,14 @@ class Checkpoint:
             return None
         return parse_config(text, file=f"{self.source.location}/{CONFIG_NAME}")
 
+    def only_naming(self, parts: Sequence[str]) -> None:
+        """Let the catalog be of the shards that hold such names, where that can be told at once.
+
+        To be called before the catalog is asked for. Every tensor with such a part in its name is
+        in the catalog all the same; the agreement of the index with the headers is not checked.
+        """
+        self._naming = tuple(parts)
+
     @cached_property
     def catalog(self) -> Catalog:
         """Every tensor of every shard. Disagreements go to `problems`.
@@ -85,7 +96,8 @@ class Checkpoint:
             SourceError: a shard cannot be read, or there is none.
             FormatError: a header or the index is malformed.
         """
-        shards = find_shards(self.source, self._index_file)
+        shards = find_shards(self.source, self._index_file, naming=self._naming)
+        self.stored_bytes = sum(shards.files.values())
         builder = CatalogBuilder()
         for header in read_headers(self.source, shards.names, self.policy):
             builder.add(header)

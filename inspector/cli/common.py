@@ -55,9 +55,8 @@ def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[C
 
 def finish(checkpoint: Checkpoint) -> None:
     """The cost line."""
-    catalog = checkpoint.catalog
-    stored = int(catalog.sizes(catalog.all_rows).sum())
-    say_cost(checkpoint.cost, stored, checkpoint.source.commit, remote=checkpoint.is_remote)
+    commit, remote = checkpoint.source.commit, checkpoint.is_remote
+    say_cost(checkpoint.cost, checkpoint.stored_bytes, commit, remote=remote)
 
 
 def parse_bytes(text: str) -> int:

@@ -14,7 +14,7 @@ from inspector.cli.options import ExportDtype
 from inspector.cli.output import atomic_file, say, write_view
 from inspector.decode.numeric import Float32
 from inspector.errors import BudgetExceeded, NameNotFound, UsageError
-from inspector.layout.select import not_found, select_one_place
+from inspector.layout.select import is_literal, not_found, select_one_place
 from inspector.layout.weights import Weight
 from inspector.render.export import export_header, export_values, overflowed
 from inspector.render.text import decimal_bytes
@@ -45,6 +45,8 @@ def run(
     if file is not None and not file.endswith(".safetensors"):
         raise UsageError(f"--output {file}: an export is a .safetensors file")
     with opened(inputs) as checkpoint, ExitStack() as stack:
+        if all(is_literal(target) for target in targets):
+            checkpoint.only_naming([target.removesuffix(".weight") for target in targets])
         chosen = [
             (weight, _rows_of(weight, rows))
             for weight in _find_weights(checkpoint, inputs, targets, rows)

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Final, ParamSpec
 
@@ -40,7 +41,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             command(*arguments, **options)
         except InspectorError as error:
             if _debugging():
-                raise
+                traceback.print_exc()
             from inspector.render.text import escape
 
             hint = f"\nhint: {escape(error.hint)}" if error.hint else ""

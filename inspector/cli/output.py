@@ -1,5 +1,7 @@
 """Where a view goes: stdout or a file that appears whole or not at all; the rest on stderr."""
 
+import codecs
+import json
 import os
 import sys
 import tempfile
@@ -20,6 +22,7 @@ from inspector.render.view import View
 
 _SHOWN_FINDINGS: Final = 5
 _FILE_WIDTH: Final = 120
+_AS_IN_JSON: Final = "s1inspect.escaped"
 _BY_SUFFIX: Final = {
     ".json": Format.JSON,
     ".jsonl": Format.JSONL,
@@ -68,11 +71,19 @@ def write_view(view: View, options: OutputOptions, findings: Sequence[Problem]) 
 
 def write_text(stream: IO[str], pieces: Iterable[str]) -> None:
     """Write to a stream whose encoding may lack letters: those are escaped, never an error."""
+    codecs.register_error(_AS_IN_JSON, _escaped_as_in_json)
     if hasattr(stream, "reconfigure"):
-        stream.reconfigure(errors="backslashreplace")
+        stream.reconfigure(errors=_AS_IN_JSON)
     for piece in pieces:
         stream.write(piece)
     stream.flush()
+
+
+def _escaped_as_in_json(error: UnicodeError) -> tuple[str, int]:
+    r"""A letter as `\u00e9`, never `\xe9`: a document that is written so stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
 
 
 @contextmanager

@@ -18,11 +18,16 @@ from inspector.layout.families import EXPERT_GRAMMARS, ExpertGrammar, Projection
 
 
 class ExpertKey(NamedTuple):
-    """Names one expert matrix, whatever file or tensor stores it."""
+    """Names one expert matrix, whatever file or tensor stores it.
+
+    `prefix` is what stands before `layers`; None means the part of the model with most experts,
+    where several parts have a layer of that number (`model.layers.0` and `mtp.layers.0`).
+    """
 
     layer: int
     expert: int
     projection: Projection
+    prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class _Group:
     prefix: str
     projections: tuple[Projection, ...]
     rows: Mapping[tuple[int, ...], int]
+    layers: frozenset[int]
 
 
 class ExpertInventory:
@@ -76,18 +82,18 @@ class ExpertInventory:
     def __init__(self, catalog: Catalog, config: ModelConfig | None) -> None:
         self._catalog = catalog
         self._hidden = config.hidden_size if config else None
-        self._groups = _expert_groups(catalog)
+        self._groups = sorted(_expert_groups(catalog), key=lambda group: -len(group.rows))
         self.layers: tuple[int, ...] = tuple(
-            sorted({numbers[0] for group in self._groups for numbers in group.rows})
+            sorted({layer for group in self._groups for layer in group.layers})
         )
 
     def experts(self, layer: int) -> tuple[int, ...]:
         """The experts that `layer` has, by number."""
         found: set[int] = set()
-        for group in self._groups:
+        for group in self._groups_of(layer, None):
             if not group.grammar.fused:
                 found.update(expert for at, expert in group.rows if at == layer)
-            elif (layer,) in group.rows:
+            else:
                 shape = self._catalog.row(group.rows[(layer,)]).shape
                 found.update(range(shape[0]) if len(shape) == 3 else ())
         return tuple(sorted(found))
@@ -98,15 +104,22 @@ class ExpertInventory:
         Raises:
             LayoutError: it is not there, or the axis order of its tensor is ambiguous.
         """
-        for group in self._groups:
+        for group in self._groups_of(key.layer, key.prefix):
             if key.projection not in group.projections:
                 continue
             if not group.grammar.fused and (key.layer, key.expert) in group.rows:
                 tensor = self._catalog.row(group.rows[(key.layer, key.expert)])
                 return StoredExpert(tensor.name, tensor, None)
-            if group.grammar.fused and (key.layer,) in group.rows:
+            if group.grammar.fused:
                 return self._fused(group, key)
         raise LayoutError(f"no {key.projection} of expert {key.expert} in layer {key.layer}")
+
+    def _groups_of(self, layer: int, prefix: str | None) -> list["_Group"]:
+        """The groups that have `layer`, below `prefix` or else below the first prefix of any."""
+        having = [group for group in self._groups if layer in group.layers]
+        if prefix is None and having:
+            prefix = having[0].prefix
+        return [group for group in having if group.prefix == prefix]
 
     def fused_keys(self) -> list[tuple[ExpertKey, str]]:
         """Experts inside fused tensors, with the names that they would have alone."""
@@ -118,7 +131,7 @@ class ExpertInventory:
                 shape = self._catalog.row(group.rows[(layer,)]).shape
                 for expert in range(shape[0] if len(shape) == 3 else 0):
                     for projection in group.projections:
-                        key = ExpertKey(layer, expert, projection)
+                        key = ExpertKey(layer, expert, projection, group.prefix)
                         names.append((key, _separate_name(group.prefix, key)))
         return names
 
@@ -197,7 +210,8 @@ def _expert_groups(catalog: Catalog) -> list[_Group]:
             rows = np.flatnonzero(names.template_ids == template_id)
             numbers = names.numbers[rows][:, : template.holes].tolist()
             by_numbers = {tuple(n): row for n, row in zip(numbers, rows.tolist(), strict=True)}
-            groups.append(_Group(grammar, *match, by_numbers))
+            layers = frozenset(numbers[0] for numbers in by_numbers)
+            groups.append(_Group(grammar, *match, by_numbers, layers))
     return groups
 
 

@@ -60,7 +60,7 @@ def select_one_place(names: NameColumns, target: str) -> Rows:
         UsageError: the target is ambiguous.
     """
     rows = select(names, target)
-    if target.startswith("re:") or any(letter in target for letter in "*?{["):
+    if not is_literal(target):
         return rows
     places: dict[str, int] = {}
     wanted = target.split(".")
@@ -76,6 +76,11 @@ def select_one_place(names: NameColumns, target: str) -> Rows:
             hint="give more of the name, or a glob to mean all of them",
         )
     return rows
+
+
+def is_literal(target: str) -> bool:
+    """Whether a target is a name or part of one, not a glob or regex."""
+    return not target.startswith("re:") and not any(letter in target for letter in "*?{[")
 
 
 _SHOWN_CHOICES: Final = 5

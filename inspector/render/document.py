@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from inspector.analysis.report import Document
+from inspector.render.text import json_safe
 
 _ENCODER = msgspec.json.Encoder()
 _CHUNK = 4096
@@ -25,11 +26,12 @@ def render_json(document: Document, rows: Iterable[msgspec.Struct] | None = None
         head = _ENCODER.encode(_emptied(document)).decode()
     if not head.endswith("[]}"):
         raise ValueError(f"the last field of {type(document).__name__} is not an empty list")
-    yield head[:-2]
+    yield json_safe(head[:-2])
     remaining = iter(rows)
     separator = "\n"
     while chunk := list(islice(remaining, _CHUNK)):
-        yield separator + _ENCODER.encode_lines(chunk).decode().rstrip("\n").replace("\n", ",\n")
+        lines = _ENCODER.encode_lines(chunk).decode().rstrip("\n").replace("\n", ",\n")
+        yield separator + json_safe(lines)
         separator = ",\n"
     yield "\n]}\n"
 

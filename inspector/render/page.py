@@ -34,9 +34,7 @@ def render_page(
         yield from _table(table)
     yield '<script type="application/json" id="document">'
     for piece in document:
-        yield (
-            piece.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-        )
+        yield piece.replace("<", "\\u003c")
     yield "</script></body></html>\n"
 
 

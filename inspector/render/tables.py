@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from inspector.render.text import csv_safe, escape
+from inspector.render.text import csv_safe, escape, json_safe
 
 Cell = Any
 
@@ -97,7 +97,7 @@ def render_jsonl(table: Table) -> Iterator[str]:
     """One JSON object a row, under the column names."""
     names = [column.name for column in table.columns]
     for row in table.rows:
-        yield msgspec.json.encode(dict(zip(names, row, strict=True))).decode() + "\n"
+        yield json_safe(msgspec.json.encode(dict(zip(names, row, strict=True))).decode()) + "\n"
 
 
 def render_markdown(table: Table) -> Iterator[str]:

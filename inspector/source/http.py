@@ -30,6 +30,7 @@ from inspector.errors import (
 )
 from inspector.format.spans import Span
 from inspector.source.base import Ledger
+from inspector.source.pool import call_interruptibly
 from inspector.version import __version__
 
 USER_AGENT: Final = f"s1inspect/{__version__}"
@@ -92,6 +93,13 @@ class UrlReader:
 
         `file_size` is what a listing says, where there is one.
         """
+        return call_interruptibly(lambda: self._read(path, span, file_size))
+
+    def size(self, path: str) -> int:
+        """Bytes of a file, by HEAD; by its first byte where the URL may be signed for GET alone."""
+        return call_interruptibly(lambda: self._size(path))
+
+    def _read(self, path: str, span: Span, file_size: int | None) -> bytes:
         try:
             answer = obstore.get(self._store, path, options={"range": (span.start, span.stop)})
             if file_size not in (None, answer.meta["size"]):
@@ -115,8 +123,7 @@ class UrlReader:
         self._ledger.add(byte_count=len(body))
         return body
 
-    def size(self, path: str) -> int:
-        """Bytes of a file, by HEAD; by its first byte where the URL may be signed for GET alone."""
+    def _size(self, path: str) -> int:
         is_signed = not path and "?" in self.base
         try:
             if is_signed:

@@ -1,5 +1,6 @@
-"""The one place with threads: a bounded map over reads, in order, that stops at the first error."""
+"""The one place with threads: a bounded map over reads, in order, and a read that Ctrl-C ends."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,3 +31,22 @@ def map_ordered(
             yield result
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def call_interruptibly(function: Callable[[], Result]) -> Result:
+    """What `function` returns. On the main thread it runs in another, so that Ctrl-C is heard.
+
+    Python hears a signal between its own instructions only; obstore waits outside of them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    outcome: Future[Result] = Future()
+
+    def work() -> None:
+        try:
+            outcome.set_result(function())
+        except BaseException as error:  # it belongs to the caller, whatever it is
+            outcome.set_exception(error)
+
+    threading.Thread(target=work, name="s1inspect-wait", daemon=True).start()
+    return outcome.result()

@@ -60,7 +60,7 @@ def test_the_excluded_cosine_would_pass_the_threshold_with_room() -> None:
     cosine, fraction = excluded_region(100.0, hypotheses=6_160_384, alpha=0.004)
     threshold = z_of_upper_tail(0.004 / 6_160_384)
     assert 0.9 * 100 * cosine == pytest.approx(threshold + 1.645)
-    assert fraction == pytest.approx(cosine * math.sqrt(1 + 0.3**2))
+    assert fraction == pytest.approx(cosine * math.sqrt(1 + 0.3**2) / 0.9)
 
 
 def test_without_signal_nothing_is_excluded() -> None:

@@ -10,6 +10,7 @@ from inspector.errors import LayoutError
 from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import EXPERT_GRAMMARS, Projection
+from inspector.layout.select import select
 from tests.layout.model import PREFIX, Order, decoded, draw_experts, fused, separate
 from tests.strategies_arrays import SAMPLES, Float32, fp8_config, memory_checkpoint
 
@@ -122,6 +123,26 @@ def test_a_square_down_follows_the_gate_up_of_its_own_tower(order: Order) -> Non
         found = values_of(checkpoint, ExpertKey(layer, 2, Projection.DOWN))
         expected = decoded(experts, Projection.DOWN, 2, scaled=False)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("order", Order)
+def test_two_parts_with_a_layer_of_the_same_number_keep_their_experts_apart(order: Order) -> None:
+    """`mtp.layers.0` was given the matrices of the language model's layer 0."""
+    main, extra = draw_experts(0, dtype=Dtype.BF16), draw_experts(1, dtype=Dtype.BF16, count=2)
+    tensors = fused(main, 0, order) | fused(main, 1, order)
+    tensors |= {
+        n.replace("model.language_model", "mtp"): t for n, t in fused(extra, 0, order).items()
+    }
+    checkpoint, _ = memory_checkpoint(tensors, config={"hidden_size": 8})
+    names = checkpoint.weights.fused_names()
+    for prefix, experts in (("model.language_model", main), ("mtp", extra)):
+        name = f"{prefix}.layers.0.mlp.experts.1.up_proj.weight"
+        (weight,) = checkpoint.weights.fused_weights(select(names, name))
+        assert weight.name == name
+        expected = decoded(experts, Projection.UP, 1, scaled=False)
+        found = checkpoint.reader.read_values(weight, 0, weight.rows)
+        np.testing.assert_array_equal(found, expected)
+    assert checkpoint.weights.experts.experts(0) == (0, 1, 2)
 
 
 @pytest.mark.parametrize("order", Order)

@@ -17,8 +17,11 @@ def slow_z(targets: Float32, references: Float32) -> Float64:
         theirs = _centre_indices(theirs)
     ours = [_standard_rows(_unit_neurons(raw.tolist())) for raw in targets]
     directions = _strongest_directions(theirs)
-    theirs = [_finish(expert, directions) for expert in theirs]
-    ours = [_finish(expert, directions) for expert in ours]
+    theirs = [_unit_neurons(_without(expert, directions)) for expert in theirs]
+    if len(theirs) > 1:
+        theirs = _centre_indices(theirs)
+    theirs = [_centre_rows(expert) for expert in theirs]
+    ours = [_centre_rows(_unit_neurons(_without(expert, directions))) for expert in ours]
     return np.array([[_z(one, other) for other in theirs] for one in ours])
 
 
@@ -58,12 +61,13 @@ def _strongest_directions(experts: Sequence[Matrix]) -> Float64:
     return np.asarray(vectors[:, order[: max(1, rows // 8)]].T)
 
 
-def _finish(expert: Matrix, directions: Float64) -> Matrix:
+def _without(expert: Matrix, directions: Float64) -> Matrix:
     values = np.array(expert)
     for direction in directions:
         for neuron in range(values.shape[1]):
             values[:, neuron] -= float(direction @ values[:, neuron]) * direction
-    return _centre_rows(_unit_neurons(values.tolist()))
+    rows: Matrix = values.tolist()
+    return rows
 
 
 def _z(one: Matrix, other: Matrix) -> float:

@@ -208,3 +208,16 @@ def test_a_pair_contrast_turns_round_with_its_pair() -> None:
     other = pair_contrast(target, references, 11, 3)
     assert one.contrast_z == pytest.approx(-other.contrast_z, rel=1e-4)
     assert one.first_given_second == pytest.approx(other.second_given_first, rel=1e-4)
+
+
+def test_a_common_ancestor_of_the_references_makes_no_relatives_of_strangers() -> None:
+    """Unit norm brought the ancestor back: strangers from it had a mean z of 3 to 4.5."""
+    rng = np.random.default_rng(5)
+    ancestor = rng.standard_normal((1, 8, 512))
+    family = (ancestor + rng.standard_normal((56, 8, 512))).astype(np.float32)
+    preparation, references = prepare_references(family[:16])
+    z = z_scores(prepare_targets(family[16:], preparation), references)
+    own = z_scores(prepare_targets(family[:16], preparation), references)
+    assert abs(z.mean()) < 0.2
+    assert np.abs(z).max() < 5
+    assert np.diag(own).min() > 30
