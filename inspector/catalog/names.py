@@ -22,9 +22,12 @@ MAX_COMPONENTS: Final = 64
 """Longer names are not taken apart: one of a million dots would give every row as many keys."""
 
 _HOLE: Final = "\x00"
+MAX_DIGITS: Final = 9
+"""A component of more digits is letters: every number fits in 32 bits."""
+
 _NUMBER: Final = re.compile(r"\.(0|[1-9][0-9]{0,8})(?=[.\n])")
-"""A component that is a number, in lines that begin with a dot: the literal first letter makes the
-search four times as fast as a lookbehind (0.6 against 2.5 microseconds a name)."""
+"""A component that is a number, in a line that begins with a dot."""
+
 _NO_NUMBER: Final = -1
 
 
@@ -148,24 +151,29 @@ class NameColumnsBuilder:
         self._numbers: list[npt.NDArray[np.int32]] = []
 
     def add(self, names: Sequence[str]) -> None:
-        text = "".join([f".{name}\n" for name in names])
+        if not names:
+            return
+        text = "\n".join([*names, ""])
         if _HOLE in text or text.count("\n") != len(names):
             self._add_each(names)
             return
-        parts = _NUMBER.split(text)
-        lines = f".{_HOLE}".join(parts[::2]).split("\n")[: len(names)]
+        lines, numbers = _take_numbers_out(text.encode("utf-8", "surrogatepass"))
         distinct = dict.fromkeys(lines)
-        if any(line.count(".") > MAX_COMPONENTS for line in distinct):
+        if any(line.count(b".") >= MAX_COMPONENTS for line in distinct):
             self._add_each(names)
             return
-        known = {line: self._id(_template(line)) for line in distinct}
-        self._append([known[line] for line in lines], list(map(int, parts[1::2])))
+        known = {
+            line: self._id(Template(tuple(line.decode("utf-8", "surrogatepass").split(_HOLE))))
+            for line in distinct
+        }
+        self._append([known[line] for line in lines], numbers)
 
     def _add_each(self, names: Sequence[str]) -> None:
         """One name at a time: some are hostile to reading them as lines."""
         parts = [split_name(name) for name in names]
         ids = [self._id(template) for template, _ in parts]
-        self._append(ids, [number for _, numbers in parts for number in numbers])
+        numbers = [number for _, numbers in parts for number in numbers]
+        self._append(ids, np.array(numbers, dtype=np.int32))
 
     def build(self) -> NameColumns:
         templates = tuple(self._ids)
@@ -180,6 +188,34 @@ class NameColumnsBuilder:
     def _id(self, template: Template) -> int:
         return self._ids.setdefault(template, len(self._ids))
 
-    def _append(self, ids: list[int], numbers: list[int]) -> None:
+    def _append(self, ids: list[int], numbers: npt.NDArray[np.int32]) -> None:
         self._template_ids.append(np.array(ids, dtype=np.int32))
-        self._numbers.append(np.array(numbers, dtype=np.int32))
+        self._numbers.append(numbers)
+
+
+def _take_numbers_out(text: bytes) -> tuple[list[bytes], npt.NDArray[np.int32]]:
+    """Lines with a hole for each component that is a number, and the numbers in their order.
+
+    What `_NUMBER` finds in one name, found in all at once: 0.2 seconds for 290,292 names, where the
+    regular expression takes 0.5. There are lines, and each ends in a newline.
+    """
+    letters = np.frombuffer(text, dtype=np.uint8)
+    stops = np.flatnonzero((letters == ord(".")) | (letters == ord("\n")))
+    starts = np.concatenate([[0], stops[:-1] + 1])
+    others = np.concatenate([[0], np.cumsum((letters - ord("0")) > 9)])
+    length = stops - starts
+    is_number = (others[stops] == others[starts]) & (length > 0) & (length <= MAX_DIGITS)
+    is_number &= (length == 1) | (letters[starts] != ord("0"))
+    first, last = starts[is_number], stops[is_number]
+    numbers = np.zeros(len(first), dtype=np.int32)
+    for place in range(int((last - first).max(initial=0))):
+        here = first + place < last
+        numbers[here] = numbers[here] * 10 + (letters[first[here] + place] - ord("0"))
+    edges = np.zeros(len(letters) + 1, dtype=np.int8)
+    edges[first] += 1
+    edges[last] -= 1
+    keep = np.cumsum(edges[:-1], dtype=np.int8) == 0
+    keep[first] = True
+    left = letters.copy()
+    left[first] = 0
+    return left[keep].tobytes().split(b"\n")[:-1], numbers

@@ -8,6 +8,7 @@ nothing to report, and `header_problems.examine`, which reports everything, for 
 import json
 import math
 from collections.abc import Iterable
+from itertools import accumulate, pairwise
 from typing import Final, Self
 
 import msgspec
@@ -198,41 +199,43 @@ def _decode_clean(text: bytes, shard: str) -> Header | None:
     quotes += _QUOTES_PER_TENSOR * len(fields_by_name)
     if text.count(b'"') != quotes or _METADATA in fields_by_name:
         return None
-    data_start = LENGTH_PREFIX.stop + len(text)
-    span = Span(LENGTH_PREFIX.stop, data_start)
-    header = Header(shard, span, metadata, list(fields_by_name), [], [], [], [])
-    cursor = data_start
-    known: dict[tuple[str, tuple[int, ...]], tuple[int, int]] = {}
-    for fields in fields_by_name.values():
-        if fields.shape is None or fields.data_offsets is None:
-            return None
-        key = (fields.dtype, fields.shape)
-        if key not in known:
-            plain = _plain_kind(*key)
-            if plain is None:
-                return None
-            known[key] = (len(known), plain[1])
-            header.kinds.append((plain[0], fields.shape))
-        kind, size = known[key]
-        start, stop = fields.data_offsets
-        if start + data_start != cursor or stop - start != size:
-            return None
-        header.kind_ids.append(kind)
-        header.starts.append(cursor)
-        cursor += size
-        header.stops.append(cursor)
-    return None if cursor > MAX_FILE_BYTES else header
+    rows = fields_by_name.values()
+    keys = [(fields.dtype, fields.shape) for fields in rows]
+    plain = {key: _plain_kind(*key) for key in dict.fromkeys(keys)}
+    kinds = [kind for kind in plain.values() if kind is not None]
+    if len(kinds) < len(plain):
+        return None
+    ids = {key: position for position, key in enumerate(plain)}
+    kind_ids = [ids[key] for key in keys]
+    sizes = [size for _, size in kinds]
+    edges = list(accumulate((sizes[kind] for kind in kind_ids), initial=0))
+    if [fields.data_offsets for fields in rows] != list(pairwise(edges)):
+        return None
+    span = Span(LENGTH_PREFIX.stop, LENGTH_PREFIX.stop + len(text))
+    places = [span.stop + edge for edge in edges]
+    if places[-1] > MAX_FILE_BYTES:
+        return None
+    return Header(
+        shard=shard,
+        span=span,
+        metadata=metadata,
+        names=list(fields_by_name),
+        kinds=[kind for kind, _ in kinds],
+        kind_ids=kind_ids,
+        starts=places[:-1],
+        stops=places[1:],
+    )
 
 
-def _plain_kind(code: str, shape: tuple[int, ...]) -> tuple[Dtype, int] | None:
-    """Dtype and bytes of a tensor; None where the code is unknown or the size is no plain one."""
+def _plain_kind(code: str, shape: tuple[int, ...] | None) -> tuple[Kind, int] | None:
+    """Kind and bytes of a tensor; None where the code is unknown or the size is no plain one."""
     dtype = DTYPE_BY_CODE.get(code)
-    if dtype is None or not all(0 <= dimension < 1 << 31 for dimension in shape):
+    if dtype is None or shape is None or not all(0 <= size < 1 << 31 for size in shape):
         return None
     bits = math.prod(max(dimension, 1) for dimension in shape) * dtype.bits
     if bits >= 1 << 62 or bits % 8:
         return None
-    return dtype, math.prod(shape) * dtype.bits // 8
+    return (dtype, shape), math.prod(shape) * dtype.bits // 8
 
 
 def _leading_metadata(text: bytes) -> dict[str, str] | None:
