@@ -9,6 +9,7 @@ InspectorError
 │   ├── RangeNotHonored    the server answered a range request with something else
 │   └── SourceChanged      the object changed between two reads
 ├── BudgetExceeded         the next read would go past the byte budget; nothing is wrong with it
+├── OutputError            a report or an export cannot be written
 ├── FormatError            bytes were obtained and break the file format; carries every problem
 ├── ConfigError            config.json cannot be read as a configuration
 ├── LayoutError            the file is valid; its tensor names or shapes fit no known layout
@@ -98,6 +99,10 @@ class SourceChanged(SourceError):
 
 class BudgetExceeded(InspectorError):
     """The next read would go past the byte budget."""
+
+
+class OutputError(InspectorError):
+    """A report or an export cannot be written."""
 
 
 class FormatError(InspectorError):

@@ -18,10 +18,10 @@ from inspector.stats.calibration import Calibrated
 NULL = "references of other layers"
 
 _WORDS = {
-    Verdict.AMBIGUOUS_PARENT: "have an ambiguous parent",
-    Verdict.NO_EVIDENCE: "show no evidence of it",
-    Verdict.INCONCLUSIVE: "are undecided",
-    Verdict.DEGENERATE: "are all zero or NaN",
+    Verdict.AMBIGUOUS_PARENT: "with an ambiguous parent",
+    Verdict.NO_EVIDENCE: "without evidence of it",
+    Verdict.INCONCLUSIVE: "undecided",
+    Verdict.DEGENERATE: "all zero or NaN",
 }
 
 

@@ -17,7 +17,7 @@ from inspector.errors import BudgetExceeded, NameNotFound, UsageError
 from inspector.layout.select import is_literal, not_found, select_one_place
 from inspector.layout.weights import Weight
 from inspector.render.export import export_header, export_values, overflowed
-from inspector.render.text import decimal_bytes
+from inspector.render.text import counted, decimal_bytes
 from inspector.render.values import Preview, values_view
 from inspector.version import __version__
 
@@ -66,7 +66,10 @@ def run(
         )
     write_view(view, outputs, checkpoint.problems)
     if written is not None:
-        say(f"wrote {written.path}: {len(found)} tensors, {written.dtype}, {written.bytes:,} bytes")
+        say(
+            f"wrote {written.path}: {counted(len(found), 'tensor')}, {written.dtype}, "
+            f"{written.bytes:,} bytes"
+        )
     finish(checkpoint)
 
 

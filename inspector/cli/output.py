@@ -14,10 +14,10 @@ from typing import IO, Final
 
 from inspector.analysis.report import Cost
 from inspector.cli.options import Format
-from inspector.errors import Problem, Severity, UsageError
+from inspector.errors import OutputError, Problem, Severity, UsageError
 from inspector.render.page import render_page
 from inspector.render.tables import render_csv, render_jsonl, render_markdown, render_tsv
-from inspector.render.text import decimal_bytes, escape
+from inspector.render.text import counted, decimal_bytes, escape
 from inspector.render.view import View
 
 _SHOWN_FINDINGS: Final = 5
@@ -90,26 +90,35 @@ def _escaped_as_in_json(error: UnicodeError) -> tuple[str, int]:
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name when it is complete; on any error nothing is left behind.
 
+    A device or a pipe, such as /dev/stdout, is written as it is: a rename would replace it.
+
     Raises:
-        UsageError: the folder cannot be written.
+        OutputError: the file cannot be written.
     """
-    try:
+    with _explained(path):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(temporary).chmod(0o666 & ~umask)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
+        yield
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def say(line: str) -> None:
@@ -129,18 +138,14 @@ def say_findings(findings: Sequence[Problem]) -> None:
 
 def say_cost(cost: Cost, stored_bytes: int, commit: str | None, *, remote: bool) -> None:
     """What the answer took: `184 requests, 40.9 MB read (0.0044 % of 919 GB), 1.9 s`."""
-    unit = "request" if remote else "read"
+    reads = counted(cost.requests, "request" if remote else "read")
     share = (
         f" ({_percent(cost.bytes / stored_bytes)} of {decimal_bytes(stored_bytes)})"
         if stored_bytes
         else ""
     )
     at = f", commit {commit[:8]}" if commit else ""
-    plural = "" if cost.requests == 1 else "s"
-    say(
-        f"{cost.requests:,} {unit}{plural}, {decimal_bytes(cost.bytes)} read{share}, "
-        f"{cost.seconds:.1f} s{at}"
-    )
+    say(f"{reads}, {decimal_bytes(cost.bytes)} read{share}, {cost.seconds:.1f} s{at}")
 
 
 def _percent(share: float) -> str:

@@ -41,9 +41,10 @@ def export_header(
 
 
 def export_values(values: Float32, dtype: str) -> bytes:
-    """Values in the dtype of the file, row-major, little-endian."""
+    """Values in the dtype of the file, row-major, little-endian; too large ones become infinite."""
     _, numpy_dtype = EXPORT_DTYPES[dtype]
-    return np.ascontiguousarray(values).astype(numpy_dtype, copy=False).tobytes()
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(values).astype(numpy_dtype, copy=False).tobytes()
 
 
 def overflowed(values: Float32, dtype: str) -> int:

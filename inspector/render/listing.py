@@ -15,7 +15,7 @@ from inspector.catalog.names import Rows
 from inspector.errors import Problem
 from inspector.render.document import render_json
 from inspector.render.tables import Column, Table
-from inspector.render.text import decimal_bytes, short_count
+from inspector.render.text import counted, decimal_bytes, short_count
 from inspector.render.view import View
 
 _SIZE = Column("bytes", right=True, show=decimal_bytes)
@@ -84,14 +84,14 @@ def _headline(listing: Listing, model: Model) -> str:
     totals = listing.totals
     of = "" if totals.tensors == len(listing.catalog) else f" of {len(listing.catalog):,}"
     return (
-        f"{model.location}: {totals.tensors:,}{of} tensors in {model.files:,} files, "
+        f"{model.location}: {totals.tensors:,}{of} tensors in {counted(model.files, 'file')}, "
         f"{short_count(totals.parameters)} parameters, {decimal_bytes(totals.bytes)}"
     )
 
 
 def _footer(listing: Listing, shown: Rows) -> Sequence[str]:
     hidden = len(listing.rows) - len(shown)
-    return (f"{hidden:,} more tensors are not shown (--limit)",) if hidden else ()
+    return (f"{counted(hidden, 'more tensor')} not shown (--limit)",) if hidden else ()
 
 
 def _flat_table(listing: Listing, rows: Rows) -> Table:

@@ -80,6 +80,15 @@ def short_count(count: int) -> str:
     return f"{count / 1e12:.4g} T"
 
 
+def counted(count: int, noun: str) -> str:
+    """A count and its noun, in the plural where it is one.
+
+    >>> counted(1, "file"), counted(184, "file")
+    ('1 file', '184 files')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def plain_number(value: float | None) -> str:
     """A figure to four digits; nothing where there is none."""
     return "" if value is None else f"{value:.4g}"

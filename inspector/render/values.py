@@ -8,7 +8,7 @@ from inspector.analysis.values import DequantDocument, Output, WeightValues
 from inspector.errors import Problem
 from inspector.render.document import render_json
 from inspector.render.tables import Cell, Column, Table
-from inspector.render.text import decimal_bytes, escape, plain_number
+from inspector.render.text import counted, escape, plain_number
 from inspector.render.view import View
 
 _FIGURES = (
@@ -51,8 +51,9 @@ def values_view(
         tensors=list(found),
     )
     count = sum(one.statistics.count for one in found)
+    decoded = f"{counted(len(found), 'weight')}, {counted(count, 'value')} decoded"
     return View(
-        headline=f"{model.location}: {len(found):,} weights, {count:,} values decoded",
+        headline=f"{model.location}: {decoded}",
         tables=lambda: [
             _stored(found),
             _statistics(found),
@@ -62,11 +63,6 @@ def values_view(
         rows=lambda: _all_figures(found),
         names=lambda: (one.name for one in found),
         document=lambda: render_json(document),
-        footer=(
-            ()
-            if output is None
-            else (f"wrote {escape(output.path)}: {output.dtype}, {decimal_bytes(output.bytes)}",)
-        ),
     )
 
 

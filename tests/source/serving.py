@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import huggingface_hub
 import pytest
+from huggingface_hub import close_session, constants
 
 from tests.hub import Hub, Request
 
@@ -34,7 +34,6 @@ def asked(hub: Hub) -> list[Request]:
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connect]:
     """Points huggingface_hub, which reads its settings when it is imported, at a hub."""
-    constants = huggingface_hub.constants
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "absent-token"))
@@ -49,4 +48,4 @@ def connect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connect
             monkeypatch.setenv("HF_TOKEN", token)
 
     yield point
-    huggingface_hub.close_session()
+    close_session()

@@ -86,7 +86,11 @@ def test_an_empty_span_costs_no_request(opened: Opened) -> None:
 
 @pytest.mark.parametrize(
     "span",
-    [Span(len(BYTES) - 1, len(BYTES) + 1), Span(len(BYTES), len(BYTES) + 1), Span(10**6, 10**6 + 9)],
+    [
+        Span(len(BYTES) - 1, len(BYTES) + 1),
+        Span(len(BYTES), len(BYTES) + 1),
+        Span(10**6, 10**6 + 9),
+    ],
     ids=["one byte past", "just past", "far past"],
 )
 def test_a_span_past_the_end_is_refused(opened: Opened, span: Span) -> None:

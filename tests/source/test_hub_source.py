@@ -2,8 +2,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import huggingface_hub
 import pytest
+from huggingface_hub import constants
 
 from inspector.errors import (
     AccessDenied,
@@ -154,9 +154,7 @@ def test_a_gated_repository_says_where_its_licence_is_and_what_was_sent(
 
 
 @pytest.mark.parametrize("token", [None, TOKEN], ids=["no token", "token"])
-def test_a_missing_repository_is_not_found(
-    root: Path, connect: Connect, token: str | None
-) -> None:
+def test_a_missing_repository_is_not_found(root: Path, connect: Connect, token: str | None) -> None:
     with Hub(root, token=TOKEN) as hub:
         connect(hub, token=token)
         with pytest.raises(ObjectNotFound, match=r"org/absent: no such model on http://") as caught:
@@ -187,7 +185,7 @@ def test_offline_mode_asks_nobody(
 ) -> None:
     with Hub(root) as hub:
         connect(hub)
-        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
         with pytest.raises(SourceError, match="HF_HUB_OFFLINE is set") as caught:
             HubSource(REPO, None, Ledger())
         assert hub.log == []

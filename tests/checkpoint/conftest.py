@@ -1,0 +1,3 @@
+from tests.source.serving import connect
+
+__all__ = ["connect"]

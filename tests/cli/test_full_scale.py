@@ -1,0 +1,142 @@
+"""The published model at full scale, through a hub, with no option given.
+
+290,292 tensors in 184 shards; the files are sparse.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from tests.cli.oracle import decoded
+from tests.cli.running import PROGRAM, environment
+from tests.hub import COMMIT, Hub, Request
+from tests.replica import ReplicaSummary, write_replica
+from tests.source.serving import asked
+
+REPO = "internlm/Intern-S1-Pro"
+PREFIX = "model.language_model.layers.3.mlp.experts.200."
+MAX_RSS_BYTES = 250_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended: what it said, what it asked the hub, and the memory it took."""
+
+    out: str
+    err: str
+    log: list[Request]
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A hub with the replica, and a folder to run in that holds nothing."""
+
+    hub: Hub
+    replica: Path
+    summary: ReplicaSummary
+    home: Path
+
+    def run(self, command: str) -> Done:
+        self.hub.log.clear()
+        done = subprocess.run(  # noqa: S603  our own program
+            [
+                sys.executable, str(Path(__file__).with_name("measure.py")),
+                *PROGRAM, *command.split()[1:],
+            ],
+            cwd=self.home, env=environment(self.home, HF_ENDPOINT=self.hub.endpoint),
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        err, _, peak = done.stderr.rpartition("peak ")
+        return Done(done.stdout, err, asked(self.hub), int(peak))
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    root, home = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("home")
+    summary = write_replica(root / REPO, fill=[(3, 200)])
+    with Hub(root) as hub:
+        yield Scene(hub, root / REPO, summary, home)
+
+
+@pytest.fixture(scope="module")
+def listing(scene: Scene) -> Done:
+    return scene.run("s1inspect list-tensors")
+
+
+def test_every_tensor_is_listed(listing: Done) -> None:
+    header, *rows = listing.out.splitlines()
+    assert header.startswith("name\tdtype\tshape")
+    assert len(rows) == len({row.partition("\t")[0] for row in rows}) == 290_292
+
+
+def test_a_listing_costs_one_range_get_a_shard_and_two_more_requests(
+    scene: Scene, listing: Done
+) -> None:
+    shards = scene.summary.shards
+    assert shards == 184
+    statuses = Counter((one.origin, one.method, one.status) for one in listing.log)
+    assert statuses == {
+        ("hub", "GET", 200): 2, ("hub", "GET", 302): shards, ("cdn", "GET", 206): shards
+    }  # fmt: skip
+    info, tree = (one.path for one in listing.log if one.status == 200)
+    assert info == f"/api/models/{REPO}"
+    assert tree.startswith(f"/api/models/{REPO}/tree/{COMMIT}")
+    read = sum(one.body_bytes for one in listing.log if one.status == 206)
+    assert read <= 1.1 * scene.summary.header_bytes
+
+
+def test_the_cost_line_says_so(listing: Done) -> None:
+    line = re.fullmatch(
+        r"186 requests, (4\d\.?\d*) MB read \(0\.00\d+ % of 919 GB\), [\d.]+ s, commit 01234567\n",
+        listing.err,
+    )
+    assert line is not None, listing.err
+
+
+def test_a_listing_stays_within_its_memory(listing: Done) -> None:
+    assert listing.peak_bytes <= MAX_RSS_BYTES
+
+
+def test_all_rows_as_json_stay_within_the_same_memory(scene: Scene) -> None:
+    done = scene.run("s1inspect list-tensors --json")
+    document = json.loads(done.out)
+    assert len(document["tensors"]) == document["totals"]["tensors"] == 290_292
+    assert document["totals"]["by_dtype"]["F8_E4M3"]["count"] == 915_088_080_896
+    assert document["model"]["commit"] == COMMIT
+    assert done.peak_bytes <= MAX_RSS_BYTES
+
+
+def test_one_expert_is_decoded_as_written(scene: Scene) -> None:
+    done = scene.run("s1inspect dequant layers.3.mlp.experts.200 -o e.safetensors --json")
+    tensors = json.loads(done.out)["tensors"]
+    exported = load_file(scene.home / "e.safetensors")
+    expected = [PREFIX + name for name in ("down_proj", "gate_proj", "up_proj")]
+    assert sorted(exported) == [f"{name}.weight" for name in expected]
+    for one in tensors:
+        values = decoded(scene.replica, one["name"])
+        np.testing.assert_array_equal(exported[one["name"]], values)
+        assert one["statistics"]["absmax"] == np.abs(values).max()
+        assert one["statistics"]["mean"] == pytest.approx(values.mean(dtype=np.float64))
+        assert one["statistics"]["saturated"] > 0
+    assert done.peak_bytes <= MAX_RSS_BYTES
+
+
+def test_one_expert_costs_its_bytes_beyond_the_headers(scene: Scene, listing: Done) -> None:
+    done = scene.run("s1inspect dequant layers.3.mlp.experts.200")
+    read, headers = (
+        sum(one.body_bytes for one in log if (one.origin, one.status) == ("cdn", 206))
+        for log in (done.log, listing.log)
+    )
+    payload = scene.summary.filled_bytes
+    assert payload <= read - headers <= 1.02 * payload

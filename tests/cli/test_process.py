@@ -1,0 +1,148 @@
+"""What only a process of its own can show: signals, pipes, encodings, imports."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from inspector.version import __version__
+from tests.checkpoint.shards import series, weight_map, write_checkpoint
+from tests.cli.running import ROOT, S1, environment, run, start
+from tests.hub import Hub
+from tests.source.serving import REPO
+
+FIRST, *_ = series(4)
+
+
+@pytest.mark.parametrize(
+    ("stalled", "location"),
+    [
+        ("/api/models/*", REPO),
+        (FIRST, REPO),
+        ("model-00003-*", REPO),
+        (FIRST, "plain"),
+    ],
+    ids=["api", "first header", "another header", "size of a file"],
+)
+def test_ctrl_c_ends_a_stalled_read_at_once(tmp_path: Path, stalled: str, location: str) -> None:
+    """A read on the main thread did not hear Ctrl-C before its time was out."""
+    shards = series(4)
+    write_checkpoint(tmp_path / REPO, shards, index=weight_map(shards))
+    with Hub(tmp_path, faults={stalled: "stall"}) as hub:
+        model = f"{hub.cdn}/plain/{REPO}" if location == "plain" else location
+        env = {"HF_ENDPOINT": hub.endpoint}
+        with start("list-tensors", "-m", model, home=tmp_path, env=env) as process:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and all(one.status for one in hub.log):
+                time.sleep(0.02)
+            time.sleep(0.1)
+            interrupted = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+            assert time.monotonic() - interrupted < 3
+    assert (process.returncode, out, err) == (130, "", "s1inspect: interrupted\n")
+
+
+@pytest.mark.parametrize("options", ["", "-f table --flat", "--json", "-q"])
+def test_a_closed_pipe_is_quiet(tmp_path: Path, options: str) -> None:
+    command = f"{sys.executable} -m inspector list-tensors -m {S1} {options} | head -1"
+    done = subprocess.run(  # noqa: S603  our own program
+        ["bash", "-o", "pipefail", "-c", command],  # noqa: S607
+        env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 141), done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("form", ["table", "tsv", "json", "md"])
+def test_a_narrow_encoding_escapes_what_it_lacks(tmp_path: Path, form: str) -> None:
+    write_checkpoint(tmp_path, {"model.safetensors": ["é.weight", "権.weight"]})
+    env = {"PYTHONIOENCODING": "ascii"}
+    arguments = ("list-tensors", "-m", str(tmp_path), "-f", form)
+    done = run(*arguments, home=tmp_path, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii()
+    assert "\\u00e9" in done.stdout
+    if form == "json":
+        assert {row["name"] for row in json.loads(done.stdout)["tensors"]} == {
+            "é.weight", "権.weight"
+        }  # fmt: skip
+
+
+def test_an_error_in_a_narrow_encoding_is_still_one_line(tmp_path: Path) -> None:
+    env = {"PYTHONIOENCODING": "ascii"}
+    done = run("list-tensors", "-m", "./é", home=tmp_path, env=env)
+    assert done.returncode == 3
+    assert done.stderr.startswith("s1inspect: ./\\xe9")
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}, {}])
+def test_no_colour_is_asked_of_a_file(tmp_path: Path, env: dict[str, str]) -> None:
+    done = run("list-tensors", "-m", S1, "-f", "table", home=tmp_path, env=env)
+    assert done.returncode == 0
+    assert "\x1b[3" not in done.stdout + done.stderr
+
+
+def test_columns_set_the_width_of_a_table(tmp_path: Path) -> None:
+    for width in (80, 140):
+        env = {"COLUMNS": str(width)}
+        done = run("list-tensors", "-m", S1, "-f", "table", home=tmp_path, env=env)
+        longest = max(len(line) for line in done.stdout.splitlines())
+        assert longest <= width
+
+
+def test_the_model_comes_from_the_environment(tmp_path: Path) -> None:
+    done = run("list-tensors", "-q", home=tmp_path, env={"S1INSPECT_MODEL": S1})
+    assert len(done.stdout.splitlines()) > 400
+
+
+def test_the_module_runs_and_says_its_version(tmp_path: Path) -> None:
+    for option in ("--version", "-V"):
+        done = run(option, home=tmp_path)
+        assert (done.returncode, done.stdout) == (0, f"s1inspect {__version__}\n")
+
+
+HEAVY = {"numpy", "huggingface_hub", "obstore", "scipy", "ml_dtypes", "numkong", "httpx2"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["dequant", "--help"], ["--version"]])
+def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    code = (
+        "import sys, json\n"
+        "from inspector.cli.app import app\n"
+        f"arguments = {arguments}\n"
+        "try:\n"
+        "    arguments and app(arguments)\n"
+        "except SystemExit: pass\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", code],
+        cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert "typer" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_local_listing_needs_no_network_library(tmp_path: Path) -> None:
+    code = (
+        "import sys, json\n"
+        "from inspector.cli.app import app\n"
+        "try:\n"
+        f"    app(['list-tensors', '-q', '-m', {S1!r}])\n"
+        "except SystemExit: pass\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-c", code],
+        cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    assert not loaded & {"huggingface_hub", "obstore", "scipy", "httpx2"}

@@ -1,0 +1,57 @@
+import pytest
+
+from inspector.errors import BudgetExceeded
+from inspector.format.header import LENGTH_PREFIX, header_span
+from inspector.format.spans import Span
+from inspector.source.base import MemorySource
+from inspector.source.wrappers import Budget, ReadAhead
+
+NAME = "a.safetensors"
+LENGTHS = [99_991, 99_992, 99_993, 100_000, 250_000]
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_any_header_length_survives_prefetching(length: int) -> None:
+    """huggingface_hub#4602: a header a few bytes longer than the prefetch was cut."""
+    header = b'{"__metadata__":{"pad":"'.ljust(length - 3, b"x") + b'"}}'
+    content = length.to_bytes(8, "little") + header
+    inner = MemorySource({NAME: content})
+    ahead = ReadAhead(inner, NAME, first_read=100_000)
+    span = header_span(ahead.read(LENGTH_PREFIX), shard=NAME, file_size=len(content))
+    assert ahead.read(span) == header
+    expected = [Span(0, min(length + 8, 100_000))]
+    if length + 8 > 100_000:
+        expected.append(Span(100_000, length + 8))
+    assert [read for _, read in inner.reads] == expected
+
+
+def test_a_span_beyond_the_first_read_costs_its_own_bytes_only() -> None:
+    inner = MemorySource({NAME: bytes(1000)})
+    ahead = ReadAhead(inner, NAME, first_read=100)
+    ahead.read(Span(0, 8))
+    assert ahead.read(Span(400, 500)) == bytes(100)
+    assert [len(read) for _, read in inner.reads] == [100, 100]
+
+
+def test_a_file_shorter_than_the_first_read_is_read_once_and_whole() -> None:
+    inner = MemorySource({NAME: b"0123456789"})
+    ahead = ReadAhead(inner, NAME, first_read=100)
+    assert [ahead.read(Span(0, 8)), ahead.read(Span(8, 10))] == [b"01234567", b"89"]
+    assert inner.reads == [(NAME, Span(0, 10))]
+
+
+def test_a_budget_refuses_the_read_that_would_pass_it_before_it_is_sent() -> None:
+    inner = MemorySource({NAME: bytes(1000)})
+    budget = Budget(inner, 300)
+    budget.read(NAME, Span(0, 200))
+    with pytest.raises(BudgetExceeded, match=r"101 bytes .* --max-bytes 300; 200 were read"):
+        budget.read(NAME, Span(200, 301))
+    assert len(budget.read(NAME, Span(200, 300))) == 100
+    assert len(inner.reads) == 2
+
+
+def test_a_budget_is_a_source_like_the_one_inside() -> None:
+    inner = MemorySource({NAME: bytes(10)}, location="there")
+    budget = Budget(inner, 300)
+    assert (budget.location, budget.kind, budget.commit) == ("there", "memory", None)
+    assert (budget.files(), budget.size(NAME)) == ({NAME: 10}, 10)
