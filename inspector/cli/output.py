@@ -93,8 +93,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     A device or a pipe, such as /dev/stdout, is written as it is: a rename would replace it.
 
     Raises:
+        UsageError: there is no such folder, or the name is that of a folder.
         OutputError: the file cannot be written.
     """
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "it is a folder" if path.is_dir() else f"no folder {path.parent}"
+        raise UsageError(f"{path}: cannot be written: {reason}")
     with _explained(path):
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
