@@ -74,6 +74,11 @@ def listing(scene: Scene) -> Done:
     return scene.run("s1inspect list-tensors")
 
 
+@pytest.fixture(scope="module")
+def expert(scene: Scene) -> Done:
+    return scene.run("s1inspect dequant layers.3.mlp.experts.200 -o e.safetensors --json")
+
+
 def test_every_tensor_is_listed(listing: Done) -> None:
     header, *rows = listing.out.splitlines()
     assert header.startswith("name\tdtype\tshape")
@@ -117,9 +122,8 @@ def test_all_rows_as_json_stay_within_the_same_memory(scene: Scene) -> None:
     assert done.peak_bytes <= MAX_RSS_BYTES
 
 
-def test_one_expert_is_decoded_as_written(scene: Scene) -> None:
-    done = scene.run("s1inspect dequant layers.3.mlp.experts.200 -o e.safetensors --json")
-    tensors = json.loads(done.out)["tensors"]
+def test_one_expert_is_decoded_as_written(scene: Scene, expert: Done) -> None:
+    tensors = json.loads(expert.out)["tensors"]
     exported = load_file(scene.home / "e.safetensors")
     expected = [PREFIX + name for name in ("down_proj", "gate_proj", "up_proj")]
     assert sorted(exported) == [f"{name}.weight" for name in expected]
@@ -129,14 +133,15 @@ def test_one_expert_is_decoded_as_written(scene: Scene) -> None:
         assert one["statistics"]["absmax"] == np.abs(values).max()
         assert one["statistics"]["mean"] == pytest.approx(values.mean(dtype=np.float64))
         assert one["statistics"]["saturated"] > 0
-    assert done.peak_bytes <= MAX_RSS_BYTES
+    assert expert.peak_bytes <= MAX_RSS_BYTES
 
 
-def test_one_expert_costs_its_bytes_beyond_the_headers(scene: Scene, listing: Done) -> None:
-    done = scene.run("s1inspect dequant layers.3.mlp.experts.200")
+def test_one_expert_costs_its_bytes_beyond_the_headers(
+    scene: Scene, listing: Done, expert: Done
+) -> None:
     read, headers = (
         sum(one.body_bytes for one in log if (one.origin, one.status) == ("cdn", 206))
-        for log in (done.log, listing.log)
+        for log in (expert.log, listing.log)
     )
     payload = scene.summary.filled_bytes
     assert payload <= read - headers <= 1.02 * payload
