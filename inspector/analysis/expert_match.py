@@ -25,7 +25,7 @@ from inspector.analysis.expert_looks import (
 )
 from inspector.analysis.expert_report import ExpertMatch, LayerMatch
 from inspector.analysis.expert_verdicts import ExpertState, Key, decide, expert_match, layer_match
-from inspector.errors import BudgetExceeded, LayoutError
+from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
@@ -75,6 +75,7 @@ def match_experts(
     """Match every expert of `target` against the references of its layer.
 
     Raises:
+        UsageError: no wanted layer has experts in both models.
         LayoutError: no layer or expert to match, or experts of different sizes.
         BudgetExceeded: the first look alone would read more than `max_bytes`.
     """
@@ -283,13 +284,17 @@ def _common_layers(
     target: ExpertSide, reference: ExpertSide, wanted: frozenset[int] | None
 ) -> tuple[int, ...]:
     common = sorted(set(target.layers) & set(reference.layers))
-    chosen = [layer for layer in common if _is_wanted(layer, wanted)]
-    if not chosen:
+    if not common:
         raise LayoutError(
-            f"no expert layer in common: {_range(target.layers)} and {_range(reference.layers)}",
-            hint="--layers must name layers that both models have",
+            f"no expert layer in common: {_range(target.layers)} and {_range(reference.layers)}"
         )
-    return tuple(chosen)
+    chosen = tuple(layer for layer in common if _is_wanted(layer, wanted))
+    if not chosen:
+        raise UsageError(
+            f"--layers {_range(sorted(wanted or ()))}: no such layer has experts in both models",
+            hint=f"both have experts in layers {_range(common)}",
+        )
+    return chosen
 
 
 def _is_wanted(number: int, wanted: frozenset[int] | None) -> bool:
@@ -297,7 +302,10 @@ def _is_wanted(number: int, wanted: frozenset[int] | None) -> bool:
 
 
 def _range(numbers: Sequence[int]) -> str:
-    return f"{min(numbers)}..{max(numbers)}" if numbers else "none"
+    if not numbers:
+        return "none"
+    first, last = min(numbers), max(numbers)
+    return str(first) if first == last else f"{first}..{last}"
 
 
 def _check_sizes(target: ExpertSide, reference: ExpertSide, layers: Sequence[int]) -> None:

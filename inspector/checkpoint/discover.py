@@ -8,9 +8,13 @@ from typing import Final
 from inspector.errors import ObjectNotFound
 from inspector.format.index import INDEX_NAME, INDEX_SUFFIX, MAX_INDEX_BYTES, Index, parse_index
 from inspector.source.base import Source, read_file
+from inspector.source.pool import map_ordered
 
 SINGLE_NAME: Final = "model.safetensors"
 REMOTE_KINDS: Final = frozenset({"hub", "http"})
+
+_SIZE_JOBS: Final = 16
+"""Sizes that are asked for at a time, of a web server that has no listing."""
 
 _INDEX_ENTRY_BYTES: Final = 2_000
 """Longer than any name and shard together; a longer entry is not found, and all shards are read."""
@@ -54,7 +58,8 @@ def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str]
     files = {name: listing[name] for name in top if name.endswith(".safetensors")}
     indexes = [name for name in top if name.endswith(INDEX_SUFFIX)]
     named = index_file or _usual_index(indexes)
-    if named is None or (source.kind in REMOTE_KINDS and is_complete_series(files)):
+    everywhere = [name for name in listing if name.endswith(".safetensors")]
+    if named is None or (source.kind in REMOTE_KINDS and is_complete_series(everywhere)):
         if not files:
             there = f"there are: {', '.join(sorted(listing)[:8])}" if listing else "it is empty"
             raise ObjectNotFound(f"{source.location}: no .safetensors file", hint=there)
@@ -91,13 +96,15 @@ def is_complete_series(files: Collection[str]) -> bool:
 
 def _sizes_of(source: Source, names: Collection[str]) -> dict[str, int]:
     """The sizes of those files that exist: a listing of a directory stops at its first level."""
-    sizes = {}
-    for name in names:
+
+    def size_of(name: str) -> int | None:
         try:
-            sizes[name] = source.size(name)
+            return source.size(name)
         except ObjectNotFound:
-            continue
-    return sizes
+            return None
+
+    sizes = map_ordered(size_of, names, jobs=_SIZE_JOBS)
+    return {name: size for name, size in zip(names, sizes, strict=True) if size is not None}
 
 
 def shards_naming(index_text: bytes, naming: Sequence[str]) -> set[str]:

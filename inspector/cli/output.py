@@ -90,7 +90,8 @@ def _escaped_as_in_json(error: UnicodeError) -> tuple[str, int]:
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name when it is complete; on any error nothing is left behind.
 
-    A device or a pipe, such as /dev/stdout, is written as it is: a rename would replace it.
+    A device or a pipe, such as /dev/stdout, is written as it is: a rename would replace it. A link
+    is followed.
 
     Raises:
         UsageError: there is no such folder, or the name is that of a folder.
@@ -99,6 +100,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     if path.is_dir() or not path.parent.is_dir():
         reason = "it is a folder" if path.is_dir() else f"no folder {path.parent}"
         raise UsageError(f"{path}: cannot be written: {reason}")
+    if path.is_symlink():
+        path = path.resolve()
     with _explained(path):
         if path.exists() and not path.is_file():
             with path.open("wb") as file:

@@ -4,7 +4,7 @@ import pytest
 
 from inspector.analysis.expert_match import BUDGET_FLOOR, LOOK_ROWS, MatchResult
 from inspector.analysis.expert_report import ExpertMatch, Flag, Verdict
-from inspector.errors import BudgetExceeded, LayoutError
+from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated
 from tests.analysis.memory import HEIGHT, NEURONS, MemoryExperts, match, simulated_layers
@@ -272,9 +272,9 @@ def test_layers_of_different_sizes_are_refused() -> None:
 def test_no_layer_in_common_is_refused() -> None:
     target, reference = family(layers=1)
     other = MemoryExperts({7: reference.down[0]})
-    with pytest.raises(LayoutError, match=r"no expert layer in common: 0\.\.0 and 7\.\.7"):
+    with pytest.raises(LayoutError, match="no expert layer in common: 0 and 7"):
         match(target, other)
-    with pytest.raises(LayoutError, match="no expert layer in common"):
+    with pytest.raises(UsageError, match="--layers 3: no such layer has experts in both"):
         match(target, reference, layers=frozenset({3}))
 
 
