@@ -9,6 +9,8 @@ import pytest
 import typer
 
 from inspector import errors
+from inspector.checkpoint import policy
+from inspector.cli import options
 from inspector.cli.app import app
 from inspector.version import __version__
 
@@ -73,3 +75,7 @@ def test_every_option_of_a_command_has_help_that_ends_with_a_stop(name: str) -> 
 
 def test_commands_are_named_with_dashes() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in COMMANDS)
+
+
+def test_the_default_of_jobs_is_that_of_the_policy() -> None:
+    assert options.DEFAULT_JOBS == policy.DEFAULT_JOBS

@@ -6,6 +6,7 @@ import typer
 
 from inspector.cli.guard import guarded
 from inspector.cli.options import (
+    DEFAULT_JOBS,
     DEFAULT_MODEL,
     By,
     Experts,
@@ -25,8 +26,6 @@ from inspector.cli.options import (
     SortKey,
 )
 from inspector.version import __version__
-
-DEFAULT_JOBS = 32
 
 app = typer.Typer(
     name="s1inspect",

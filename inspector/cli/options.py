@@ -7,6 +7,9 @@ from typing import Annotated, Final
 import typer
 
 DEFAULT_MODEL: Final = "internlm/Intern-S1-Pro"
+DEFAULT_JOBS: Final = 32
+"""That of `checkpoint.policy`, which a test compares: importing it here would load numpy."""
+
 ALIASES_HELP: Final = "s1-pro, s1, qwen3 or qwen3-vl"
 
 _INPUT: Final = "Input"

@@ -56,8 +56,6 @@ EXPERT_GRAMMARS: Final = (
 )  # fmt: skip
 """Tried in order; a name that fits none is no expert, never a default."""
 
-ROUTER_PATTERN: Final = "*.layers.#.mlp.<gate>.weight"
-
 _patterns: dict[str, re.Pattern[str]] = {}
 
 

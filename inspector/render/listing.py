@@ -60,7 +60,7 @@ def listing_view(
         if by is not None:
             return [_bucket_table(buckets(listing, by), by, limit)]
         if flat:
-            return [_flat_table(listing, shown)]
+            return [_shown_table(listing, shown)]
         return [_group_table(listing, limit), _dtype_table(listing)]
 
     def rows() -> Table:
@@ -110,6 +110,15 @@ def _flat_table(listing: Listing, rows: Rows) -> Table:
             )
             for row in listing.catalog.rows(rows)
         ),
+    )
+
+
+def _shown_table(listing: Listing, rows: Rows) -> Table:
+    """One row a tensor for people: what it is, without the place that programs ask for."""
+    columns = (Column("name", nest=True), Column("dtype"), Column("shape"), _SIZE)
+    return Table(
+        columns,
+        ((row.name, str(row.dtype), row.shape, row.bytes) for row in listing.catalog.rows(rows)),
     )
 
 

@@ -22,8 +22,6 @@ ALIASES: Final = MappingProxyType(
 )
 """Short names, listed in the help."""
 
-DEFAULT_MODEL: Final = "internlm/Intern-S1-Pro"
-
 _FILE_SUFFIXES: Final = (".safetensors", ".safetensors.index.json")
 _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
