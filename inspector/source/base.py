@@ -23,11 +23,21 @@ class Source(Protocol):
     def commit(self) -> str | None:
         """The commit that every read names, where there are commits."""
 
+    @property
+    def subject(self) -> str | None:
+        """What a cache calls the checkpoint, no two alike; None where it is not to be kept."""
+
     def files(self) -> Mapping[str, int]:
         """The files known to exist, with their sizes in bytes; relative names."""
 
     def size(self, path: str) -> int:
         """Bytes of one file. Raises `ObjectNotFound`."""
+
+    def stamp(self, path: str) -> str | None:
+        """What changes when the file does: commit, ETag, time of writing; None where unknown."""
+
+    def requests_for(self, path: str, reads: int) -> int:
+        """Requests that so many reads of a file would take from here on."""
 
     def read(self, path: str, span: Span) -> bytes:
         """The bytes of `span`: never fewer, never more. An empty span costs no request."""
@@ -46,6 +56,12 @@ class Ledger:
         self._lock = threading.Lock()
         self.requests = 0
         self.bytes = 0
+        self.cached_bytes = 0
+
+    def add_cached(self, byte_count: int) -> None:
+        """Count bytes that were asked of no server, because a cache had them."""
+        with self._lock:
+            self.cached_bytes += byte_count
 
     def add(self, *, byte_count: int) -> None:
         """Count one request and the bytes of its body."""
@@ -59,6 +75,7 @@ class MemorySource:
 
     kind = "memory"
     commit = None
+    subject = None
 
     def __init__(self, files: Mapping[str, bytes], *, location: str = "memory") -> None:
         self.location = location
@@ -72,6 +89,12 @@ class MemorySource:
         if path not in self._files:
             raise ObjectNotFound(f"{self.location}: no file {path}")
         return len(self._files[path])
+
+    def stamp(self, path: str) -> str | None:
+        return None
+
+    def requests_for(self, path: str, reads: int) -> int:
+        return reads
 
     def read(self, path: str, span: Span) -> bytes:
         if not len(span):

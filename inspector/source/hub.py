@@ -1,42 +1,43 @@
-"""Repositories on the Hugging Face Hub, through huggingface_hub: one commit, one listing, ranges.
+"""Repositories on the Hugging Face Hub: one commit, one listing, ranges.
 
 A revision becomes a commit once, and every read names it. Sizes come from one tree listing. The
 first read of a file follows the hub's redirect in the same request; a file that is read again has
-its signed URL resolved once, used for all further ranges, and renewed when it has expired.
-`docs/design/2026-11-hub-reads.md` has the measurement behind that.
+its signed URL resolved once, used for all further ranges, and renewed when it has expired
+(`docs/design/2026-11-hub-reads.md`). What cannot change at a commit is kept on the shelf: the
+listing and small files. huggingface_hub is loaded when the network is first asked for something.
 """
 
 import re
 import threading
-from collections.abc import Mapping
-from typing import Final, NoReturn
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NoReturn
+from urllib.parse import urlsplit
 
-import httpx2
-from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # lazy export
+import msgspec
 
-from inspector.errors import AccessDenied, ObjectNotFound, SourceError, UsageError
+from inspector.errors import AccessDenied, ObjectNotFound, OutputError
 from inspector.format.spans import Span
+from inspector.source.access import Access
 from inspector.source.base import Ledger
-from inspector.source.http import UrlReader
-from inspector.version import __version__
+from inspector.source.environment import hub_endpoint
+from inspector.source.patience import Pacer
+from inspector.source.replies import FileVersions
+from inspector.source.shelf import Label
+
+if TYPE_CHECKING:
+    from inspector.source.hub_api import HubApi
+    from inspector.source.ranges import UrlReader
+
+MAIN: Final = "main"
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
-OFFLINE_HINT: Final = (
-    "without network, try the samples: s1inspect list-tensors -m sample_shards/s1-pro-mini"
-)
+_KEPT_FILE_BYTES: Final = 1 << 20
+"""Small files that are kept: config.json of Intern-S1-Pro has 28 kB."""
+
+_REDIRECTED: Final = ".safetensors"
+"""Weights are behind a redirect, and worth a URL of their own where they are read again."""
 
 
 class HubSource:
@@ -44,145 +45,186 @@ class HubSource:
 
     kind = "hub"
 
-    def __init__(self, repo: str, revision: str | None, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        repo: str,
+        revision: str | None,
+        ledger: Ledger,
+        *,
+        only: str | None = None,
+        access: Access | None = None,
+    ) -> None:
         self.repo = repo
-        self.location = repo
+        self.location = f"{repo}/{only}" if only else repo
+        self._only = only
+        self.endpoint = hub_endpoint()
+        self._access = access or Access()
         self._ledger = ledger
-        self._endpoint = constants.ENDPOINT.rstrip("/")
-        self._api = HfApi(
-            endpoint=self._endpoint, library_name="s1inspect", library_version=__version__
-        )
-        headers = build_hf_headers(library_name="s1inspect", library_version=__version__)
-        self._token_headers = {
-            name: value for name, value in headers.items() if name.lower() == "authorization"
-        }
-        self.commit = self._resolve_commit(revision)
-        self._listing: dict[str, RepoFile] | None = None
-        self._listing_lock = threading.Lock()
-        self._hub_reader = UrlReader(self._endpoint, ledger, headers=self._token_headers)
+        self._revision = revision or MAIN
+        self._versions = FileVersions()
         self._lock = threading.Lock()
+        self._listing_lock = threading.Lock()
         self._read_before: set[str] = set()
         self._signed: dict[str, UrlReader] = {}
         self._resolving: dict[str, threading.Lock] = {}
+        self._pacers: dict[str, Pacer] = {}
+        self._files: dict[str, int] | None = None
+        self.commit = self._resolve_commit()
+
+    @property
+    def subject(self) -> str:
+        return f"{self.endpoint}/{self.location}"
+
+    @property
+    def is_main(self) -> bool:
+        """Whether the commit is what `main` is at now."""
+        return self._revision == MAIN and not self._access.offline
 
     def files(self) -> Mapping[str, int]:
-        return {path: entry.size for path, entry in self._tree().items()}
+        return {self._only: self.size(self._only)} if self._only else self._listing()
 
     def size(self, path: str) -> int:
-        entry = self._tree().get(path)
-        if entry is None:
+        size = self._listing().get(path)
+        if size is None:
             raise ObjectNotFound(f"{self.location}: no file {path} at commit {self.commit[:8]}")
-        return entry.size
+        return size
+
+    def stamp(self, path: str) -> str | None:
+        return self.commit if path in self._listing() else None
+
+    def requests_for(self, path: str, reads: int) -> int:
+        """One more than the reads where the file's signed URL has yet to be resolved."""
+        is_first = path not in self._read_before
+        if reads == 0 or path in self._signed or (is_first and reads == 1):
+            return reads
+        return reads + 1
 
     def read(self, path: str, span: Span) -> bytes:
         if not len(span):
             return b""
         size = self.size(path)
-        if not self._is_read_again(path):
-            try:
-                return self._hub_reader.read(self._resolve_path(path), span, file_size=size)
-            except AccessDenied as error:
-                self._raise_reason(path, error)
-        reader = self._signed_reader(path)
-        try:
-            return reader.read("", span, file_size=size)
-        except AccessDenied:
-            return self._signed_reader(path, expired=reader).read("", span, file_size=size)
+        if span == Span(0, size) and size <= _KEPT_FILE_BYTES:
+            return self._kept("file", path, lambda: self._read(path, span, size))
+        return self._read(path, span, size)
+
+    def headers_in_one_request(self, index_file: str) -> Mapping[str, bytes] | None:
+        """The JSON of every shard's header, where the hub gives them for `main` and this commit."""
+        if not self.is_main:
+            return None
+        found = self._api.headers_of_main(index_file)
+        if found is None:
+            return None
+        commit, headers = found
+        return headers if (commit or self._api.commit_of(MAIN)) == self.commit else None
 
     def close(self) -> None:
         """Connections close with their stores."""
 
-    def _resolve_commit(self, revision: str | None) -> str:
-        if revision and _COMMIT.fullmatch(revision):
-            return revision
-        try:
-            found = self._api.model_info(self.repo, revision=revision, timeout=30)
-        except Exception as error:
-            self._raise_api(error)
-        self._ledger.add(byte_count=0)
-        if not found.sha:
-            raise SourceError(f"{self.repo}: the hub names no commit for {revision or 'main'}")
-        return found.sha
-
-    def _tree(self) -> dict[str, RepoFile]:
+    def _listing(self) -> Mapping[str, int]:
         with self._listing_lock:
-            if self._listing is None:
-                try:
-                    entries = list(
-                        self._api.list_repo_tree(self.repo, revision=self.commit, recursive=True)
-                    )
-                except Exception as error:
-                    self._raise_api(error)
-                self._ledger.add(byte_count=0)
-                self._listing = {
-                    entry.path: entry for entry in entries if isinstance(entry, RepoFile)
-                }
-            return self._listing
+            if self._files is None:
+                content = self._kept(
+                    "listing", "", lambda: msgspec.json.encode(self._api.files_at(self.commit))
+                )
+                self._files = msgspec.json.decode(content, type=dict[str, int])
+            return self._files
+
+    @cached_property
+    def _api(self) -> "HubApi":
+        from inspector.source.hub_api import HubApi
+
+        self._access.check_online(self.location)
+        return HubApi(self.repo, self.endpoint, self._ledger, self._access)
+
+    @cached_property
+    def _hub_reader(self) -> "UrlReader":
+        return self._reader(self.endpoint, self._api.token_headers)
+
+    def _resolve_commit(self) -> str:
+        """The commit; offline, the one that the revision was at when it was last asked for."""
+        if _COMMIT.fullmatch(self._revision):
+            return self._revision
+        label = Label(
+            kind="revision", subject=f"{self.endpoint}/{self.repo}", version=self._revision
+        )
+        shelf = self._access.shelf
+        if self._access.offline:
+            kept = shelf.load(label) if shelf else None
+            if kept is None:
+                self._access.check_online(f"{self.location} at {self._revision}")
+            return (kept or b"").decode()
+        commit = self._api.commit_of(self._revision)
+        self._keep(label, commit.encode())
+        return commit
+
+    def _kept(self, kind: str, name: str, ask: Callable[[], bytes]) -> bytes:
+        """What the shelf has of this commit, else what `ask` gives."""
+        repo = f"{self.endpoint}/{self.repo}"
+        label = Label(kind=kind, subject=repo, version=f"{self.commit}/{name}")
+        shelf = self._access.shelf
+        kept = shelf.load(label) if shelf else None
+        if kept is not None:
+            self._ledger.add_cached(len(kept))
+            return kept
+        content = ask()
+        self._keep(label, content)
+        return content
+
+    def _keep(self, label: Label, content: bytes) -> None:
+        try:
+            if self._access.shelf is not None:
+                self._access.shelf.save(label, content)
+        except OutputError as error:
+            self._access.say_once(str(error))
+
+    def _read(self, path: str, span: Span, size: int) -> bytes:
+        if not self._is_read_again(path):
+            try:
+                return self._hub_reader.read(self._resolve_path(path), span, listed_size=size)
+            except AccessDenied as error:
+                self._raise_reason(path, error)
+        reader = self._signed_reader(path)
+        try:
+            return reader.read("", span, listed_size=size)
+        except AccessDenied:
+            return self._signed_reader(path, expired=reader).read("", span, listed_size=size)
 
     def _is_read_again(self, path: str) -> bool:
-        """Whether a large file is read for the second time. Small ones stay with the hub."""
-        is_large = self._tree()[path].lfs is not None
+        """Whether weights are read for the second time. Other files stay with the hub."""
         with self._lock:
-            again = is_large and path in self._read_before
+            again = path.endswith(_REDIRECTED) and path in self._read_before
             self._read_before.add(path)
         return again
 
     def _resolve_path(self, path: str) -> str:
         return f"{self.repo}/resolve/{self.commit}/{path}"
 
-    def _signed_reader(self, path: str, *, expired: UrlReader | None = None) -> UrlReader:
+    def _signed_reader(self, path: str, *, expired: "UrlReader | None" = None) -> "UrlReader":
         """The reader of a file's signed URL, resolved once and again when `expired` is given."""
         with self._lock:
             lock = self._resolving.setdefault(path, threading.Lock())
         with lock:
             reader = self._signed.get(path)
             if reader is None or reader is expired:
-                location = self._resolve_location(path)
-                own_origin = location.startswith(f"{self._endpoint}/")
-                headers = self._token_headers if own_origin else {}
-                reader = UrlReader(location, self._ledger, headers=headers)
+                location = self._api.signed_location(path, self.commit)
+                own_origin = location.startswith(f"{self.endpoint}/")
+                headers = self._api.token_headers if own_origin else {}
+                reader = self._reader(location, headers, called=self._resolve_path(path))
                 self._signed[path] = reader
             return reader
 
-    def _resolve_location(self, path: str) -> str:
-        url = hf_hub_url(self.repo, path, revision=self.commit, endpoint=self._endpoint)
-        try:
-            metadata = get_hf_file_metadata(
-                url, library_name="s1inspect", library_version=__version__, retry_on_errors=True
-            )
-        except Exception as error:
-            self._raise_api(error)
-        self._ledger.add(byte_count=0)
-        return metadata.location
+    def _reader(self, base: str, headers: Mapping[str, str], called: str = "") -> "UrlReader":
+        """A reader whose waits and file versions are those of all readers of the same host."""
+        from inspector.source.ranges import UrlReader
+
+        with self._lock:
+            pacer = self._pacers.setdefault(urlsplit(base).netloc, Pacer(self._access.patience))
+        return UrlReader(
+            base, self._ledger, headers=headers, patience=self._access.patience, pacer=pacer,
+            versions=self._versions, called=called,
+        )  # fmt: skip
 
     def _raise_reason(self, path: str, denied: AccessDenied) -> NoReturn:
         """Ask huggingface_hub why a file may not be read: it knows the hub's error codes."""
-        self._resolve_location(path)
+        self._api.signed_location(path, self.commit)
         raise denied
-
-    def _raise_api(self, error: Exception) -> NoReturn:
-        name = self.repo
-        sent = "a token was sent" if self._token_headers else "no token was sent"
-        if isinstance(error, GatedRepoError):
-            page = f"{self._endpoint}/{quote(name)}"
-            hint = f"accept its licence at {page}, then set HF_TOKEN ({sent})"
-            raise AccessDenied(f"{name}: a gated repository", hint=hint) from error
-        if isinstance(error, RevisionNotFoundError):
-            raise ObjectNotFound(f"{name}: no such revision on {self._endpoint}") from error
-        if isinstance(error, EntryNotFoundError):
-            raise ObjectNotFound(f"{name}: no such file at {self.commit[:8]}") from error
-        if isinstance(error, RepositoryNotFoundError):
-            hint = f"check the name; for a private repository set HF_TOKEN ({sent})"
-            raise ObjectNotFound(f"{name}: no such model on {self._endpoint}", hint=hint) from error
-        if isinstance(error, OfflineModeIsEnabled):
-            message = f"{name}: HF_HUB_OFFLINE is set, so {self._endpoint} was not asked"
-            raise SourceError(message, hint=OFFLINE_HINT) from error
-        if isinstance(error, HFValidationError):
-            raise UsageError(f"{name}: not a repository name: {error}") from error
-        if isinstance(error, HfHubHTTPError):
-            status = error.response.status_code
-            raise SourceError(f"{name}: {self._endpoint} answered {status}") from error
-        if isinstance(error, httpx2.HTTPError | OSError):
-            message = f"{name}: cannot reach {self._endpoint}: {error}"
-            raise SourceError(message, hint=OFFLINE_HINT) from error
-        raise error

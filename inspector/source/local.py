@@ -2,12 +2,17 @@
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from inspector.errors import AccessDenied, ObjectNotFound, SourceChanged, SourceError
 from inspector.format.spans import Span
 from inspector.source.base import Ledger
+
+_SETTLED_SECONDS: Final = 2.0
+"""A file written in the last moments may be written again within one tick of its time stamp."""
 
 
 class LocalSource:
@@ -25,6 +30,11 @@ class LocalSource:
         self._descriptors: dict[str, int] = {}
         self._seen: dict[str, tuple[int, int]] = {}
 
+    @property
+    def subject(self) -> str:
+        whole = self._root.resolve()
+        return str(whole / self._only if self._only else whole)
+
     def files(self) -> Mapping[str, int]:
         try:
             there = [self._only] if self._only else [path.name for path in self._root.iterdir()]
@@ -35,6 +45,15 @@ class LocalSource:
 
     def size(self, path: str) -> int:
         return os.fstat(self._descriptor(path)).st_size
+
+    def stamp(self, path: str) -> str | None:
+        status = os.fstat(self._descriptor(path))
+        if time.time() - status.st_mtime < _SETTLED_SECONDS:
+            return None
+        return f"{status.st_mtime_ns}-{status.st_ino}"
+
+    def requests_for(self, path: str, reads: int) -> int:
+        return reads
 
     def read(self, path: str, span: Span) -> bytes:
         if not len(span):

@@ -9,7 +9,9 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from inspector.errors import ObjectNotFound, UsageError
+from inspector.source.access import Access
 from inspector.source.base import Ledger, Source
+from inspector.source.environment import hub_endpoint
 from inspector.source.local import LocalSource
 
 ALIASES: Final = MappingProxyType(
@@ -28,7 +30,7 @@ _HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
 _OTHER_PAGES: Final = frozenset({"api", "collections", "datasets", "docs", "papers", "spaces"})
 """First words of pages of huggingface.co that are no organisation."""
 
-_LATER_SCHEMES: Final = frozenset({"s3", "gs", "az", "ms"})
+_BUCKET_SCHEMES: Final = frozenset({"s3", "gs", "az"})
 
 
 class Kind(StrEnum):
@@ -37,6 +39,8 @@ class Kind(StrEnum):
     LOCAL = "local"
     HUB = "hub"
     HTTP = "http"
+    BUCKET = "bucket"
+    MODELSCOPE = "modelscope"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +83,48 @@ def parse_location(text: str, *, revision: str | None = None) -> Location:
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme in ("http", "https"):
         return _url(text, revision)
-    if scheme in _LATER_SCHEMES:
-        raise UsageError(
-            f"{text}: {scheme}:// cannot be read yet",
-            hint="use a local path, org/name, hf:// or http(s)://",
-        )
-    name = text[len("hf://") :].removeprefix("models/") if scheme == "hf" else text
+    if scheme in _BUCKET_SCHEMES:
+        return _bucket(text)
+    name = text.partition("://")[2].removeprefix("models/") if scheme in ("hf", "ms") else text
     repo, _, at = name.partition("@")
-    repo = ALIASES.get(repo, repo)
+    kind = Kind.MODELSCOPE if scheme == "ms" else Kind.HUB
+    if kind is Kind.HUB:
+        repo = ALIASES.get(repo, repo)
     if not _REPO.fullmatch(repo):
         raise UsageError(
             f"{text!r} is not a checkpoint: no such path, not org/name, not a URL",
             hint=f"aliases: {', '.join(ALIASES)}",
         )
-    return Location(Kind.HUB, repo, revision=_one_revision(text, at, revision))
+    return Location(kind, repo, revision=_one_revision(text, at, revision))
 
 
-def open_source(location: Location, ledger: Ledger) -> Source:
+def open_source(location: Location, ledger: Ledger, access: Access | None = None) -> Source:
     """The source of a location. huggingface_hub and obstore are loaded where they are needed."""
+    only = location.shard
     match location.kind:
         case Kind.LOCAL:
-            return LocalSource(Path(location.base), ledger, only=location.shard)
+            return LocalSource(Path(location.base), ledger, only=only)
         case Kind.HUB:
-            from inspector.source.hub import HubSource
+            from inspector.source.hub import MAIN, HubSource
+            from inspector.source.snapshot import find_snapshot
 
-            return HubSource(location.base, location.revision, ledger)
+            if access is not None and access.offline:
+                snapshot = find_snapshot(location.base, location.revision or MAIN)
+                if snapshot is not None:
+                    return LocalSource(snapshot, ledger, only=only)
+            return HubSource(location.base, location.revision, ledger, only=only, access=access)
         case Kind.HTTP:
             from inspector.source.http import HttpSource
 
-            return HttpSource(location.base, ledger, only=location.shard)
+            return HttpSource(location.base, ledger, only=only, access=access)
+        case Kind.BUCKET:
+            from inspector.source.bucket import BucketSource
+
+            return BucketSource(location.base, ledger, only=only, access=access)
+        case Kind.MODELSCOPE:
+            from inspector.source.modelscope import ModelScopeSource
+
+            return ModelScopeSource(location.base, location.revision, ledger, access=access)
 
 
 def _local(text: str) -> Location:
@@ -147,7 +164,7 @@ def _url(url: str, revision: str | None) -> Location:
         raise UsageError(f"{shown}: a URL without a host")
     if parts.username is not None:
         raise UsageError("a URL with a user name or password is not accepted")
-    if host in _HUB_HOSTS:
+    if host in _HUB_HOSTS or _is_mirror(url):
         return _hub_page(shown, parts.path, revision)
     path = parts.path.rstrip("/")
     if parts.query:
@@ -160,18 +177,39 @@ def _url(url: str, revision: str | None) -> Location:
     return Location(Kind.HTTP, url.rstrip("/"))
 
 
+def _bucket(url: str) -> Location:
+    """`s3://bucket/prefix`, or one file below it."""
+    base = url.rstrip("/")
+    if "//" not in base or not base.partition("://")[2]:
+        raise UsageError(f"{url}: no bucket named", hint="for example s3://bucket/checkpoint")
+    if base.endswith(_FILE_SUFFIXES):
+        base, _, file = base.rpartition("/")
+        return Location(Kind.BUCKET, base, file=file)
+    return Location(Kind.BUCKET, base)
+
+
+def _is_mirror(url: str) -> bool:
+    """Whether a URL is of the mirror that HF_ENDPOINT names."""
+    return url.startswith(f"{hub_endpoint()}/")
+
+
 def _hub_page(url: str, path: str, revision: str | None) -> Location:
-    """A page of huggingface.co: /org/name[/tree|blob|resolve/revision[/file]]."""
+    """A page of huggingface.co: /org/name[/tree|blob|resolve/revision[/file]].
+
+    A page of one `.safetensors` or `.index.json` file means that file alone.
+    """
     words = [unquote(word) for word in path.split("/") if word]
     repo = "/".join(words[:2])
     if not _REPO.fullmatch(repo) or words[0] in _OTHER_PAGES:
         raise UsageError(
             f"{url}: not a model page", hint="a page reads https://huggingface.co/org/name"
         )
-    at = words[3] if len(words) > 3 and words[2] in ("tree", "blob", "resolve") else ""
+    is_below = len(words) > 3 and words[2] in ("tree", "blob", "resolve", "raw")
+    at, rest = (words[3], words[4:]) if is_below else ("", [])
     if at == "refs":
-        at = "/".join(words[3:6])
-    return Location(Kind.HUB, repo, revision=_one_revision(url, at, revision))
+        at, rest = "/".join(words[3:6]), words[6:]
+    file = "/".join(rest) if rest and rest[-1].endswith(_FILE_SUFFIXES) else None
+    return Location(Kind.HUB, repo, file=file, revision=_one_revision(url, at, revision))
 
 
 def _one_revision(text: str, at: str, option: str | None) -> str | None:

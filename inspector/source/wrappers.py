@@ -19,12 +19,19 @@ class Budget:
         self.location = inner.location
         self.kind = inner.kind
         self.commit = inner.commit
+        self.subject = inner.subject
 
     def files(self) -> Mapping[str, int]:
         return self._inner.files()
 
     def size(self, path: str) -> int:
         return self._inner.size(path)
+
+    def stamp(self, path: str) -> str | None:
+        return self._inner.stamp(path)
+
+    def requests_for(self, path: str, reads: int) -> int:
+        return self._inner.requests_for(path, reads)
 
     def read(self, path: str, span: Span) -> bytes:
         with self._lock:

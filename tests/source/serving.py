@@ -42,6 +42,7 @@ def connect(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Connect
     def point(hub: Hub | str, *, token: str | None = None) -> None:
         endpoint = hub if isinstance(hub, str) else hub.endpoint
         template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
         monkeypatch.setattr(constants, "ENDPOINT", endpoint)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         if token is not None:

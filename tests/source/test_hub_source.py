@@ -14,13 +14,16 @@ from inspector.errors import (
     UsageError,
 )
 from inspector.format.spans import Span
+from inspector.source.access import Access
 from inspector.source.base import Ledger
 from inspector.source.hub import HubSource
+from inspector.source.patience import Patience
 from tests.hub import COMMIT, Hub
 from tests.source.serving import BYTES, GATED, REPO, TOKEN, Connect, asked, write_repo
 
 FILES = {f"model-{number}.safetensors": BYTES for number in range(4)} | {"config.json": b"{}"}
 SHARD = "model-0.safetensors"
+IMPATIENT = Patience(attempts=2, first_pause=0.01, total_seconds=5)
 
 
 @pytest.fixture
@@ -229,7 +232,7 @@ def test_an_api_that_is_busy_is_one_line(root: Path, connect: Connect, status: s
     with Hub(root, faults={"/api/models/*": status}) as hub:
         connect(hub)
         with pytest.raises(SourceError, match=r"answered (503|429)") as caught:
-            HubSource(REPO, None, Ledger())
+            HubSource(REPO, None, Ledger(), access=Access(patience=IMPATIENT))
     check_one_line(caught.value)
 
 

@@ -39,6 +39,20 @@ def hub(repo: str, revision: str | None = None) -> Location:
         (f"{PAGE}/tree/refs/pr/3", hub("org/name", "refs/pr/3")),
         (f"{PAGE}/blob/main/config.json", hub("org/name", "main")),
         (f"{PAGE}/discussions/7", hub("org/name")),
+        (
+            f"{PAGE}/blob/main/sub/a.safetensors",
+            Location(Kind.HUB, "org/name", file="sub/a.safetensors", revision="main"),
+        ),
+        (
+            f"{PAGE}/resolve/refs/pr/3/model.safetensors.index.json?download=true",
+            Location(
+                Kind.HUB, "org/name", file="model.safetensors.index.json", revision="refs/pr/3"
+            ),
+        ),
+        ("s3://bucket/a/b/", Location(Kind.BUCKET, "s3://bucket/a/b")),
+        ("gs://bucket", Location(Kind.BUCKET, "gs://bucket")),
+        ("az://c/m/a.safetensors", Location(Kind.BUCKET, "az://c/m", file="a.safetensors")),
+        ("ms://org/name@v1", Location(Kind.MODELSCOPE, "org/name", revision="v1")),
         ("http://h:81/models/x/", Location(Kind.HTTP, "http://h:81/models/x")),
         (
             "https://h/m/model-00001-of-00002.safetensors",
@@ -63,7 +77,7 @@ def test_a_location_means(text: str, expected: Location) -> None:
     "text",
     [
         "", "  ", "org", "a/b/c", "hf://", "hf://org", "hf://datasets/org/name",
-        "s3://bucket/key", "gs://bucket/key", "az://c/key", "ms://org/name",
+        "s3://", "gs:///", "az://", "ms://", "ms://org", "ms://org/na/me", "ms://qwen3",
         "ftp://h/x", "file:///tmp/x", "http://", "https://[x", "http://h:99999/x",
         "https://huggingface.co/", "https://huggingface.co/org",
         "https://huggingface.co/datasets/org/name", "https://huggingface.co/api/models/org/name",

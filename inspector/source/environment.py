@@ -1,0 +1,58 @@
+"""The settings of huggingface_hub that hold here too, read without loading it.
+
+Names and meanings are those of its documentation ("Environment variables"); a test compares each
+with what huggingface_hub itself makes of the same environment.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+DEFAULT_ENDPOINT: Final = "https://huggingface.co"
+
+_TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
+_DOWNLOAD_SECONDS: Final = 10.0
+"""huggingface_hub's default of HF_HUB_DOWNLOAD_TIMEOUT."""
+
+
+def hub_endpoint() -> str:
+    """The hub, or the mirror that HF_ENDPOINT names."""
+    return os.environ.get("HF_ENDPOINT", DEFAULT_ENDPOINT).rstrip("/")
+
+
+def is_offline() -> bool:
+    """Whether HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids the network."""
+    said = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return said.upper() in _TRUE
+
+
+def assets_folder() -> Path:
+    """Where HF_ASSETS_CACHE puts what tools derive from downloads."""
+    return _folder("HF_ASSETS_CACHE", "HUGGINGFACE_ASSETS_CACHE", "assets")
+
+
+def hub_cache_folder() -> Path:
+    """Where HF_HUB_CACHE puts downloaded repositories."""
+    return _folder("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "hub")
+
+
+def read_timeout_seconds() -> float:
+    """How long HF_HUB_DOWNLOAD_TIMEOUT lets a server be silent."""
+    try:
+        return float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")) or _DOWNLOAD_SECONDS
+    except ValueError:
+        return _DOWNLOAD_SECONDS
+
+
+def _folder(variable: str, older_variable: str, below_home: str) -> Path:
+    named = os.environ.get(variable, os.environ.get(older_variable))
+    return _home() / below_home if named is None else _expanded(named)
+
+
+def _home() -> Path:
+    caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return _expanded(os.environ.get("HF_HOME", f"{caches}/huggingface"))
+
+
+def _expanded(path: str) -> Path:
+    return Path(os.path.expandvars(path)).expanduser()

@@ -1,0 +1,31 @@
+"""Repositories that huggingface_hub has downloaded: its cache, read as a directory.
+
+Source: huggingface_hub's "Understand caching" (`models--org--name/{refs,snapshots}`).
+"""
+
+import re
+from pathlib import Path
+
+from inspector.source.environment import hub_cache_folder
+
+
+def find_snapshot(repo: str, revision: str) -> Path | None:
+    """The folder of a downloaded revision that has weights in it, or None.
+
+    Args:
+        repo: `org/name`.
+        revision: a branch, a tag or a commit.
+    """
+    folder = hub_cache_folder() / f"models--{repo.replace('/', '--')}"
+    commit = revision
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        try:
+            commit = (folder / "refs" / revision).read_text().strip()
+        except (OSError, ValueError):
+            return None
+    snapshot = folder / "snapshots" / commit
+    try:
+        has_weights = any(path.suffix == ".safetensors" for path in snapshot.iterdir())
+    except (OSError, ValueError):
+        return None
+    return snapshot if has_weights else None
