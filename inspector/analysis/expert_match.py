@@ -25,6 +25,7 @@ from inspector.analysis.expert_looks import (
 )
 from inspector.analysis.expert_report import ExpertMatch, LayerMatch
 from inspector.analysis.expert_verdicts import ExpertState, Key, decide, expert_match, layer_match
+from inspector.analysis.plan import PlannedReads
 from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
@@ -82,6 +83,18 @@ def match_experts(
     return _Run(target, reference, request, progress).match()
 
 
+def plan_match(
+    target: ExpertSide, reference: ExpertSide, request: MatchRequest
+) -> list[PlannedReads]:
+    """What matching would read: the choice of rows, a look at all, and more looks where needed.
+
+    Raises:
+        UsageError: no wanted layer has experts in both models.
+        LayoutError: no layer or expert to match, or experts of different sizes.
+    """
+    return _Run(target, reference, request, lambda *_: None).planned()
+
+
 class _Run:
     """One run: what is asked, what was read, and the state of every expert."""
 
@@ -132,6 +145,36 @@ class _Run:
             hypotheses=self.hypotheses,
         )
 
+    def planned(self) -> list[PlannedReads]:
+        """The reads of `match` in their order; the later ones depend on what the first find."""
+        rng = np.random.default_rng(self.request.seed)
+        pilot = _pilot_layers(self.layers)
+        reference = self.sampler.reference
+        self.sampler.rows = row_block(reference, self.layers[0], rng)
+        choosing = [outlier_sample(reference.experts(layer)) for layer in pilot]
+        reads = sum(len(self.experts[n]) + self.references[n] for n in self.layers)
+        first = self._first_cost(LOOK_ROWS[0])
+        later = sum(self._first_cost(rows) for rows in LOOK_ROWS[1:])
+        chosen = self._choice_cost(pilot)
+        room = max(0, self.budget - first - chosen)
+        return [
+            PlannedReads(
+                what="choosing rows", requests=sum(len(one) for one in choosing), bytes=chosen
+            ),
+            PlannedReads(
+                what=f"{LOOK_ROWS[0]} rows of every expert",
+                requests=reads,
+                bytes=first,
+                is_estimate=True,
+            ),
+            PlannedReads(
+                what="more rows of experts that this leaves open, at most",
+                requests=reads * len(LOOK_ROWS[1:]),
+                bytes=min(later, room),
+                is_estimate=True,
+            ),
+        ]
+
     def _look_at_all(self, looks: Sequence[int], rng: np.random.Generator) -> Calibration:
         """All looks; the calibration of the first, which every verdict rests on."""
         found, null = self._look(looks[0], self.experts)
@@ -150,21 +193,22 @@ class _Run:
 
     def _check_first_cost(self, pilot: Sequence[int]) -> None:
         """Refuse before any value is read: the choice of rows and the first look must fit."""
-        reference = self.sampler.reference
-        cost = self._first_cost(LOOK_ROWS[0]) + sum(
-            reference.read_cost(
-                layer,
-                outlier_sample(reference.experts(layer)),
-                Projection.DOWN,
-                self.sampler.rows,
-            )
-            for layer in pilot
-        )
+        cost = self._first_cost(LOOK_ROWS[0]) + self._choice_cost(pilot)
         if cost > self.budget:
             raise BudgetExceeded(
                 f"the first look would read {cost:,} bytes, more than the {self.budget:,} allowed",
                 hint="raise --max-bytes, or choose --layers",
             )
+
+    def _choice_cost(self, pilot: Sequence[int]) -> int:
+        """Bytes of the references that say which rows are outliers."""
+        reference, rows = self.sampler.reference, self.sampler.rows
+        return sum(
+            reference.read_cost(
+                layer, outlier_sample(reference.experts(layer)), Projection.DOWN, rows
+            )
+            for layer in pilot
+        )
 
     def _first_cost(self, count: int) -> int:
         """Bytes of a look at everything: every target and every reference once."""

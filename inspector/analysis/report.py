@@ -24,6 +24,13 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     cached_bytes: int = 0
 
 
+class Reads(msgspec.Struct, frozen=True, kw_only=True):
+    """What reading something takes: requests and bytes."""
+
+    requests: int
+    bytes: int
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that every JSON document begins with."""
 

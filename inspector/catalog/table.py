@@ -83,6 +83,11 @@ class Catalog:
                     self.shards[shard], start, stop,
                 )  # fmt: skip
 
+    def texts(self, rows: Rows, *, chunk: int = 8192) -> Iterator[str]:
+        """The names of the rows asked for, in that order, made as they are needed."""
+        for begin in range(0, len(rows), chunk):
+            yield from self.names.texts(rows[begin : begin + chunk])
+
     def find(self, name: str) -> TensorRow | None:
         """The tensor of a full name, or None."""
         row = self.names.find(name)

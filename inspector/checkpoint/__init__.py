@@ -8,28 +8,40 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
 
+from inspector.analysis.integrity import Integrity
+from inspector.analysis.plan import PlannedReads
 from inspector.analysis.report import Cost, Model
 from inspector.catalog import Catalog, CatalogBuilder
 from inspector.catalog.agreement import check_across_shards, check_index
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
-from inspector.checkpoint.headers import read_headers
+from inspector.checkpoint.examine import examine_files
+from inspector.checkpoint.keeping import Facts, Keeper
+from inspector.checkpoint.one_request import read_all_headers
+from inspector.checkpoint.planning import plan_headers
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
 from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
-from inspector.errors import ObjectNotFound, Problem
+from inspector.errors import BudgetExceeded, ObjectNotFound, Problem
 from inspector.layout.weights import WeightBook
+from inspector.source.access import Access
 from inspector.source.base import Ledger, Source, read_file
 from inspector.source.resolve import open_source, parse_location
 from inspector.source.wrappers import Budget
 
-__all__ = ["Checkpoint", "ReadPolicy", "open_checkpoint"]
+__all__ = ["Access", "Checkpoint", "ReadPolicy", "open_checkpoint"]
 
 
 class Checkpoint:
     """A checkpoint that is open. Headers are read when the catalog is first asked for."""
 
     def __init__(
-        self, source: Source, ledger: Ledger, policy: ReadPolicy, *, index_file: str | None = None
+        self,
+        source: Source,
+        ledger: Ledger,
+        policy: ReadPolicy,
+        *,
+        index_file: str | None = None,
+        access: Access | None = None,
     ) -> None:
         self.source = source
         self.ledger = ledger
@@ -38,6 +50,10 @@ class Checkpoint:
         self.reader = Reader(source, policy)
         self.stored_bytes = 0
         self._index_file = index_file
+        self._keeper = Keeper(
+            source, access or Access(), ledger, index_file=index_file, jobs=policy.jobs
+        )
+        self._file_count: int | None = None
         self._naming: tuple[str, ...] = ()
         self._started = time.perf_counter()
 
@@ -59,7 +75,7 @@ class Checkpoint:
             location=source.location,
             kind=source.kind,
             commit=source.commit,
-            files=len(self.catalog.shards),
+            files=len(self.catalog.shards) if self._file_count is None else self._file_count,
         )
 
     @property
@@ -69,6 +85,7 @@ class Checkpoint:
             requests=self.ledger.requests,
             bytes=self.ledger.bytes,
             seconds=round(time.perf_counter() - self._started, 3),
+            cached_bytes=self.ledger.cached_bytes,
         )
 
     @cached_property
@@ -96,21 +113,64 @@ class Checkpoint:
             SourceError: a shard cannot be read, or there is none.
             FormatError: a header or the index is malformed.
         """
-        shards = find_shards(self.source, self._index_file, naming=self._naming)
+        facts = self._keeper.recall() or self._read_facts()
+        self.stored_bytes = sum(facts.files.values())
+        self.problems += facts.problems
+        return facts.catalog
+
+    def planned_headers(self) -> PlannedReads:
+        """What asking for the catalog would read: nothing where it is kept."""
+        if "catalog" in self.__dict__ or self._keeper.recall() is not None:
+            return PlannedReads(what="headers, kept from an earlier run", requests=0, bytes=0)
+        shards = find_shards(self.source, self._index_file)
         self.stored_bytes = sum(shards.files.values())
+        self._file_count = len(shards.names)
+        return plan_headers(self.source, shards, jobs=self.policy.jobs)
+
+    def _read_facts(self) -> Facts:
+        """What the headers say; kept for the next time where it is of all shards."""
+        shards = find_shards(self.source, self._index_file, naming=self._naming)
         builder = CatalogBuilder()
-        for header in read_headers(self.source, shards.names, self.policy):
-            builder.add(header)
+        unread = dict.fromkeys(shards.names)
+        try:
+            for header in read_all_headers(self.source, shards.names, self.policy):
+                builder.add(header)
+                del unread[header.shard]
+        except BudgetExceeded as error:
+            raise _naming_unread(error, list(unread), len(shards.names)) from error
         catalog = builder.build()
-        self.problems += check_across_shards(catalog)
+        problems = check_across_shards(catalog)
         if shards.index is not None:
-            self.problems += check_index(catalog, shards.index, shards.files)
-        return catalog
+            problems += check_index(catalog, shards.index, shards.files)
+        index_file = shards.index.file if shards.index else None
+        facts = Facts(catalog, shards.files, problems, index_file)
+        if shards.is_whole:
+            self._keeper.keep(facts)
+        return facts
+
+    def examine(self) -> Integrity:
+        """What is wrong with any file, and between them; a broken one stops nothing.
+
+        Raises:
+            SourceError: there is no file, or none can be read.
+        """
+        found = examine_files(self.source, self._index_file, self.policy)
+        self.stored_bytes = found.bytes_with_indexes
+        return found
 
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
         return WeightBook(self.catalog, self.config)
+
+
+def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:
+    """The error, saying also which headers are missing."""
+    more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+    done = count - len(unread)
+    return BudgetExceeded(
+        f"{error}; {done} of {count} headers were read, missing: {unread[0]}{more}", hint=error.hint
+    )
 
 
 def open_checkpoint(
@@ -119,6 +179,7 @@ def open_checkpoint(
     revision: str | None = None,
     policy: ReadPolicy | None = None,
     ledger: Ledger | None = None,
+    access: Access | None = None,
 ) -> Checkpoint:
     """Open what a person would type for a checkpoint: a path, `org/name[@rev]`, a URL, an alias.
 
@@ -129,7 +190,7 @@ def open_checkpoint(
     policy = policy or ReadPolicy()
     ledger = ledger or Ledger()
     parsed = parse_location(location, revision=revision)
-    source = open_source(parsed, ledger)
+    source = open_source(parsed, ledger, access)
     if policy.max_bytes is not None:
         source = Budget(source, policy.max_bytes)
-    return Checkpoint(source, ledger, policy, index_file=parsed.index)
+    return Checkpoint(source, ledger, policy, index_file=parsed.index, access=access)

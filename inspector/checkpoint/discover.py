@@ -11,7 +11,7 @@ from inspector.source.base import Source, read_file
 from inspector.source.pool import map_ordered
 
 SINGLE_NAME: Final = "model.safetensors"
-REMOTE_KINDS: Final = frozenset({"hub", "http"})
+REMOTE_KINDS: Final = frozenset({"hub", "http", "modelscope", "s3", "gs", "az"})
 
 _SIZE_JOBS: Final = 16
 """Sizes that are asked for at a time, of a web server that has no listing."""
@@ -24,11 +24,15 @@ _SHARD_SERIES: Final = re.compile(r"(.+)-(\d+)-of-(\d+)\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """The shards to read, the index where it was needed, the `.safetensors` files with sizes."""
+    """The shards to read, the index where it was needed, the `.safetensors` files with sizes.
+
+    `is_whole` is false where only the shards of some names are to be read.
+    """
 
     names: tuple[str, ...]
     index: Index | None
     files: dict[str, int]
+    is_whole: bool = True
 
 
 def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str] = ()) -> Shards:
@@ -68,7 +72,8 @@ def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str]
         text = read_file(source, named, max_bytes=MAX_INDEX_BYTES)
         found = shards_naming(text, naming)
         if found and found <= listing.keys():
-            return Shards(tuple(sorted(found)), None, {name: listing[name] for name in files})
+            held = {name: listing[name] for name in files}
+            return Shards(tuple(sorted(found)), None, held, is_whole=False)
     index = _read_index(source, named)
     files |= _sizes_of(source, [name for name in index.shards if name not in files])
     shards = tuple(name for name in index.shards if name in files)

@@ -11,6 +11,8 @@ from inspector.cli.options import (
     By,
     Experts,
     ExportDtype,
+    FailOn,
+    FailOnOption,
     Format,
     Jobs,
     Json,
@@ -18,8 +20,11 @@ from inspector.cli.options import (
     Limit,
     MaxBytes,
     Model,
+    NoCache,
+    Offline,
     OutputFile,
     OutputFormat,
+    Plan,
     Quiet,
     Reference,
     Revision,
@@ -35,7 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Look into open-weight checkpoints by byte range: list, decode and compare tensors "
     "without the download.",
-    epilog="Exit codes: 0 answered, 2 usage, 3 source, 4 malformed file, 5 other, 130 interrupted.",
+    epilog="Exit codes: 0 answered, 1 findings, 2 usage, 3 source, 4 malformed file, 5 other, "
+    "130 interrupted.",
 )
 
 
@@ -103,11 +109,16 @@ def list_tensors(
     output: OutputFile = None,
     jobs: Jobs = DEFAULT_JOBS,
     max_bytes: MaxBytes = None,
+    plan: Plan = False,
+    offline: Offline = False,
+    no_cache: NoCache = False,
 ) -> None:  # fmt: skip
     """List tensors: names, dtypes, shapes, sizes and places, from headers alone."""
     from inspector.cli import common, list_tensors
 
-    inputs = common.InputOptions(model, revision, jobs, max_bytes, layers, experts)
+    inputs = common.InputOptions(
+        model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
+    )
     outputs = common.OutputOptions(output_format, json, quiet, output)
     list_tensors.run(inputs, outputs, patterns or [], flat=flat, by=by, sort=sort, limit=limit)
 
@@ -155,13 +166,77 @@ def dequant(
     quiet: Quiet = False,
     jobs: Jobs = DEFAULT_JOBS,
     max_bytes: MaxBytes = None,
+    plan: Plan = False,
+    offline: Offline = False,
+    no_cache: NoCache = False,
 ) -> None:  # fmt: skip
     """Decode weights: statistics of a module's true numbers, and the numbers to a file."""
     from inspector.cli import common, dequant
 
-    inputs = common.InputOptions(model, revision, jobs, max_bytes, layers, experts)
+    inputs = common.InputOptions(
+        model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
+    )
     outputs = common.OutputOptions(output_format, json, quiet, None)
     dequant.run(inputs, outputs, targets, rows=rows, file=output, dtype=dtype)
+
+
+@app.command(
+    epilog=_examples(
+        "s1inspect check -m sample_shards/s1-pro-mini",
+        "s1inspect check -m sample_shards/qwen3-vl-mini/model.safetensors --fail-on error",
+        "s1inspect check -m sample_shards/qwen3-mini --json",
+    )
+)
+@guarded
+def check(
+    *,
+    model: Model = DEFAULT_MODEL,
+    revision: Revision = None,
+    fail_on: FailOnOption = FailOn.WARNING,
+    limit: Limit = None,
+    output_format: OutputFormat = Format.AUTO,
+    json: Json = False,
+    quiet: Quiet = False,
+    output: OutputFile = None,
+    jobs: Jobs = DEFAULT_JOBS,
+    max_bytes: MaxBytes = None,
+) -> None:  # fmt: skip
+    """Say whether a checkpoint is sound: headers, sizes, index; no weights are read."""
+    from inspector.cli import check, common
+
+    inputs = common.InputOptions(
+        model, revision, jobs, max_bytes, None, None, plan=False, offline=False, no_cache=False
+    )
+    outputs = common.OutputOptions(output_format, json, quiet, output)
+    raise typer.Exit(check.run(inputs, outputs, fail_on=fail_on, limit=limit))
+
+
+@app.command(
+    epilog=_examples(
+        "s1inspect cache",
+        "s1inspect cache --json",
+        "s1inspect cache --clear",
+    )
+)
+@guarded
+def cache(
+    *,
+    clear: Annotated[
+        bool,
+        typer.Option(
+            "--clear", rich_help_panel="Selection", help="Remove everything that is kept."
+        ),
+    ] = False,
+    output_format: OutputFormat = Format.AUTO,
+    json: Json = False,
+    quiet: Quiet = False,
+    output: OutputFile = None,
+) -> None:
+    """Say which checkpoints' headers are kept, and how large they are; clear them."""
+    from inspector.cli import cache, common
+
+    outputs = common.OutputOptions(output_format, json, quiet, output)
+    cache.run(outputs, clear=clear)
 
 
 @app.command(
@@ -189,10 +264,15 @@ def expert_similarity(
     output: OutputFile = None,
     jobs: Jobs = DEFAULT_JOBS,
     max_bytes: MaxBytes = None,
+    plan: Plan = False,
+    offline: Offline = False,
+    no_cache: NoCache = False,
 ) -> None:  # fmt: skip
     """Say which experts descend from which of a reference model's, with calibrated p-values."""
     from inspector.cli import common, similarity
 
-    inputs = common.InputOptions(model, revision, jobs, max_bytes, layers, experts)
+    inputs = common.InputOptions(
+        model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
+    )
     outputs = common.OutputOptions(output_format, json, quiet, output)
     similarity.run(inputs, outputs, ref, seed=seed, limit=limit)

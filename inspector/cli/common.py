@@ -1,17 +1,22 @@
 """What every command does with its input options: open the checkpoint, read numbers out of text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from inspector.checkpoint import Checkpoint, ReadPolicy, open_checkpoint
-from inspector.cli.output import OutputOptions, say_cost
+from inspector.analysis.plan import PlannedReads
+from inspector.checkpoint import Access, Checkpoint, ReadPolicy, open_checkpoint
+from inspector.cli.output import OutputOptions, say, say_cost, write_view
 from inspector.cli.progress import progress_bar
 from inspector.errors import UsageError
 from inspector.layout.select import parse_numbers
+from inspector.render.plan import plan_view
 from inspector.source.base import Ledger
+from inspector.source.environment import assets_folder, is_offline
+from inspector.source.patience import Patience
+from inspector.source.shelf import FOLDER_NAME, Shelf
 
 __all__ = ["InputOptions", "OutputOptions", "finish", "opened", "parse_bytes"]
 
@@ -28,6 +33,9 @@ class InputOptions:
     max_bytes: str | None
     layers: str | None
     experts: str | None
+    plan: bool
+    offline: bool
+    no_cache: bool
 
     @property
     def layer_numbers(self) -> frozenset[int] | None:
@@ -42,15 +50,43 @@ class InputOptions:
         return None if self.max_bytes is None else parse_bytes(self.max_bytes)
 
 
+def access_of(options: InputOptions) -> Access:
+    """Whether the network may be asked, and where facts are kept."""
+    return Access(
+        offline=options.offline or is_offline(),
+        patience=Patience(say=say),
+        shelf=None if options.no_cache else open_shelf(),
+    )
+
+
+def open_shelf() -> Shelf:
+    """The cache of headers, where huggingface_hub's documentation puts such things."""
+    return Shelf(assets_folder() / FOLDER_NAME)
+
+
 @contextmanager
 def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[Checkpoint]:
     """The model's checkpoint, with a progress bar where there is a terminal."""
     with progress_bar() as progress:
         policy = ReadPolicy(options.jobs, options.byte_budget, progress)
         with open_checkpoint(
-            options.model, revision=options.revision, policy=policy, ledger=ledger
+            options.model,
+            revision=options.revision,
+            policy=policy,
+            ledger=ledger,
+            access=access_of(options),
         ) as checkpoint:
             yield checkpoint
+
+
+def write_plan(
+    command: str, reads: Sequence[PlannedReads], checkpoint: Checkpoint, outputs: OutputOptions
+) -> None:
+    """What a command would read, in place of its answer."""
+    problems = checkpoint.problems
+    view = plan_view(command, reads, checkpoint.model, checkpoint.cost, problems)
+    write_view(view, outputs, problems)
+    finish(checkpoint)
 
 
 def finish(checkpoint: Checkpoint) -> None:

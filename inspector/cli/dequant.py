@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from inspector.analysis.listing import in_layers_and_experts
+from inspector.analysis.plan import PlannedReads
 from inspector.analysis.values import Output, WeightValues, examine_weight
 from inspector.checkpoint import Checkpoint
-from inspector.cli.common import InputOptions, OutputOptions, finish, opened
+from inspector.checkpoint.reader import Part
+from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
 from inspector.cli.options import ExportDtype
 from inspector.cli.output import atomic_file, say, write_view
 from inspector.decode.numeric import Float32
@@ -48,15 +51,22 @@ def run(
         if all(is_literal(target) for target in targets):
             checkpoint.only_naming([target.removesuffix(".weight") for target in targets])
         chosen = [
-            (weight, _rows_of(weight, rows))
+            Part(weight, *_rows_of(weight, rows))
             for weight in _find_weights(checkpoint, inputs, targets, rows)
         ]
-        _refuse_large(checkpoint, inputs, sum(len(weight.span(*part)) for weight, part in chosen))
+        reads = checkpoint.reader.expect(chosen)
+        if inputs.plan:
+            what = f"{counted(len(chosen), 'weight')}, scales included"
+            planned = PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+            write_plan("dequant", [planned], checkpoint, outputs)
+            return
+        _refuse_large(checkpoint, inputs, reads.bytes)
+        _refuse_over_budget(checkpoint, inputs, chosen, reads.bytes)
         sink = None
         if file is not None:
             sink = stack.enter_context(_export(Path(file), chosen, dtype, checkpoint))
         previews: list[Preview] = []
-        found = [_examine(checkpoint, weight, span, sink, previews) for weight, span in chosen]
+        found = [_examine(checkpoint, part, sink, previews) for part in chosen]
         stack.close()
         written = None
         if file is not None:
@@ -83,12 +93,28 @@ def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> No
         )
 
 
+def _refuse_over_budget(
+    checkpoint: Checkpoint, inputs: InputOptions, chosen: Sequence[Part], size: int
+) -> None:
+    """Say before the first read which weights --max-bytes leaves no room for."""
+    if inputs.byte_budget is None:
+        return
+    left = max(0, inputs.byte_budget - checkpoint.ledger.bytes)
+    if size <= left:
+        return
+    ends = accumulate(len(part.weight.span(part.start, part.stop)) for part in chosen)
+    missing = [part.weight.name for part, end in zip(chosen, ends, strict=True) if end > left]
+    named = missing or [chosen[-1].weight.name]
+    more = f" and {len(named) - 1} more" if len(named) > 1 else ""
+    raise BudgetExceeded(
+        f"these weights take {size:,} bytes, --max-bytes {inputs.byte_budget:,} leaves {left:,}; "
+        f"missing would be: {named[0]}{more}",
+        hint="raise --max-bytes, or ask for less",
+    )
+
+
 def _examine(
-    checkpoint: Checkpoint,
-    weight: Weight,
-    rows: tuple[int, int],
-    sink: Sink | None,
-    previews: list[Preview],
+    checkpoint: Checkpoint, part: Part, sink: Sink | None, previews: list[Preview]
 ) -> WeightValues:
     first: list[Float32] = []
 
@@ -98,13 +124,14 @@ def _examine(
         if sink is not None:
             sink(weight, values)
 
-    found = examine_weight(weight, checkpoint.reader, rows, take)
+    rows = (part.start, part.stop)
+    found = examine_weight(part.weight, checkpoint.reader, rows, take)
     if first and len(previews) < _PREVIEWED:
         table = first[0].reshape(len(first[0]), -1) if first[0].ndim else first[0].reshape(1, 1)
         if first[0].ndim == 1:
             table = table.T
         corner = table[:_PREVIEW_ROWS, :_PREVIEW_COLUMNS]
-        previews.append(Preview(weight.name, corner.tolist()))
+        previews.append(Preview(part.weight.name, corner.tolist()))
     return found
 
 
@@ -154,15 +181,12 @@ def _rows_of(weight: Weight, text: str | None) -> tuple[int, int]:
 @contextmanager
 def _export(
     path: Path,
-    chosen: Sequence[tuple[Weight, tuple[int, int]]],
+    chosen: Sequence[Part],
     dtype: ExportDtype,
     checkpoint: Checkpoint,
 ) -> Iterator[Sink]:
     """A sink that writes values as they come, to a file that appears when all have."""
-    shapes = [
-        (weight.name, (stop - start, *weight.shape[1:]) if weight.shape else ())
-        for weight, (start, stop) in chosen
-    ]
+    shapes = [(part.weight.name, part.shape) for part in chosen]
     header = export_header(shapes, dtype.value, _provenance(checkpoint, chosen))
     lost: dict[str, int] = {}
     with atomic_file(path) as file:
@@ -179,17 +203,17 @@ def _export(
         say(f"warning: {count:,} values of {name} are infinite as {dtype.value}")
 
 
-def _provenance(
-    checkpoint: Checkpoint, chosen: Sequence[tuple[Weight, tuple[int, int]]]
-) -> dict[str, str]:
+def _provenance(checkpoint: Checkpoint, chosen: Sequence[Part]) -> dict[str, str]:
     facts = {
         "format": "pt",
         "tool": f"s1inspect {__version__}",
         "source": checkpoint.source.location,
         "commit": checkpoint.source.commit or "",
     }
-    for weight, (start, stop) in chosen:
+    for part in chosen:
+        weight = part.weight
         scale = f" x {weight.scale.tensor.name}" if weight.scale else ""
-        rows = "" if (start, stop) == (0, weight.rows) else f" rows {start}:{stop}"
+        is_whole = (part.start, part.stop) == (0, weight.rows)
+        rows = "" if is_whole else f" rows {part.start}:{part.stop}"
         facts[f"from.{weight.name}"] = f"{weight.tensor.dtype} {weight.tensor.name}{scale}{rows}"
     return facts

@@ -7,7 +7,7 @@ import numpy as np
 from inspector.analysis.listing import Grouping, in_layers_and_experts, list_tensors
 from inspector.catalog import Catalog
 from inspector.catalog.names import Rows
-from inspector.cli.common import InputOptions, OutputOptions, finish, opened
+from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
 from inspector.cli.options import By, SortKey
 from inspector.cli.output import write_view
 from inspector.layout.select import not_found, select
@@ -27,6 +27,9 @@ def run(
     """List the tensors that any pattern selects, or all."""
     outputs.resolved()
     with opened(inputs) as checkpoint:
+        if inputs.plan:
+            write_plan("list-tensors", [checkpoint.planned_headers()], checkpoint, outputs)
+            return
         catalog = checkpoint.catalog
         rows = _selected(catalog, patterns, checkpoint.source.location)
         rows = in_layers_and_experts(catalog, rows, inputs.layer_numbers, inputs.expert_numbers)

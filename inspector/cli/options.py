@@ -48,6 +48,15 @@ class SortKey(StrEnum):
     SHARD = "shard"
 
 
+class FailOn(StrEnum):
+    """From which severity on findings make a command fail."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
+
+
 class ExportDtype(StrEnum):
     """What decoded values are written as."""
 
@@ -60,8 +69,8 @@ Model = Annotated[
     str,
     typer.Option(
         "--model", "-m", envvar="S1INSPECT_MODEL", metavar="CHECKPOINT", rich_help_panel=_INPUT,
-        help="Directory, .safetensors or .index.json file, org/name[@rev], hf:// or http(s):// "
-        f"URL, or an alias: {ALIASES_HELP}.",
+        help="Directory, .safetensors or .index.json file, org/name[@rev], hf://, ms://, s3://, "
+        f"gs://, az:// or http(s):// URL, or an alias: {ALIASES_HELP}.",
     ),
 ]  # fmt: skip
 Reference = Annotated[
@@ -88,6 +97,26 @@ MaxBytes = Annotated[
         help="Stop before reading more than this, for example 500MB.",
     ),
 ]  # fmt: skip
+Offline = Annotated[
+    bool,
+    typer.Option(
+        "--offline", rich_help_panel=_INPUT,
+        help="Ask no server; answer from the cache. The same as HF_HUB_OFFLINE=1.",
+    ),
+]  # fmt: skip
+NoCache = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache", rich_help_panel=_INPUT, help="Neither use the cache of headers nor fill it."
+    ),
+]  # fmt: skip
+Plan = Annotated[
+    bool,
+    typer.Option(
+        "--plan", rich_help_panel=_OUTPUT,
+        help="Say which requests and bytes this would take, and stop.",
+    ),
+]  # fmt: skip
 Layers = Annotated[
     str | None,
     typer.Option(
@@ -104,6 +133,13 @@ Limit = Annotated[
     int | None,
     typer.Option(min=0, rich_help_panel=_OUTPUT, help="Show at most so many rows."),
 ]
+FailOnOption = Annotated[
+    FailOn,
+    typer.Option(
+        "--fail-on", rich_help_panel=_OUTPUT,
+        help="Exit with 1 where a finding is as bad as this or worse.",
+    ),
+]  # fmt: skip
 OutputFormat = Annotated[
     Format,
     typer.Option(

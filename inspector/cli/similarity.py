@@ -1,10 +1,12 @@
 """`expert-similarity`: open both, match, say it in one line, show the rest."""
 
-from inspector.analysis.expert_match import MatchRequest, match_experts
+from dataclasses import replace
+
+from inspector.analysis.expert_match import MatchRequest, match_experts, plan_match
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
-from inspector.cli.common import InputOptions, OutputOptions, opened
+from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.output import say_cost, write_view
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
@@ -17,12 +19,12 @@ def run(
     outputs.resolved()
     if not reference:
         raise UsageError("--ref names no checkpoint")
-    unbounded = InputOptions(
-        inputs.model, inputs.revision, inputs.jobs, None, inputs.layers, inputs.experts
-    )
+    unbounded = replace(inputs, max_bytes=None)
     with (
         opened(unbounded) as target,
-        open_checkpoint(reference, policy=target.policy, ledger=target.ledger) as other,
+        open_checkpoint(
+            reference, policy=target.policy, ledger=target.ledger, access=access_of(inputs)
+        ) as other,
     ):
         sides = CheckpointExperts(target), CheckpointExperts(other)
         request = MatchRequest(
@@ -32,6 +34,9 @@ def run(
             max_bytes=inputs.byte_budget,
             router_groups=target.config.router_groups if target.config else None,
         )
+        if inputs.plan:
+            write_plan("expert-similarity", plan_match(*sides, request), target, outputs)
+            return
         result = match_experts(*sides, request, target.policy.progress)
         findings = [*target.problems, *other.problems]
         cost = target.cost

@@ -6,14 +6,15 @@ from typing import Any
 
 import msgspec
 
-from inspector.analysis.report import Document
 from inspector.render.text import json_safe
 
 _ENCODER = msgspec.json.Encoder()
 _CHUNK = 4096
 
 
-def render_json(document: Document, rows: Iterable[msgspec.Struct] | None = None) -> Iterator[str]:
+def render_json(
+    document: msgspec.Struct, rows: Iterable[msgspec.Struct] | None = None
+) -> Iterator[str]:
     """The document on lines of its own for each row of its last field.
 
     Args:
@@ -36,7 +37,7 @@ def render_json(document: Document, rows: Iterable[msgspec.Struct] | None = None
     yield "\n]}\n"
 
 
-def schema_of(document_type: type[Document], name: str) -> dict[str, Any]:
+def schema_of(document_type: type[msgspec.Struct], name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of a document type."""
     (schema,), components = msgspec.json.schema_components(
         [document_type], ref_template="#/$defs/{name}"
@@ -49,7 +50,7 @@ def schema_of(document_type: type[Document], name: str) -> dict[str, Any]:
     }
 
 
-def _emptied(document: Document) -> Document:
+def _emptied(document: msgspec.Struct) -> msgspec.Struct:
     fields = {name: getattr(document, name) for name in document.__struct_fields__}
     fields[document.__struct_fields__[-1]] = []
     return type(document)(**fields)

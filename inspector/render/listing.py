@@ -74,7 +74,7 @@ def listing_view(
         headline=_headline(listing, model),
         tables=tables,
         rows=rows,
-        names=lambda: (row.name for row in listing.catalog.rows(shown)),
+        names=lambda: listing.catalog.texts(shown),
         document=lambda: iter(document()),
         footer=_footer(listing, shown),
     )

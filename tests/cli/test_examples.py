@@ -36,7 +36,8 @@ def test_an_example_runs(example: str, tmp_path: Path) -> None:
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) > 1
+    may_be_empty = command.split()[0] in ("cache", "check")
+    assert len(done.stdout.splitlines()) >= (1 if may_be_empty else 2)
     assert "Traceback" not in done.stderr
     assert not re.search(r"\d read", done.stdout)
     assert len(list(tmp_path.glob("*.safetensors"))) == ("-o " in example)

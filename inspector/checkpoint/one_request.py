@@ -1,0 +1,65 @@
+"""All headers of a repository's `main` in one request, where the hub has such a call.
+
+It is `HfApi.get_sharded_safetensors_metadata` of huggingface_hub 2.4. The hub gives each header as
+JSON of its own making, so the length of the header in the file is worked out: data must end where
+the file does. A shard for which that does not come out is read by range, as all are elsewhere.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol, runtime_checkable
+
+from inspector.checkpoint.discover import is_complete_series
+from inspector.checkpoint.headers import read_headers
+from inspector.checkpoint.policy import ReadPolicy
+from inspector.errors import FormatError
+from inspector.format.header import Header, parse_header
+from inspector.format.index import INDEX_NAME
+from inspector.source.base import Source
+
+_ALIGNMENT: Final = 8
+"""safetensors pads a header with spaces to a multiple of this (safetensors/src/tensor.rs)."""
+
+
+@runtime_checkable
+class GivesHeaders(Protocol):
+    """A source that may have the headers of all shards in one request."""
+
+    def headers_in_one_request(self, index_file: str) -> Mapping[str, bytes] | None:
+        """The JSON of each shard's header, or None."""
+
+
+def read_all_headers(source: Source, shards: Sequence[str], policy: ReadPolicy) -> Iterator[Header]:
+    """The header of every shard: in one request where that can be had, by range elsewhere.
+
+    Raises:
+        SourceError: a shard cannot be read.
+        FormatError: a header is malformed.
+    """
+    given: Mapping[str, bytes] | None = None
+    if isinstance(source, GivesHeaders) and _is_described(source, shards):
+        given = source.headers_in_one_request(INDEX_NAME)
+    left = []
+    for shard in shards:
+        header = _header_of(given[shard], source, shard) if given and shard in given else None
+        if header is None:
+            left.append(shard)
+        else:
+            yield header
+    if left:
+        yield from read_headers(source, left, policy)
+
+
+def _is_described(source: Source, shards: Sequence[str]) -> bool:
+    """Whether the usual index is there, and is of these shards and no other."""
+    return len(shards) > 1 and is_complete_series(shards) and INDEX_NAME in source.files()
+
+
+def _header_of(text: bytes, source: Source, shard: str) -> Header | None:
+    """The header, where its length can be told: padded as writers do, or not at all."""
+    size = source.size(shard)
+    for padding in (-len(text) % _ALIGNMENT, 0):
+        try:
+            return parse_header(text + b" " * padding, shard=shard, file_size=size)
+        except FormatError:
+            continue
+    return None

@@ -1,0 +1,41 @@
+"""What reading all headers would take, told from the length of one of them."""
+
+from inspector.analysis.plan import PlannedReads
+from inspector.checkpoint.discover import REMOTE_KINDS, Shards
+from inspector.checkpoint.headers import HEADER_SLACK, PILOT_READ
+from inspector.format.header import LENGTH_PREFIX, header_span
+from inspector.format.spans import Span
+from inspector.source.base import Source
+from inspector.source.pool import map_ordered
+
+_LOCAL_READS_A_HEADER = 2
+
+
+def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
+    """The requests and bytes of a header pass.
+
+    The length of a header is read, eight bytes: of each file on disk, of one file elsewhere, which
+    sizes the first reads of all.
+
+    Raises:
+        SourceError: they cannot be read.
+        FormatError: a file is no safetensors file.
+    """
+    names = shards.names
+    if source.kind not in REMOTE_KINDS:
+        stops = map_ordered(lambda name: _header_stop(source, name), names, jobs=jobs)
+        return PlannedReads(
+            what="headers", requests=_LOCAL_READS_A_HEADER * len(names), bytes=sum(stops)
+        )
+    pilot = max(names, key=source.size)
+    guess = int(_header_stop(source, pilot) * HEADER_SLACK) + 1024
+    sizes = [min(source.size(name), PILOT_READ if name == pilot else guess) for name in names]
+    return PlannedReads(
+        what="headers", requests=len(names), bytes=sum(sizes), is_estimate=len(names) > 1
+    )
+
+
+def _header_stop(source: Source, shard: str) -> int:
+    size = source.size(shard)
+    prefix = source.read(shard, Span(0, min(size, LENGTH_PREFIX.stop)))
+    return header_span(prefix, shard=shard, file_size=size).stop
