@@ -11,7 +11,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx2
 import msgspec
-from huggingface_hub import get_hf_file_metadata, hf_hub_url
+from huggingface_hub import constants, get_token
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -22,7 +22,6 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.utils import (  # type: ignore[attr-defined]  # lazy exports
-    build_hf_headers,
     get_session,
     hf_raise_for_status,
     validate_repo_id,
@@ -33,14 +32,14 @@ from inspector.source.access import Access
 from inspector.source.base import Ledger
 from inspector.source.patience import PASSING_STATUSES, Pacer, TryAgain, stated_pause
 from inspector.source.pool import call_interruptibly
-from inspector.version import __version__
+from inspector.source.ranges import USER_AGENT
 
 SAMPLES_HINT: Final = (
     "without network, try the samples: s1inspect list-tensors -m sample_shards/s1-pro-mini"
 )
 
 _COMMIT_HEADER: Final = "x-repo-commit"
-_LIBRARY: Final = "s1inspect"
+_MOST_REDIRECTS: Final = 5
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -66,15 +65,14 @@ class HubApi:
         self.pacer = Pacer(access.patience)
         self._ledger = ledger
         self._seconds = access.patience.read_seconds
-        self._headers = build_hf_headers(library_name=_LIBRARY, library_version=__version__)
-        self.token_headers = {
-            name: value for name, value in self._headers.items() if name.lower() == "authorization"
-        }
+        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+        self.token_headers = {"authorization": f"Bearer {token}"} if token else {}
+        self._headers = {**self.token_headers, "user-agent": USER_AGENT}
 
     def commit_of(self, revision: str) -> str:
         """The commit that a branch or tag is at now."""
         at = quote(revision, safe="")
-        answer = self._get(f"{self.endpoint}/api/models/{self.repo}/revision/{at}")
+        answer = self._ask("GET", f"{self.endpoint}/api/models/{self.repo}/revision/{at}")
         sha = _decode(answer.content, dict[str, Any], self._called).get("sha")
         if not isinstance(sha, str) or not re.fullmatch(r"[0-9a-f]{40}", sha):
             raise SourceError(f"{self.repo}: the hub names no commit for {revision}")
@@ -97,7 +95,7 @@ class HubApi:
         path = quote(index_file, safe="/")
         url = f"{self.endpoint}/api/models/{self.repo}/safetensors-metadata/{path}"
         try:
-            answer = call_interruptibly(lambda: self._get_once(url, {}))
+            answer = call_interruptibly(lambda: self._ask_once("GET", url))
             found = msgspec.json.decode(answer.content, type=_Sharded)
         except (InspectorError, TryAgain, msgspec.MsgspecError):
             return None
@@ -105,26 +103,25 @@ class HubApi:
         return answer.headers.get(_COMMIT_HEADER), headers
 
     def signed_location(self, path: str, commit: str) -> str:
-        """The URL that the hub redirects a file to, signed for a time."""
-        url = hf_hub_url(self.repo, path, revision=commit, endpoint=self.endpoint)
+        """The URL that the hub redirects a file to, signed for a time.
 
-        def ask() -> str:
-            try:
-                metadata = get_hf_file_metadata(
-                    url, timeout=self._seconds, library_name=_LIBRARY, library_version=__version__
-                )
-            except Exception as error:
-                self._raise(error)
-            self._ledger.add(byte_count=0)
-            return metadata.location
-
-        return call_interruptibly(lambda: self.pacer.run(ask))
+        Redirects within the hub's own origin are followed: a renamed repository answers with one.
+        """
+        url = f"{self.endpoint}/{self.repo}/resolve/{commit}/{quote(path)}"
+        for _ in range(_MOST_REDIRECTS):
+            answer = self._ask("HEAD", url)
+            if not answer.has_redirect_location:
+                return url
+            url = urljoin(url, answer.headers["location"])
+            if _origin(url) != _origin(self.endpoint):
+                return url
+        raise SourceError(f"{self.repo}/{path}: too many redirects")
 
     def _pages(self, url: str) -> Iterator[bytes]:
         """The bodies of a listing's pages. The token follows a page to the same origin only."""
         parameters = {"recursive": "true"}
         while True:
-            answer = self._get(url, parameters)
+            answer = self._ask("GET", url, parameters)
             yield answer.content
             following = answer.links.get("next", {}).get("url")
             if following is None:
@@ -133,15 +130,22 @@ class HubApi:
             if _origin(url) != _origin(self.endpoint):
                 raise SourceError(f"{self.repo}: the hub's listing goes on at another host")
 
-    def _get(self, url: str, parameters: Mapping[str, str] | None = None) -> httpx2.Response:
-        asked = dict(parameters or {})
-        return call_interruptibly(lambda: self.pacer.run(lambda: self._get_once(url, asked)))
+    def _ask(
+        self, method: str, url: str, parameters: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        return call_interruptibly(
+            lambda: self.pacer.run(lambda: self._ask_once(method, url, parameters))
+        )
 
-    def _get_once(self, url: str, parameters: Mapping[str, str]) -> httpx2.Response:
+    def _ask_once(
+        self, method: str, url: str, parameters: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        """One request. A GET follows redirects, the token only within its origin."""
         try:
-            answer = get_session().get(
-                url, params=parameters or None, headers=self._headers, timeout=self._seconds
-            )
+            answer = get_session().request(
+                method, url, params=parameters or None, headers=self._headers,
+                timeout=self._seconds, follow_redirects=method == "GET",
+            )  # fmt: skip
             hf_raise_for_status(answer)
         except Exception as error:
             self._raise(error)
