@@ -149,7 +149,7 @@ class HubApi:
             hf_raise_for_status(answer)
         except Exception as error:
             self._raise(error)
-        self._ledger.add(byte_count=0)
+        self._ledger.add(byte_count=answer.num_bytes_downloaded)
         return answer
 
     @property

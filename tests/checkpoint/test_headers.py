@@ -39,7 +39,7 @@ def test_the_header_pass_costs_one_range_get_and_one_redirect_a_shard(
         f"/api/models/{REPO}/safetensors-metadata/model.safetensors.index.json"
     ]
     assert cost.requests == 3 + summary.shards
-    assert cost.bytes == sum(one.body_bytes for one in ranges)
+    assert cost.bytes == sum(one.body_bytes for one in log if one.status in (200, 206))
     assert cost.bytes <= 1.05 * summary.header_bytes + 2 * PILOT_READ
 
 
