@@ -1,4 +1,4 @@
-"""Command line: `python -m benchmarks [decode|startup|listing|expert|similarity ...]`.
+"""Command line: `python -m benchmarks [NAME...] [--rounds N]`, all benchmarks without a name.
 
 Each benchmark is a process of its own: what one imports must not count as another's memory.
 """
@@ -15,6 +15,8 @@ ENVIRONMENTS: Final[dict[str, dict[str, str]]] = {
     "decode": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     "startup": {},
     "listing": {},
+    "requests": {},
+    "jobs": {},
     "expert": {},
     "similarity": {},
 }
@@ -25,17 +27,20 @@ def main() -> None:
     """Run the benchmarks that were named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ENVIRONMENTS))
+    parser.add_argument("--rounds", type=int, metavar="N", help="of each, for a look")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     unknown = set(parsed.names) - ENVIRONMENTS.keys()
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    rounds = [] if parsed.rounds is None else [parsed.rounds]
     if parsed.here:
-        importlib.import_module(f"benchmarks.{parsed.names[0]}").main()
+        importlib.import_module(f"benchmarks.{parsed.names[0]}").main(*rounds)
         return
     print(f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}\n")
     for name in parsed.names or ENVIRONMENTS:
         command = [sys.executable, "-m", "benchmarks", "--here", name]
+        command += [f"--rounds={number}" for number in rounds]
         subprocess.run(command, env=os.environ | ENVIRONMENTS[name], check=True)
 
 

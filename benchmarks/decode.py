@@ -20,7 +20,7 @@ Float32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
 
 
-def main() -> None:
+def main(rounds: int = ROUNDS) -> None:
     """Time the decoders in turns and compare each with the best form of a peer."""
     codes, scale = _quantized(np.random.default_rng(0))
     contestants = _contestants(codes, scale)
@@ -28,7 +28,7 @@ def main() -> None:
     for name, contestant in contestants.items():
         if name != "fill":
             assert np.array_equal(np.asarray(contestant()), expected), name
-    timings = time_rounds(contestants, rounds=ROUNDS)
+    timings = time_rounds(contestants, rounds=rounds)
     ours = timings["s1inspect"]
     elements = SHAPE[0] * SHAPE[1]
     rows = [
@@ -40,7 +40,7 @@ def main() -> None:
         for name, timing in timings.items()
     ]  # fmt: skip
     what = f"{list(SHAPE)} F8_E4M3 x F32 {[BLOCK, BLOCK]} to float32"
-    title = f"decode: {what}, 1 thread, {ROUNDS} rounds"
+    title = f"decode: {what}, 1 thread, {rounds} rounds"
     columns = ("", "first", "minimum", "median", "M elements/s", "x s1inspect")
     print_table(title, columns, rows)
     best = {

@@ -1,12 +1,13 @@
-"""`dequant` of one expert of 18.9 M parameters from disk: whole processes, against torch's."""
+"""`dequant` of one expert of 18.9 M parameters, from disk and from a hub: whole processes."""
 
 import os
 import sys
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from benchmarks.remote import PROGRAM
+from benchmarks.remote_expert import find_expert, time_remote_expert
 from benchmarks.replica import REPOSITORY, replica
 from benchmarks.table import megabytes, milliseconds, print_table, print_targets
 from benchmarks.timing import ProcessRun, run_process, time_processes
@@ -37,25 +38,30 @@ for matrix in ("down_proj", "gate_proj", "up_proj"):
 """
 
 
-def main() -> None:
-    """Time both, with the shards in the page cache and, where the system allows it, without."""
+def main(rounds: int = ROUNDS) -> None:
+    """Time it from disk, and by ranges from a hub."""
     with replica(fill=f"{LAYER},{EXPERT}") as root:
         folder = root / REPOSITORY
         with (folder / "model.safetensors.index.json").open("rb") as file:
             os.fsync(file.fileno())
-        shard = _shard_of_expert(folder)
-        program = str(Path(sysconfig.get_path("scripts")) / "s1inspect")
-        target = ["dequant", f"layers.{LAYER}.mlp.experts.{EXPERT}", "-m"]
-        peer = [sys.executable, "-c", PEER, str(folder)]
-        commands: dict[str, Callable[[], ProcessRun]] = {
-            "s1inspect, the directory": lambda: run_process([program, *target, str(folder)]),
-            "s1inspect, the one shard": lambda: run_process([program, *target, str(shard)]),
-            "safetensors + torch": lambda: run_process(peer),
-        }
-        warm = time_processes(commands, rounds=ROUNDS)
-        cold = time_processes(
-            {name: _evicted(folder, command) for name, command in commands.items()}, rounds=2
-        )
+        expert = find_expert(folder, LAYER, EXPERT)
+        _time_local(folder, folder / expert.shard, rounds)
+        time_remote_expert(root, expert, rounds)
+
+
+def _time_local(folder: Path, shard: Path, rounds: int) -> None:
+    """With the shards in the page cache and, where the system allows it, without."""
+    target = [PROGRAM, "dequant", f"layers.{LAYER}.mlp.experts.{EXPERT}", "-m"]
+    peer = [sys.executable, "-c", PEER, str(folder)]
+    commands: dict[str, Callable[[], ProcessRun]] = {
+        "s1inspect, the directory": lambda: run_process([*target, str(folder)]),
+        "s1inspect, the one shard": lambda: run_process([*target, str(shard)]),
+        "safetensors + torch": lambda: run_process(peer),
+    }
+    warm = time_processes(commands, rounds=rounds)
+    cold = time_processes(
+        {name: _evicted(folder, command) for name, command in commands.items()}, rounds=2
+    )
     ours = warm["s1inspect, the directory"]
     rows = [
         (
@@ -66,24 +72,17 @@ def main() -> None:
         for name, found in warm.items()
     ]  # fmt: skip
     columns = ("", "evicted", "minimum", "median", "processor", "peak RSS", "x s1inspect")
-    print_table(f"expert: three matrices of 18.9 M values, {ROUNDS} rounds", columns, rows)
+    title = f"expert: three matrices of 18.9 M values from disk, {rounds} rounds"
+    print_table(title, columns, rows)
+    one_shard = warm["s1inspect, the one shard"]
     print_targets(
         [
             ("seconds, the directory", ours.wall.minimum, "<= 0.6"),
             ("MB peak RSS, the directory", ours.peak_rss / 1e6, "<= 200"),
-            ("seconds, the one shard", warm["s1inspect, the one shard"].wall.minimum, "<= 0.6"),
-            (
-                "MB peak RSS, the one shard",
-                warm["s1inspect, the one shard"].peak_rss / 1e6,
-                "<= 200",
-            ),
+            ("seconds, the one shard", one_shard.wall.minimum, "<= 0.6"),
+            ("MB peak RSS, the one shard", one_shard.peak_rss / 1e6, "<= 200"),
         ]
     )
-
-
-def _shard_of_expert(folder: Path) -> Path:
-    """The shard with data in it: all others are holes."""
-    return max(folder.glob("*.safetensors"), key=lambda shard: shard.stat().st_blocks)
 
 
 def _evicted(folder: Path, command: Callable[[], ProcessRun]) -> Callable[[], ProcessRun]:

@@ -50,7 +50,7 @@ class ArrayExperts:
         return 0
 
 
-def main() -> None:
+def main(rounds: int = ROUNDS) -> None:
     """Time a layer in the middle of a run: the layers that calibrate it are prepared already."""
     rng = np.random.default_rng(0)
     height = max(ROWS)
@@ -65,13 +65,13 @@ def main() -> None:
     for count in ROWS:
         contestants[f"k = {count}, with its null"] = OneLayer(*sides, range(LAYERS), count)
         contestants[f"k = {count}, without"] = OneLayer(*sides, [LAYERS - 1], count)
-    timings = time_rounds(contestants, rounds=ROUNDS)
+    timings = time_rounds(contestants, rounds=rounds)
     rows = [
         (name, milliseconds(timing.cold), milliseconds(timing.minimum), milliseconds(timing.median))
         for name, timing in timings.items()
     ]
     what = f"one layer, {EXPERTS} x {REFERENCES} experts of {NEURONS} neurons"
-    title = f"similarity: {what}, {ROUNDS} rounds"
+    title = f"similarity: {what}, {rounds} rounds"
     print_table(title, ("", "first", "minimum", "median"), rows)
     print_targets(
         [("seconds, k = 8 with its null", timings["k = 8, with its null"].median, "<= 1")]

@@ -27,7 +27,7 @@ app()
 '''
 
 
-def main() -> None:
+def main(rounds: int = ROUNDS) -> None:
     """Time the four commands in turns."""
     scripts = Path(sysconfig.get_path("scripts"))
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,7 @@ def main() -> None:
         }
         found = time_processes(
             {name: partial(run_process, command) for name, command in commands.items()},
-            rounds=ROUNDS,
+            rounds=rounds,
         )
     ours = found["s1inspect --help"].wall
     rows = [
@@ -54,7 +54,7 @@ def main() -> None:
         for name, runs in found.items()
     ]  # fmt: skip
     columns = ("", "first", "minimum", "median", "peak RSS", "x s1inspect --help")
-    print_table(f"startup: whole processes, {ROUNDS} rounds", columns, rows)
+    print_table(f"startup: whole processes, {rounds} rounds", columns, rows)
     targets = []
     for name in ("s1inspect --help", "s1inspect --version"):
         wall = found[name].wall

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def time_rounds(
 
 
 def run_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> ProcessRun:
-    """Run a command to its end; what it writes is dropped.
+    """Run a command to its end; what it writes is dropped, unless it fails.
 
     The peak is the child's own only where it exceeds the peak of this process, which the child
     inherits when it starts: callers import nothing large and hold nothing large.
@@ -92,19 +93,39 @@ def run_process(command: Sequence[str], environment: Mapping[str, str] | None = 
     Raises:
         RuntimeError: it failed.
     """
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | dict(environment or {}),
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    wall = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise RuntimeError(f"{' '.join(command)}: exit code {child.returncode}")
+    with tempfile.TemporaryFile() as complaints:
+        started = time.perf_counter()
+        child = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            env=os.environ | dict(environment or {}),
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - started
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip()
+            raise RuntimeError(f"{' '.join(command)}: exit code {child.returncode}\n{said}")
     return ProcessRun(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_UNIT)
+
+
+def time_printed(command: Sequence[str], environment: Mapping[str, str], *, rounds: int) -> Timing:
+    """Seconds that a command prints of a part of itself, each time in a fresh process.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    seconds = []
+    for _ in range(rounds):
+        run = subprocess.run(
+            command, env=os.environ | environment, capture_output=True, check=False, text=True
+        )
+        if run.returncode:
+            raise RuntimeError(f"{' '.join(command)}: exit code {run.returncode}\n{run.stderr}")
+        seconds.append(float(run.stdout))
+    return Timing(tuple(seconds))
 
 
 def time_processes(

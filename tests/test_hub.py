@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import huggingface_hub
 import obstore
@@ -22,6 +22,7 @@ from obstore.exceptions import GenericError, NotSupportedError
 from obstore.store import HTTPStore
 
 from tests.hub import COMMIT, Fault, Hub
+from tests.hub.plain import plain_answer
 from tests.replica import INDEX_NAME, write_replica
 
 REPOSITORY = "internlm/Intern-S1-Pro"
@@ -60,22 +61,6 @@ def store(url: str) -> HTTPStore:
 
 def ranged(url: str, start: int, stop: int) -> bytes:
     return bytes(obstore.get_range(store(url), "", start=start, end=stop))
-
-
-def plain_answer(url: str, headers: str = "") -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of a GET, exactly as sent; waits for the connection's end."""
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=5) as sock:
-        target = urlunsplit(("", "", parts.path, parts.query, ""))
-        sock.sendall(
-            f"GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n".encode()
-        )
-        with sock.makefile("rb") as file:
-            answer = file.read()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    status, *lines = head.decode().split("\r\n")
-    named = dict(line.lower().split(": ", 1) for line in lines)
-    return int(status.split(" ")[1]), named, body
 
 
 def test_model_info_names_the_commit_and_every_file(root: Path) -> None:
@@ -143,14 +128,6 @@ def test_safetensors_metadata_of_a_sharded_repository(root: Path) -> None:
             f"/cdn/{REPOSITORY}/{shard}" for shard in found.files_metadata
         }
         assert not any(request.authorization for request in at_cdn)
-
-
-def test_metadata_endpoint_gives_the_same_headers(root: Path) -> None:
-    with Hub(root, metadata_endpoint=True) as hub:
-        api = HfApi(hub.endpoint, token=False)
-        whole = api.get_sharded_safetensors_metadata(REPOSITORY)
-        assert len(hub.log) == 1
-        assert whole.files_metadata == api.get_safetensors_metadata(REPOSITORY).files_metadata
 
 
 @pytest.mark.parametrize(
@@ -257,20 +234,13 @@ def test_each_fault_by_its_path_and_by_a_rule(root: Path, fault: Fault) -> None:
         ):
             if fault is Fault.STALL:
                 with pytest.raises(TimeoutError):
-                    stalled_answer(url)
+                    plain_answer(url, timeout=0.2)
             elif fault is Fault.RESET:
                 with pytest.raises(ConnectionResetError):
                     plain_answer(url)
             else:
                 check_fault(fault, plain_answer(url, "Range: bytes=100-199\r\n"), url)
         assert len(hub.log) == 2
-
-
-def stalled_answer(url: str) -> None:
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=0.2) as sock:
-        sock.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\n\r\n".encode())
-        sock.recv(1)
 
 
 def check_fault(fault: Fault, answer: tuple[int, dict[str, str], bytes], url: str) -> None:
@@ -297,6 +267,8 @@ def check_fault(fault: Fault, answer: tuple[int, dict[str, str], bytes], url: st
             assert (status, headers["retry-after"]) == (503 if fault is Fault.BUSY else 429, "1")
         case Fault.FLAKY:
             assert status == 503
+        case _:
+            pytest.fail(f"nobody looks at {fault}")
 
 
 @pytest.mark.parametrize("fault", [Fault.BUSY, Fault.RESET, Fault.IGNORE_RANGE, Fault.SHORT_BODY])

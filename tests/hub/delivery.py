@@ -49,6 +49,8 @@ async def deliver(
             await _send(connection.writer, reply.head(), b"", note)
         case Delivery.GZIP:
             await _send_gzip(connection.writer, reply, note)
+        case Delivery.CHUNKED:
+            await _send_chunked(connection.writer, reply, note)
         case _:
             await _send_promised(connection.writer, reply, note)
     return bodiless or len(reply.body) == reply.content_length
@@ -134,6 +136,27 @@ async def _send_gzip(
     note(sent + len(packed))
     _write_chunk(writer, packed)
     writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
+async def _send_chunked(
+    writer: asyncio.StreamWriter, reply: Reply, note: Callable[[int], None]
+) -> None:
+    """The body in chunks; without the last, empty one where more was promised."""
+    writer.write(reply.head())
+    sent = 0
+    try:
+        for start in range(0, len(reply.body), _WINDOW):
+            chunk = _part(reply.body, start, min(start + _WINDOW, len(reply.body)))
+            _write_chunk(writer, chunk)
+            await writer.drain()
+            sent += len(chunk)
+    except (ConnectionError, asyncio.CancelledError):
+        note(sent)
+        raise
+    note(sent)
+    if sent == reply.content_length:
+        writer.write(b"0\r\n\r\n")
     await writer.drain()
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
+from tests.hub.api_faults import ApiFault, wrong_reply
+from tests.hub.pauses import Pause
 from tests.hub.wire import Answer, Ask, Delivery, Reply, Slice, text_reply
 
 
@@ -43,6 +45,7 @@ class Fault(StrEnum):
 
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_API_FAULTS: Final = frozenset(str(fault) for fault in ApiFault)
 _RETRY_LATER: Final = {"Retry-After": "1"}
 
 
@@ -50,25 +53,39 @@ class FaultPlan:
     """Which requests go wrong and how; counts the requests of each path.
 
     Args:
-        rules: From a pattern (`fnmatch`) to a fault, first match wins. A pattern that starts with
-            a slash is compared with the request path on either origin; any other with the name of
-            the file inside its repository, where the bytes are served.
+        rules: From a pattern (`fnmatch`) to a fault or a pause, first match wins. A pattern that
+            starts with a slash is compared with the request path on either origin (`/*` is every
+            request); any other with the name of the file inside its repository, where the bytes
+            are served. A pause that is over matches nothing.
     """
 
-    def __init__(self, rules: Mapping[str, str]) -> None:
-        self._rules = [(pattern, Fault(fault)) for pattern, fault in rules.items()]
+    def __init__(self, rules: Mapping[str, str | Pause]) -> None:
+        self._rules = {
+            pattern: fault if isinstance(fault, Pause) else _named(fault)
+            for pattern, fault in rules.items()
+        }
         self._turns: Counter[tuple[Fault, str]] = Counter()
+        self._refused: Counter[str] = Counter()
 
-    def fault_for(self, path: str, file_name: str | None) -> Fault | None:
-        """The fault of the first rule that matches, if any."""
-        for pattern, fault in self._rules:
+    def fault_for(self, path: str, file_name: str | None) -> Fault | ApiFault | Pause | None:
+        """The fault of the first rule that matches, if any; called once for each request."""
+        for pattern, fault in self._rules.items():
             subject = path if pattern.startswith("/") else file_name
-            if subject is not None and fnmatchcase(subject, pattern):
-                return fault
+            if subject is None or not fnmatchcase(subject, pattern):
+                continue
+            if isinstance(fault, Pause):
+                if self._refused[pattern] == fault.refusals:
+                    continue
+                self._refused[pattern] += 1
+            return fault
         return None
 
-    def reply(self, fault: Fault, ask: Ask, answer: Answer) -> Reply:
+    def reply(self, fault: Fault | ApiFault | Pause, ask: Ask, answer: Answer) -> Reply:
         """The reply to `ask` with `fault`; `answer` gives the reply without."""
+        if isinstance(fault, Pause):
+            return fault.reply()
+        if isinstance(fault, ApiFault):
+            return wrong_reply(fault, ask, answer)
         self._turns[fault, ask.path] += 1
         turn = self._turns[fault, ask.path]
         match fault:
@@ -85,10 +102,13 @@ class FaultPlan:
             case Fault.FLAKY if turn % 2 == 1:
                 return text_reply(503, "Service Unavailable")
             case Fault.IGNORE_RANGE | Fault.GZIP:
-                without = {name: value for name, value in ask.headers.items() if name != "range"}
-                return _spoiled(fault, answer(replace(ask, headers=without)), turn)
+                return _spoiled(fault, answer(ask.without("range")), turn)
             case _:
                 return _spoiled(fault, answer(ask), turn)
+
+
+def _named(name: str) -> Fault | ApiFault:
+    return ApiFault(name) if name in _API_FAULTS else Fault(name)
 
 
 def _spoiled(fault: Fault, reply: Reply, turn: int) -> Reply:

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, quote, urlencode
 from tests.hub.cdn import Cdn
 from tests.hub.faults import FaultPlan
 from tests.hub.files import StoredFile, file_reply, find_file, repository_files
-from tests.hub.wire import Ask, Refused, Reply, json_reply, text_reply
+from tests.hub.metadata import HeaderDocuments
+from tests.hub.wire import Ask, Delivery, Refused, Reply, json_reply, text_reply
 
 GATED_ORGANISATION: Final = "gated"
 
@@ -50,6 +51,7 @@ class Site:
         self._cdn = cdn
         self._cdn_origin = cdn_origin
         self._faults = faults
+        self._header_documents = HeaderDocuments()
         self._routes: list[tuple[str, re.Pattern[str], Callable[..., Reply]]] = [
             ("GET", _RESOLVE, self._resolve),
             ("GET", _SMALL_FILE, self._small_file),
@@ -148,14 +150,16 @@ class Site:
     def _headers(self, ask: Ask, repository: str, name: str) -> Reply:
         if not self._terms.metadata_endpoint:
             return text_reply(404, "Not Found")
-        index = self._open(ask, repository, "main", name).path
-        document = json.loads(index.read_bytes())
-        shards = sorted(set(document["weight_map"].values()))
-        headers = {shard: _shard_header(index.parent / shard) for shard in shards}
-        return json_reply(
-            {"headers": headers, "index": {"metadata": document.get("metadata")}},
-            {"X-Repo-Commit": self._terms.commit},
-        )
+        document = self._header_documents.of(self._open(ask, repository, "main", name).path)
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Vary": "Accept-Encoding",
+            "X-Repo-Commit": self._terms.commit,
+        }
+        if not ask.accepts_gzip:
+            return Reply(200, headers, document.plain)
+        packed = headers | {"Content-Encoding": "gzip"}
+        return Reply(200, packed, document.packed, delivery=Delivery.CHUNKED)
 
     def _open(self, ask: Ask, repository: str, revision: str, name: str) -> StoredFile:
         self._check_repository(ask, repository)
@@ -253,8 +257,3 @@ def _asked_paths(ask: Ask) -> Sequence[str]:
         return parse_qs(ask.body.decode()).get("paths", [])
     paths = json.loads(ask.body)["paths"]
     return [paths] if isinstance(paths, str) else [str(path) for path in paths]
-
-
-def _shard_header(path: Path) -> object:
-    with path.open("rb") as file:
-        return json.loads(file.read(int.from_bytes(file.read(8), "little")))

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from typing import Final, Self
 from tests.hub.cdn import Cdn, Signer
 from tests.hub.delivery import Connection, deliver
 from tests.hub.faults import FaultPlan
+from tests.hub.pauses import Pause
 from tests.hub.routes import Site, Terms
 from tests.hub.wire import Answer, Ask, Delivery, Origin, Reply, parse_ask, text_reply
 
@@ -30,7 +32,8 @@ class Request:
     """One request as it arrived, and how it was answered.
 
     `path` includes the query. `status` is 0 where no answer was sent. `body_bytes` is what was
-    handed to the socket: less than promised when the client left.
+    handed to the socket: less than promised when the client left. `arrived` and `answered` are
+    moments of `time.monotonic`; the latency that a hub adds lies between them.
     """
 
     origin: Origin
@@ -41,6 +44,8 @@ class Request:
     user_agent: str | None
     status: int
     body_bytes: int
+    arrived: float
+    answered: float
 
 
 class Hub:
@@ -50,11 +55,12 @@ class Hub:
         root: Directory of organisations.
         latency: Seconds added to each request; requests wait side by side.
         token: Opens the repositories of the organisation `gated`.
-        faults: From a pattern to the name of a `Fault`, see `FaultPlan`.
+        faults: From a pattern to a fault's name or to a `Pause`, see `FaultPlan`.
         commit: The one commit, which `main` names.
         ttl: Lifetime of signed URLs in seconds; below zero they are born expired.
         page_size: Entries of one page of a tree listing; None for all in one.
-        metadata_endpoint: Offer `/api/models/{repository}/safetensors-metadata/{index}`.
+        metadata_endpoint: Offer `/api/models/{repository}/safetensors-metadata/{index}`, which
+            huggingface.co has and its mirrors have not: they answer 404.
         port: Of the hub; the CDN takes the next. 0 lets the system choose both.
     """
 
@@ -64,7 +70,7 @@ class Hub:
         *,
         latency: float = 0.0,
         token: str | None = None,
-        faults: Mapping[str, str] | None = None,
+        faults: Mapping[str, str | Pause] | None = None,
         commit: str = COMMIT,
         ttl: float = 3600.0,
         page_size: int | None = None,
@@ -170,17 +176,18 @@ class Hub:
     async def _exchange(self, origin: Origin, connection: Connection) -> bool:
         """Answer one request; False when it was the last of its connection."""
         ask = parse_ask(origin, await connection.reader.readuntil(b"\r\n\r\n"))
+        arrived = time.monotonic()
         length = int(ask.headers.get("content-length", "0"))
         if length:
             ask = replace(ask, body=await connection.reader.readexactly(length))
         if self._latency:
             await asyncio.sleep(self._latency)
         reply = _safely(self._answers[origin], ask)
-        note = self._note(ask, reply)
+        note = self._note(ask, reply, arrived)
         reusable = await deliver(reply, connection, note, bodiless=ask.method == "HEAD")
         return reusable and ask.headers.get("connection", "").lower() != "close"
 
-    def _note(self, ask: Ask, reply: Reply) -> Callable[[int], None]:
+    def _note(self, ask: Ask, reply: Reply, arrived: float) -> Callable[[int], None]:
         answered = reply.delivery not in {Delivery.STALL, Delivery.RESET}
 
         def note(body_bytes: int) -> None:
@@ -195,6 +202,8 @@ class Hub:
                     user_agent=headers.get("user-agent"),
                     status=reply.status if answered else 0,
                     body_bytes=body_bytes,
+                    arrived=arrived,
+                    answered=time.monotonic(),
                 )
             )
 

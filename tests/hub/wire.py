@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -31,6 +31,16 @@ class Ask:
         values = parse_qs(self.target.partition("?")[2], keep_blank_values=True)
         return {name: value[-1] for name, value in values.items()}
 
+    def without(self, header: str) -> "Ask":
+        """The same request as if `header` had not been sent."""
+        kept = {name: value for name, value in self.headers.items() if name != header}
+        return replace(self, headers=kept)
+
+    @property
+    def accepts_gzip(self) -> bool:
+        """Whether `Accept-Encoding` names gzip; its weight is not looked at."""
+        return "gzip" in self.headers.get("accept-encoding", "")
+
     @property
     def bearer(self) -> str | None:
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
@@ -50,9 +60,13 @@ class Slice:
 
 
 class Delivery(StrEnum):
-    """How a reply leaves: `promised` sends as many bytes as the body has, whatever was promised."""
+    """How a reply leaves: `promised` sends as many bytes as the body has, whatever was promised.
+
+    `chunked` says no length; `gzip` packs on the fly what `chunked` would send as it is.
+    """
 
     PROMISED = "promised"
+    CHUNKED = "chunked"
     GZIP = "gzip"
     STALL = "stall"
     RESET = "reset"
@@ -77,6 +91,8 @@ class Reply:
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         if self.delivery is Delivery.GZIP:
             lines += ["Content-Encoding: gzip", "Transfer-Encoding: chunked"]
+        elif self.delivery is Delivery.CHUNKED:
+            lines.append("Transfer-Encoding: chunked")
         else:
             lines.append(f"Content-Length: {self.content_length}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
