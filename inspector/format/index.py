@@ -48,15 +48,26 @@ def parse_index(text: bytes, *, file: str) -> Index:
         FormatError: not JSON, no `weight_map`, a tensor placed twice, or a shard name that leaves
             the checkpoint.
     """
+    index, problems = examine_index(text, file=file)
+    if index is None or problems:
+        raise FormatError(problems)
+    return index
+
+
+def examine_index(text: bytes, *, file: str) -> tuple[Index | None, list[Problem]]:
+    """What could be read of an index, and everything that is wrong with it.
+
+    Of two places of one tensor the index has the last, as every reader keeps it; shard names that
+    leave the checkpoint are in its map, for `is_safe_shard` to tell.
+    """
     try:
         document = msgspec.json.decode(text, type=_IndexDocument)
         problems = [] if _is_plain(text, document) else _duplicates(text, file)
     except (ValueError, RecursionError) as error:
         message = "the index cannot be read"
         expected = "an object with a weight_map of strings"
-        raise FormatError(
-            [problem("index_not_json", Place(shard=file), message, expected=expected, found=error)]
-        ) from error
+        where = Place(shard=file)
+        return None, [problem("index_not_json", where, message, expected=expected, found=error)]
     for name in sorted(set(document.weight_map.values())):
         if not is_safe_shard(name):
             message = "the index names a file outside the checkpoint"
@@ -65,12 +76,10 @@ def parse_index(text: bytes, *, file: str) -> Index:
             problems.append(
                 problem("unsafe_shard_name", where, message, expected=expected, found=repr(name))
             )
-    if problems:
-        raise FormatError(problems)
     declared = (document.metadata or {}).get("total_size")
     if isinstance(declared, bool) or not isinstance(declared, int | float):
         declared = None
-    return Index(file, document.weight_map, None if declared is None else int(declared))
+    return Index(file, document.weight_map, None if declared is None else int(declared)), problems
 
 
 def _is_plain(text: bytes, document: _IndexDocument) -> bool:

@@ -1,7 +1,8 @@
 """The rules a checkpoint's headers and index are held to: slug, severity, sentence.
 
 Severity says what the reference reader does: `error` for what safetensors 0.8 refuses or what makes
-the answer ambiguous, `warning` for what it accepts and other readers may not.
+the answer ambiguous, `warning` for what it accepts against its own README or what may be meant so,
+`info` for what others refuse by limits of their own. `readers.py` says who accepts what.
 """
 
 from types import MappingProxyType
@@ -9,7 +10,7 @@ from typing import Final
 
 from inspector.errors import Place, Problem, Severity
 
-_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+_ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 RULES: Final = MappingProxyType(
     {
@@ -29,10 +30,27 @@ RULES: Final = MappingProxyType(
         "offsets_reversed": (_ERROR, "A tensor ends before it starts."),
         "overlap": (_ERROR, "Two tensors share bytes."),
         "hole": (_ERROR, "Bytes between tensors belong to none."),
+        "metadata_null": (_WARNING, "__metadata__ is null instead of a map or nothing."),
+        "header_padding": (
+            _WARNING,
+            "A header begins or ends with odd white space.",
+        ),
+        "unknown_field": (_WARNING, "Tensors' entries have fields that readers ignore."),
+        "empty_name": (_WARNING, "A tensor's name is empty."),
+        "header_over_hub_limit": (
+            _INFO,
+            "A header is over the 25 MB that the hub's readers take.",
+        ),
+        "findings_left_out": (_INFO, "A header has more findings than are kept of one."),
+        "unreadable_file": (_ERROR, "A file is there and cannot be read."),
         "index_not_json": (_ERROR, "The index is not a JSON object with a weight_map of strings."),
         "unsafe_shard_name": (_ERROR, "The index names a shard outside the checkpoint."),
         "missing_shard": (_ERROR, "The index names a shard that is not there."),
         "index_tensor_absent": (_ERROR, "The index places a tensor in a shard that lacks it."),
+        "incomplete_series": (
+            _WARNING,
+            "There is no index, and not all of shards 1 to n.",
+        ),
         "tensor_not_in_index": (_ERROR, "A shard holds a tensor that the index does not name."),
         "shard_not_in_index": (_WARNING, "A .safetensors file is not named by the index."),
         "duplicate_tensor_across_shards": (_ERROR, "Two shards hold a tensor of the same name."),

@@ -1,5 +1,7 @@
+import pytest
+
 from inspector.catalog import Catalog, CatalogBuilder
-from inspector.catalog.agreement import check_across_shards, check_index
+from inspector.catalog.agreement import check_across_shards, check_index, check_series
 from inspector.errors import Problem
 from inspector.format.dtypes import Dtype
 from inspector.format.header import Header, TensorEntry
@@ -105,3 +107,63 @@ def test_every_tensor_that_the_index_leaves_out_is_reported() -> None:
 def test_a_total_that_is_not_the_sum_is_reported_with_both_numbers() -> None:
     (found,) = check_index(catalog_of(s1="ab"), index_of(a="1", b="1", total_size=4), {"1": 20})
     assert (found.rule, found.expected, found.found) == ("total_size_mismatch", "2", "4")
+
+
+def test_a_total_may_leave_out_what_the_index_leaves_out() -> None:
+    """One tensor too many in a shard was two findings: the tensor, and the total without it."""
+    catalog = catalog_of(s1="ab", s2="b")
+    for total in (2, 3):
+        index = index_of(a="1", b="2", total_size=total)
+        assert check_index(catalog, index, FILES) == []
+    index = index_of(a="1", b="1", total_size=4)
+    assert [found.rule for found in check_index(catalog_of(s1="abc"), index, {"1": 20})] == [
+        "tensor_not_in_index", "total_size_mismatch"
+    ]  # fmt: skip
+
+
+def test_a_total_is_not_judged_where_a_tensor_is_absent_or_a_shard_in_doubt() -> None:
+    index = index_of(a="1", b="1", total_size=9)
+    assert [found.rule for found in check_index(catalog_of(s1="a"), index, {"1": 20})] == [
+        "index_tensor_absent"
+    ]
+    assert check_index(catalog_of(s1="ab"), index, {"1": 20}, unsound={"1"}) == []
+
+
+def test_a_name_that_leaves_the_checkpoint_is_no_missing_shard_and_may_mean_any_file() -> None:
+    index = index_of(a="1", b="../2")
+    assert check_index(catalog_of(s1="a"), index, {"1": 20, "2": 20}) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "absent", "found"),
+    [
+        (["m-1-of-3.safetensors", "m-3-of-3.safetensors"], "m-2-of-3.safetensors", "2"),
+        (["m-00001-of-000163.safetensors"], "m-00002-of-000163.safetensors", "1"),
+        (["m-00000-of-00002.safetensors"], "m-00001-of-00002.safetensors", "1"),
+        (["m-00002-of-00002.safetensors", "x.safetensors"], "m-00001-of-00002.safetensors", "1"),
+    ],
+    ids=["gap", "two widths", "from zero", "first"],
+)
+def test_names_that_count_more_files_than_there_are_name_the_first_that_is_absent(
+    files: list[str], absent: str, found: str
+) -> None:
+    (one,) = check_series(files)
+    assert (one.rule, one.where.shard, one.found) == ("incomplete_series", absent, found)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [],
+        ["model.safetensors"],
+        ["m-1-of-2.safetensors", "m-2-of-2.safetensors"],
+        ["m-0-of-2.safetensors", "m-1-of-2.safetensors"],
+        ["m-0-of-1.safetensors", "m-1-of-1.safetensors"],
+        ["m-1-of-0.safetensors"],
+        ["m-1-of-1.safetensors", "n-1-of-2.safetensors", "n-2-of-2.safetensors"],
+        ["m-1-of-" + "9" * 40 + ".safetensors"],
+    ],
+    ids=["none", "single", "complete", "from zero", "more", "of none", "two series", "no number"],
+)
+def test_names_that_count_the_files_that_are_there_are_no_finding(files: list[str]) -> None:
+    assert check_series(files) == []

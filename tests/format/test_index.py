@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.errors import FormatError
-from inspector.format.index import Index, is_safe_shard, parse_index
+from inspector.format.index import Index, examine_index, is_safe_shard, parse_index
 from tests.strategies import texts
 
 SAFE_NAMES = ["model.safetensors", "a/b.safetensors", "a.b-1_of 2", "\u4e2d.safetensors", "..a"]
@@ -121,6 +121,19 @@ def test_a_name_outside_the_checkpoint_is_refused(name: str) -> None:
 def test_every_unsafe_name_and_duplicate_is_reported() -> None:
     text = b'{"weight_map": {"a": "../1", "b": "/2", "c": "ok", "c": "ok"}}'
     assert refusal_of(text) == ["duplicate_key", "unsafe_shard_name", "unsafe_shard_name"]
+
+
+def test_of_a_broken_index_the_rest_is_read() -> None:
+    text = b'{"metadata": {"total_size": 3}, "weight_map": {"a": "../1", "b": "2", "b": "3"}}'
+    index, problems = examine_index(text, file="i")
+    assert index == Index("i", {"a": "../1", "b": "3"}, 3)
+    assert [found.rule for found in problems] == ["duplicate_key", "unsafe_shard_name"]
+
+
+def test_of_what_is_no_index_nothing_is_read() -> None:
+    index, problems = examine_index(b'{"weight_map": ["a"]}', file="i")
+    assert index is None
+    assert [found.rule for found in problems] == ["index_not_json"]
 
 
 @given(st.binary(max_size=30) | texts.map(lambda text: f'{{"weight_map":{text}}}'.encode()))

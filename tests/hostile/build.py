@@ -1,11 +1,10 @@
-"""One tiny malformed checkpoint for each rule: its files, by name, as bytes.
+"""One tiny checkpoint for each rule: its files, by name, as bytes. Each breaks one rule only.
 
-`python -m tests.hostile.build DIR` writes them to `DIR/<rule>/`. Each breaks one rule and no other.
+`python -m tests.hostile OUT` writes them to `OUT/rules/<rule>/`.
 """
 
 import json
 import struct
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +27,9 @@ def shard(header: object, data: bytes = b"") -> bytes:
     return struct.pack("<Q", len(text)) + text + data
 
 
-def tensor(start: int, stop: int, *, dtype: str = "U8", shape: list[int] | None = None) -> object:
+def tensor(
+    start: int, stop: int, *, dtype: str = "U8", shape: list[int] | None = None
+) -> dict[str, object]:
     """A header's entry; of `U8` and as long as its bytes unless told otherwise."""
     return {
         "dtype": dtype,
@@ -81,9 +82,16 @@ HOSTILE: Final[Mapping[str, Files]] = MappingProxyType(
         "offsets_reversed": single({"a": tensor(4, 0, shape=[4]), "b": tensor(0, 4)}, bytes(4)),
         "overlap": single({"a": tensor(0, 4), "b": tensor(3, 7)}, bytes(7)),
         "hole": single({"a": tensor(0, 4), "b": tensor(5, 9)}, bytes(9)),
+        "metadata_null": single({"__metadata__": None, "a": tensor(0, 1)}, bytes(1)),
+        "header_padding": single(b'{"__metadata__":{}}\n'),
+        "unknown_field": single(
+            {name: {**tensor(at, at + 1), "note": "x"} for at, name in enumerate("abc")}, bytes(3)
+        ),
+        "empty_name": single({"": tensor(0, 1)}, bytes(1)),
         "index_not_json": {INDEX_NAME: b'{"weight_map": ["a"]}'},
         "unsafe_shard_name": {INDEX_NAME: index({"a": "../a.safetensors"})},
         "missing_shard": _without(pair(_SOUND), SECOND),
+        "incomplete_series": {SECOND: shard({"b": tensor(0, 2)}, bytes(2))},
         "index_tensor_absent": pair(_SOUND | {"c": SECOND}),
         "tensor_not_in_index": {
             FIRST: shard({"a": tensor(0, 4), "c": tensor(4, 5)}, bytes(5)),
@@ -103,7 +111,7 @@ HOSTILE: Final[Mapping[str, Files]] = MappingProxyType(
         "total_size_mismatch": pair(_SOUND, total_size=7),
     }
 )
-"""rule -> the files that break it."""
+"""rule -> the files that break it. Of `unreadable_file` no file can be an example."""
 
 
 def write_hostile(root: Path) -> None:
@@ -112,7 +120,3 @@ def write_hostile(root: Path) -> None:
         (root / rule).mkdir(parents=True)
         for name, content in files.items():
             (root / rule / name).write_bytes(content)
-
-
-if __name__ == "__main__":
-    write_hostile(Path(sys.argv[1]))

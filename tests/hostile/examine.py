@@ -1,41 +1,26 @@
-"""Every problem of a checkpoint in memory: header rules, rules across shards, index rules."""
+"""Every problem of files in memory, as `check` finds them."""
 
-from inspector.catalog import CatalogBuilder
-from inspector.catalog.agreement import check_across_shards, check_index
-from inspector.errors import FormatError, Problem
-from inspector.format.header import LENGTH_PREFIX, check_header, header_span, parse_header
-from inspector.format.index import INDEX_NAME, parse_index
+from inspector.checkpoint.examine import examine_files
+from inspector.checkpoint.headers import report_shards
+from inspector.checkpoint.policy import ReadPolicy
+from inspector.errors import Problem, Severity
+from inspector.source.base import MemorySource
 from tests.hostile.build import Files
+
+
+def problems_of(files: Files) -> list[Problem]:
+    """What is wrong with a checkpoint."""
+    return list(examine_files(MemorySource(files), None, ReadPolicy()).findings)
 
 
 def problems_of_shard(content: bytes, *, shard: str) -> list[Problem]:
     """What is wrong with one file."""
-    size = len(content)
-    try:
-        span = header_span(content[: len(LENGTH_PREFIX)], shard=shard, file_size=size)
-    except FormatError as error:
-        return list(error.problems)
-    return check_header(content[span.start : span.stop], shard=shard, file_size=size)
+    source = MemorySource({shard: content})
+    (report,) = report_shards(source, {shard: len(content)}, ReadPolicy())
+    return list(report.problems)
 
 
-def problems_of(files: Files) -> list[Problem]:
-    """What is wrong with a checkpoint. Shards that cannot be read are left out of the catalog."""
-    found: list[Problem] = []
-    builder = CatalogBuilder()
-    sizes = {name: len(files[name]) for name in files if name.endswith(".safetensors")}
-    for name, size in sizes.items():
-        problems = problems_of_shard(files[name], shard=name)
-        found += problems
-        if not problems:
-            span = header_span(files[name], shard=name)
-            text = files[name][span.start : span.stop]
-            builder.add(parse_header(text, shard=name, file_size=size))
-    catalog = builder.build()
-    found += check_across_shards(catalog)
-    if INDEX_NAME in files:
-        try:
-            index = parse_index(files[INDEX_NAME], file=INDEX_NAME)
-        except FormatError as error:
-            return found + list(error.problems)
-        found += check_index(catalog, index, sizes)
-    return found
+def errors_of_shard(content: bytes, *, shard: str) -> list[Problem]:
+    """What the parser refuses one file for."""
+    problems = problems_of_shard(content, shard=shard)
+    return [found for found in problems if found.severity is Severity.ERROR]

@@ -1,0 +1,1 @@
+"""Long runs of mutated input against the parsers; the short ones are in tests/."""

@@ -1,0 +1,26 @@
+"""`check`: examine every file, show what is wrong."""
+
+from inspector.analysis.report import Model
+from inspector.cli.common import InputOptions, OutputOptions, finish, opened
+from inspector.cli.findings import exit_code_of
+from inspector.cli.options import FailOn
+from inspector.cli.output import write_view
+from inspector.render.check import check_view
+
+
+def run(inputs: InputOptions, outputs: OutputOptions, *, fail_on: FailOn, limit: int | None) -> int:
+    """Say whether a checkpoint is sound. Returns the exit code."""
+    outputs.resolved()
+    with opened(inputs) as checkpoint:
+        found = checkpoint.examine()
+        source = checkpoint.source
+        model = Model(
+            location=source.location,
+            kind=source.kind,
+            commit=source.commit,
+            files=len(found.files),
+        )
+        view = check_view(found, model, checkpoint.cost, limit=limit)
+    write_view(view, outputs, ())
+    finish(checkpoint)
+    return exit_code_of(found.findings, fail_on)
