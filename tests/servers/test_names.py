@@ -1,0 +1,70 @@
+"""Names that a URL has to encode: of shards, of directories, of the one file that is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoint.shards import write_checkpoint
+from tests.cli.running import answer
+from tests.servers.web import WebServer
+
+pytestmark = pytest.mark.servers
+
+NAMES = {
+    "space": "a b",
+    "plus": "a+b",
+    "percent": "100%",
+    "encoded space": "a%20b",
+    "letter of Latin-1": "é",
+    "letter beyond it": "権重",
+    "number sign": "a#b",
+    "question mark": "a?b",
+    "ampersand": "a&b=c",
+    "brackets": "[a]{b}",
+    "quote": "a'b\"c",
+    "colon": "a:b",
+    "tilde": "~a",
+    "star": "a*b",
+    "backslash": "a\\b",
+    "two dots": "a..b",
+}
+
+every_name = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+
+
+def names(location: str) -> list[str]:
+    return answer("list-tensors", "-m", location, "-q", "--no-cache").splitlines()
+
+
+@every_name
+def test_a_shard_of_any_name_is_read(web: WebServer, place: Path, name: str) -> None:
+    shards = {f"{name}-1.safetensors": ["t.a"], f"{name}-2.safetensors": ["t.b"]}
+    index = {"t.a": f"{name}-1.safetensors", "t.b": f"{name}-2.safetensors"}
+    write_checkpoint(place, shards, index=index)
+    assert names(web.at(place)) == ["t.a", "t.b"]
+    assert {one.status for one in web.asked(place)} == {200, 206}
+
+
+@every_name
+def test_a_directory_of_any_name_is_read(web: WebServer, place: Path, name: str) -> None:
+    below = place / name / "x"
+    write_checkpoint(below, {"m.safetensors": ["t.a"]}, index={"t.a": "m.safetensors"})
+    assert names(web.at(below)) == ["t.a"]
+
+
+@every_name
+def test_a_file_of_any_name_can_be_meant(web: WebServer, place: Path, name: str) -> None:
+    write_checkpoint(place, {f"{name}.safetensors": ["t.a"]})
+    assert names(web.at(place / f"{name}.safetensors")) == ["t.a"]
+
+
+def test_a_shard_in_a_folder_of_the_checkpoint_is_read(web: WebServer, place: Path) -> None:
+    shards = {"sub/m.safetensors": ["t.a"]}
+    write_checkpoint(place, shards, index={"t.a": "sub/m.safetensors"})
+    assert names(web.at(place)) == ["t.a"]
+
+
+@pytest.mark.parametrize("name", ["a b", "é"], ids=["space", "letter of Latin-1"])
+def test_a_url_may_be_typed_as_it_is_read(web: WebServer, place: Path, name: str) -> None:
+    write_checkpoint(place / name, {"model.safetensors": ["t.a"]})
+    assert names(f"{web.at(place)}/{name}") == ["t.a"]
