@@ -1,0 +1,1 @@
+"""What a person types: a file a command, with nothing loaded that `--help` does not need."""

@@ -1,0 +1,63 @@
+"""`expert-similarity`: its signature, its sentence, its examples."""
+
+from typing import Annotated, Final
+
+import typer
+
+from inspector.cli.options import (
+    DEFAULT_JOBS,
+    DEFAULT_MODEL,
+    Experts,
+    Format,
+    Jobs,
+    Json,
+    Layers,
+    Limit,
+    MaxBytes,
+    Model,
+    NoCache,
+    Offline,
+    OutputFile,
+    OutputFormat,
+    Plan,
+    Quiet,
+    Reference,
+    Revision,
+)
+
+EXAMPLES: Final = (
+    "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini",
+    "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini",
+)
+
+
+def expert_similarity(
+    *,
+    ref: Reference,
+    model: Model = DEFAULT_MODEL,
+    revision: Revision = None,
+    layers: Layers = None,
+    experts: Experts = None,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, rich_help_panel="Selection", help="Chooses the rows that are sampled."),
+    ] = 0,
+    limit: Limit = None,
+    output_format: OutputFormat = Format.AUTO,
+    json: Json = False,
+    quiet: Quiet = False,
+    output: OutputFile = None,
+    jobs: Jobs = DEFAULT_JOBS,
+    max_bytes: MaxBytes = None,
+    plan: Plan = False,
+    offline: Offline = False,
+    no_cache: NoCache = False,
+) -> None:  # fmt: skip
+    """Say which experts descend from which of a reference model's, with calibrated p-values."""
+    from inspector.cli import common, similarity
+
+    inputs = common.InputOptions(
+        model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
+    )
+    outputs = common.OutputOptions(output_format, json, quiet, output)
+    similarity.run(inputs, outputs, ref, seed=seed, limit=limit)
