@@ -176,8 +176,7 @@ def _pieces(view: View, options: OutputOptions) -> Iterator[str]:
         case Format.MD:
             return _markdown(view)
         case Format.HTML:
-            lines = (view.headline, *view.footer)
-            return render_page("s1inspect", lines, view.tables(), view.document())
+            return render_page("s1inspect", view)
         case _:
             return _terminal(view, to_file=options.file is not None)
 

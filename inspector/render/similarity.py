@@ -3,7 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from inspector.analysis.expert_report import ExpertMatch, LayerMatch, SimilarityDocument
+from inspector.analysis.expert_report import (
+    ExpertMatch,
+    LayerMatch,
+    SimilarityDocument,
+    Verdict,
+)
+from inspector.render.charts import HeatMap
 from inspector.render.document import render_json
 from inspector.render.tables import Column, Table
 from inspector.render.view import View
@@ -28,8 +34,37 @@ def similarity_view(document: SimilarityDocument, *, limit: int | None) -> View:
         rows=lambda: _expert_rows(shown),
         names=lambda: (_name(match) for match in shown),
         document=lambda: render_json(document),
+        charts=lambda: [_verdict_map(document)] if document.experts else [],
         footer=(*_notes(document), *((f"{hidden:,} more experts (--limit)",) if hidden else ())),
     )
+
+
+def _verdict_map(document: SimilarityDocument) -> HeatMap:
+    """The verdict of every expert of every layer, in the order of the vocabulary."""
+    present = {match.verdict for match in document.experts}
+    categories = [verdict for verdict in Verdict if verdict in present]
+    experts = sorted({match.expert for match in document.experts})
+    layers = [layer.layer for layer in document.layers]
+    found = {(match.layer, match.expert): match for match in document.experts}
+    cells = [[found.get((layer, expert)) for expert in experts] for layer in layers]
+    return HeatMap(
+        title="verdicts: a line for each layer, a column for each expert",
+        row_name="layer",
+        column_name="expert",
+        rows=[str(layer) for layer in layers],
+        columns=[str(expert) for expert in experts],
+        values=[
+            [None if match is None else categories.index(match.verdict) for match in row]
+            for row in cells
+        ],
+        categories=[str(category) for category in categories],
+        notes=[[_parents(match) if match else "" for match in row] for row in cells],
+    )
+
+
+def _parents(match: ExpertMatch) -> str:
+    """The parents of an expert, best first."""
+    return ", ".join(f"from {parent.expert} (z* {parent.z_star:.1f})" for parent in match.parents)
 
 
 def _name(match: ExpertMatch) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from inspector.render.charts import Chart
 from inspector.render.tables import Table
 
 
@@ -11,7 +12,8 @@ class View:
     """A report, ready to be shown.
 
     `headline` is the answer in one line; `tables` are for people; `rows` is the one flat table for
-    TSV, CSV and JSON lines; `names` is what `-q` prints; `document` yields the JSON. The callables
+    TSV, CSV and JSON lines; `names` is what `-q` prints; `document` yields the JSON; `charts` are
+    what a page draws before its tables. The callables
     make their part when it is wanted, so that 290,000 rows exist only in the format asked for.
     """
 
@@ -21,3 +23,4 @@ class View:
     names: Callable[[], Iterable[str]]
     document: Callable[[], Iterator[str]]
     footer: Sequence[str] = field(default_factory=tuple)
+    charts: Callable[[], Sequence[Chart]] = tuple

@@ -23,6 +23,7 @@ from inspector.render.tables import (
 )
 from inspector.render.terminal import render_terminal
 from inspector.render.text import decimal_bytes
+from inspector.render.view import View
 
 COLUMNS = (Column("name"), Column("bytes", right=True, show=decimal_bytes), Column("shape"))
 ROWS: list[tuple[Cell, ...]] = [("a", 1500, (2, 3)), ("b", 0, ()), ("c", None, None)]
@@ -134,7 +135,14 @@ def test_headings_and_labels_add_up_to_the_names(names: list[str]) -> None:
 def test_a_page_holds_its_document_and_loads_nothing() -> None:
     title = "<b>&"
     document = json.dumps({"x": "</script><!--"})
-    page = "".join(render_page(title, ["<i>"], [table()], [document]))
+    view = View(
+        headline="<i>",
+        tables=lambda: [table()],
+        rows=table,
+        names=list,
+        document=lambda: iter([document]),
+    )
+    page = "".join(render_page(title, view))
     assert "<b>" not in page
     assert "<i>" not in page
     assert "Content-Security-Policy" in page
