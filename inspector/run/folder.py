@@ -1,0 +1,111 @@
+"""The folder of a run: what it is a run of, and one file for each result, whole or not there."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from inspector.errors import OutputError, UsageError
+from inspector.run.identity import Identity
+from inspector.source.replacing import replacing
+
+RUN_FILE: Final = "run.json"
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """`run.json`: what the results depend on, how it was asked for, and when it was begun."""
+
+    identity: Identity
+    arguments: list[str]
+    started: str
+
+
+class RunFolder:
+    """Results by name. A run that was killed finds those that were complete."""
+
+    def __init__(self, path: Path, facts: RunFacts) -> None:
+        self.path = path
+        self.facts = facts
+        self.found = 0
+        self.made = 0
+
+    def load(self, name: str) -> bytes | None:
+        """A result, or None where it is still to be made."""
+        try:
+            content = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise OutputError(f"{self.path / name}: cannot be read: {error.strerror}") from error
+        self.found += 1
+        return content
+
+    def save(self, name: str, content: bytes) -> None:
+        """Keep a result.
+
+        Raises:
+            OutputError: it cannot be written; nothing is left behind.
+        """
+        _write(self.path / name, content)
+        self.made += 1
+
+    def results(self) -> list[Path]:
+        """The files of all results, relative to the folder, by name."""
+        files = (path for path in self.path.rglob("*") if path.is_file())
+        inside = (path.relative_to(self.path) for path in files)
+        return sorted(path for path in inside if path.name[0] != "." and str(path) != RUN_FILE)
+
+
+def open_run(path: Path, identity: Identity, arguments: Sequence[str]) -> RunFolder:
+    """The folder of a run: a new one, or one of the same identity that goes on.
+
+    Raises:
+        UsageError: there is a folder of another run, or one that is no run's.
+        OutputError: it cannot be written.
+    """
+    facts = read_facts(path)
+    if facts is None:
+        if path.is_dir() and any(path.iterdir()):
+            raise UsageError(
+                f"{path}: has files, and is no run's folder", hint="name a new or an empty folder"
+            )
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = RunFacts(identity=identity, arguments=list(arguments), started=started)
+        _write(path / RUN_FILE, msgspec.json.format(msgspec.json.encode(facts), indent=1))
+        return RunFolder(path, facts)
+    difference = identity.difference(facts.identity)
+    if difference is not None:
+        raise UsageError(
+            f"{path}: results of another run: {difference}",
+            hint="name another folder, or ask as before: s1inspect " + " ".join(facts.arguments),
+        )
+    return RunFolder(path, facts)
+
+
+def read_facts(path: Path) -> RunFacts | None:
+    """What a folder is a run of; None where it is no run's.
+
+    Raises:
+        UsageError: its `run.json` cannot be understood.
+    """
+    try:
+        content = (path / RUN_FILE).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        return msgspec.json.decode(content, type=RunFacts)
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path / RUN_FILE}: not of a run: {error}") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, durable=True) as file:
+            file.write(content)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,60 @@
+"""What the results of a run depend on, so that those of two runs are never mixed."""
+
+import hashlib
+
+import msgspec
+
+from inspector.source.base import Source
+from inspector.version import __version__
+
+SCHEMA = "s1inspect/run/1"
+
+Scalar = str | int | float | bool | None
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkpoint; `version` is its commit, or a digest of its files' sizes and stamps."""
+
+    location: str
+    version: str
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Two runs of one identity give the same results, byte for byte."""
+
+    schema: str = SCHEMA
+    tool_version: str = __version__
+    command: str
+    inputs: dict[str, Input]
+    parameters: dict[str, Scalar | list[int]]
+
+    def difference(self, other: "Identity") -> str | None:
+        """The first thing in which two identities differ, with both values; None for equals."""
+        mine, its = (msgspec.to_builtins(one) for one in (self, other))
+        for name in ("schema", "tool_version", "command"):
+            if mine[name] != its[name]:
+                return f"{name} {its[name]!r} there, {mine[name]!r} now"
+        for group in ("inputs", "parameters"):
+            for name in sorted({*mine[group], *its[group]}):
+                here, there = (one[group].get(name) for one in (mine, its))
+                if here != there:
+                    return f"{name} {_said(there)} there, {_said(here)} now"
+        return None
+
+
+def input_of(source: Source) -> Input:
+    """A checkpoint as an identity names it.
+
+    Where there is no commit, files are told apart by sizes and what the source has as stamps.
+    """
+    if source.commit is not None:
+        return Input(location=source.location, version=source.commit)
+    stamps = [[name, size, source.stamp(name)] for name, size in sorted(source.files().items())]
+    digest = hashlib.blake2b(msgspec.json.encode(stamps), digest_size=16).hexdigest()
+    return Input(location=source.location, version=digest)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{value['location']} at {value['version'][:12]}"
+    return repr(value)

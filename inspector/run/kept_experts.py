@@ -1,0 +1,88 @@
+"""Experts whose rows are read once: what was read is kept in the folder of a run."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from inspector.analysis.expert_looks import ExpertSide
+from inspector.decode.numeric import Float32, stored_array, to_float32
+from inspector.errors import FormatError
+from inspector.format.header import LENGTH_PREFIX, header_span, parse_header
+from inspector.layout.families import Projection
+from inspector.render.export import export_header, export_values
+from inspector.run.folder import RunFolder
+
+_TENSOR: Final = "rows"
+_LOW_HALF: Final = np.uint32(0xFFFF)
+
+
+class KeptExperts:
+    """One side of a match. A read that was done before is answered from the folder.
+
+    Costs are those of reading, kept or not: a run that goes on decides as one that was never
+    stopped.
+    """
+
+    def __init__(self, inner: ExpertSide, folder: RunFolder, *, called: str) -> None:
+        self._inner = inner
+        self._folder = folder
+        self._called = called
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return self._inner.layers
+
+    @property
+    def total_bytes(self) -> int:
+        return self._inner.total_bytes
+
+    def experts(self, layer: int) -> tuple[int, ...]:
+        return self._inner.experts(layer)
+
+    def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
+        return self._inner.shape(layer, projection)
+
+    def read_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return self._inner.read_cost(layer, experts, projection, rows)
+
+    def read(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Float32:
+        name = f"rows/{self._called}-{layer}-{projection}-{_digest(experts, rows)}.safetensors"
+        content = self._folder.load(name)
+        values = None if content is None else _unpacked(content)
+        if values is None:
+            values = self._inner.read(layer, experts, projection, rows)
+            facts = {"layer": layer, "experts": list(experts), "rows": list(rows)}
+            self._folder.save(name, _packed(values, facts))
+        return values
+
+
+def _digest(experts: Sequence[int], rows: Sequence[int]) -> str:
+    asked = msgspec.json.encode([list(experts), list(rows)])
+    return hashlib.blake2b(asked, digest_size=8).hexdigest()
+
+
+def _packed(values: Float32, facts: dict[str, object]) -> bytes:
+    """A safetensors file: in bfloat16 where that loses nothing, as of FP8 codes, else float32."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    dtype = "float32" if np.any(bits & _LOW_HALF) else "bfloat16"
+    metadata = {name: msgspec.json.encode(value).decode() for name, value in facts.items()}
+    return export_header([(_TENSOR, values.shape)], dtype, metadata) + export_values(values, dtype)
+
+
+def _unpacked(content: bytes) -> Float32 | None:
+    """The values of a file; None where it is damaged, and must be made again."""
+    try:
+        span = header_span(content[: LENGTH_PREFIX.stop], shard=_TENSOR, file_size=len(content))
+        text = content[span.start : span.stop]
+        (entry,) = parse_header(text, shard=_TENSOR, file_size=len(content)).entries
+    except (FormatError, ValueError):
+        return None
+    codes = stored_array(content[entry.start : entry.stop], entry.dtype, entry.shape)
+    return to_float32(codes, entry.dtype)
