@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.commands import cache, check, dequant, expert_similarity, list_tensors
+from inspector.cli.commands import cache, check, dequant, expert_similarity, list_tensors, runs
 from inspector.cli.guard import guarded
 from inspector.version import __version__
 
@@ -50,6 +50,7 @@ for _command, _commands_examples in (
     (dequant.dequant, dequant.EXAMPLES),
     (check.check, check.EXAMPLES),
     (expert_similarity.expert_similarity, expert_similarity.EXAMPLES),
+    (runs.runs, runs.EXAMPLES),
     (cache.cache, cache.EXAMPLES),
 ):
     app.command(epilog=_examples(*_commands_examples))(guarded(_command))
