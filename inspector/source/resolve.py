@@ -173,7 +173,7 @@ def _url(url: str, revision: str | None) -> Location:
         return Location(Kind.HTTP, url, file=path.rpartition("/")[2])
     if path.endswith(_FILE_SUFFIXES):
         base, _, file = url.rpartition("/")
-        return Location(Kind.HTTP, base, file=file)
+        return Location(Kind.HTTP, base, file=unquote(file))
     return Location(Kind.HTTP, url.rstrip("/"))
 
 
