@@ -170,7 +170,9 @@ class UrlReader:
     def _named(self, path: str) -> str:
         """The URL for a message: without the query, which may be a signature."""
         base = self.base.split("?")[0]
-        return f"{base}/{path}" if path else base
+        if path:
+            return f"{base}/{path}"
+        return f"{base} ({self._called})" if self._called else base
 
     def _raise(self, path: str, error: Exception) -> NoReturn:
         """Raise what an exception of obstore means, having counted the request if it was sent."""

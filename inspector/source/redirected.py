@@ -51,8 +51,8 @@ class RedirectedFiles:
         self._patience = patience
         self._lock = threading.Lock()
         self._read_before: set[str] = set()
-        self._entrances: dict[str, "UrlReader"] = {}
-        self._signed: dict[str, "UrlReader"] = {}
+        self._entrances: dict[str, UrlReader] = {}
+        self._signed: dict[str, UrlReader] = {}
         self._resolving: dict[str, threading.Lock] = {}
         self._pacers: dict[str, Pacer] = {}
 

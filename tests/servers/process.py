@@ -29,11 +29,10 @@ _ATTEMPTS: Final = 3
 def find_program(*names: str) -> str:
     """The path of the first of these programs that is installed. Skips or fails without one."""
     folders = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_FOLDERS])
-    for name in names:
-        found = shutil.which(name, path=folders)
-        if found:
-            return found
-    return report_missing(f"{' or '.join(names)} is not installed")
+    found = next(filter(None, (shutil.which(name, path=folders) for name in names)), None)
+    if found is None:
+        report_missing(f"{' or '.join(names)} is not installed")
+    return found
 
 
 def python_program(module: str) -> list[str]:
@@ -70,9 +69,10 @@ def running(
     """
     for attempt in range(1, _ATTEMPTS + 1):
         port = _free_port()
+        command = list(command_at(port))
         with (folder / "output.log").open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  a server of this machine
-                list(command_at(port)), cwd=folder, env={**os.environ, **(env or {})},
+                command, cwd=folder, env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
@@ -80,7 +80,7 @@ def running(
                 if attempt < _ATTEMPTS:
                     continue
                 said = (folder / "output.log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{list(command_at(port))[0]} does not answer on port {port}:\n{said}")
+                raise RuntimeError(f"{command[0]} does not answer on port {port}:\n{said}")
             yield port, process.pid
             return
         finally:

@@ -33,7 +33,7 @@ NAMES = {
 REFUSED = {
     "percent", "encoded space", "number sign", "question mark", "colon", "backslash", "tilde",
 }  # fmt: skip
-"""Names that an index may not give a shard: a client that builds a URL of them gets another file."""
+"""Names that an index may not give a shard: a URL that is built of one may be of another file."""
 
 every_name = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 
@@ -51,9 +51,7 @@ def test_a_shard_of_any_safe_name_is_read(web: WebServer, place: Path, name: str
 
 
 @pytest.mark.parametrize("name", [NAMES[one] for one in sorted(REFUSED)], ids=repr)
-def test_a_shard_of_an_unsafe_name_is_not_asked_for(
-    web: WebServer, place: Path, name: str
-) -> None:
+def test_a_shard_of_an_unsafe_name_is_not_asked_for(web: WebServer, place: Path, name: str) -> None:
     shards = {f"{name}.safetensors": ["t.a"]}
     write_checkpoint(place, shards, index=weight_map(shards))
     result = invoke("list-tensors", "-m", web.at(place), "-q", "--no-cache")
