@@ -10,6 +10,9 @@ import pytest
 
 from tests.cli.running import SAMPLES
 from tests.servers.web import NAMES, WebServer, web_server
+from tests.source.serving import connect
+
+__all__ = ["connect"]
 
 Start = Callable[[str], WebServer]
 
