@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import importlib.resources
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
+
+import pytest
 
 from tests.servers.process import HOST, find_program, python_program, report_missing, running
 
@@ -102,6 +105,8 @@ def _gs(folder: Path) -> Iterator[ObjectStore]:
 
 @contextmanager
 def _az(folder: Path) -> Iterator[ObjectStore]:
+    if shutil.which("node") is None:
+        pytest.skip("Azurite needs Node.js, which is not installed")
     program = find_program("azurite-blob")
 
     def command(port: int) -> list[str]:
