@@ -69,10 +69,9 @@ def running(
     """
     for attempt in range(1, _ATTEMPTS + 1):
         port = _free_port()
-        command = list(command_at(port))
         with (folder / "output.log").open("wb") as output:
             process = subprocess.Popen(  # noqa: S603  a server of this machine
-                command, cwd=folder, env={**os.environ, **(env or {})},
+                list(command_at(port)), cwd=folder, env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
         try:
@@ -80,7 +79,7 @@ def running(
                 if attempt < _ATTEMPTS:
                     continue
                 said = (folder / "output.log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{command[0]} does not answer on port {port}:\n{said}")
+                raise RuntimeError(f"{folder.name} does not answer on port {port}:\n{said}")
             yield port, process.pid
             return
         finally:
