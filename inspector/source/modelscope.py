@@ -35,14 +35,24 @@ _MOST_LISTINGS: Final = 256
 
 
 class ModelScopeSource:
-    """One model at one revision. A revision that is a commit pins it."""
+    """One model at one revision. A revision that is a commit pins it.
+
+    A listing of `most_listed` entries counts as cut off.
+    """
 
     kind = "modelscope"
 
     def __init__(
-        self, repo: str, revision: str | None, ledger: Ledger, *, access: Access | None = None
+        self,
+        repo: str,
+        revision: str | None,
+        ledger: Ledger,
+        *,
+        access: Access | None = None,
+        most_listed: int = MOST_LISTED,
     ) -> None:
         self._repo = repo
+        self._most_listed = most_listed
         self._revision = revision or MASTER
         self._access = access or Access()
         self._endpoint = modelscope_endpoint()
@@ -121,12 +131,12 @@ class ModelScopeSource:
         self._access.check_online(self.location)
         listing = list_whole(
             lambda folder, recursive: self._api.listing(folder, recursive=recursive),
-            most_listed=MOST_LISTED,
+            most_listed=self._most_listed,
             most_listings=_MOST_LISTINGS,
         )
         if listing.cut:
             self._access.say_once(
-                f"{self.location}: a listing of ModelScope ends at {MOST_LISTED:,} entries; "
+                f"{self.location}: a listing of ModelScope ends at {self._most_listed:,} entries; "
                 f"there may be more in {', '.join(sorted(one or 'the top' for one in listing.cut))}"
             )
         return listing

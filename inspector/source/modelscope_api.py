@@ -57,7 +57,7 @@ class ModelScopeApi:
         self, repo: str, revision: str, endpoint: str, ledger: Ledger, access: Access
     ) -> None:
         self.origin = endpoint
-        self._repo = repo
+        self._called = f"ms://{repo}"
         self._revision = revision
         self._model = f"{endpoint}/api/v1/models/{quote(repo)}"
         self._ledger = ledger
@@ -79,14 +79,14 @@ class ModelScopeApi:
         query = {"Revision": self._revision, "Recursive": str(recursive)}
         if folder:
             query["Root"] = folder
-        answer = self._ask("GET", f"{self._model}/repo/files?{urlencode(query)}", self._repo)
+        answer = self._ask("GET", f"{self._model}/repo/files?{urlencode(query)}", self._called)
         try:
             found = msgspec.json.decode(answer.content, type=_Listing)
         except msgspec.MsgspecError as error:
-            message = f"{self._repo}: {self.origin} answered what is not its API: {error}"
+            message = f"{self._called}: {self.origin} answered what is not its API: {error}"
             raise SourceError(message) from error
         if found.code != HTTPStatus.OK:
-            raise self._error(found.code, self._repo)
+            raise self._error(found.code, self._called)
         return (found.data.files if found.data else None) or []
 
     def entrance(self, path: str) -> tuple[str, str]:
@@ -167,7 +167,7 @@ class ModelScopeApi:
         return SourceError(f"{what}: {self.origin} answered {status}")
 
     def _named(self, path: str) -> str:
-        return f"{self._repo}/{path}"
+        return f"{self._called}/{path}"
 
 
 def _check_size(what: str, found: str | int | None, listed: int | None) -> None:

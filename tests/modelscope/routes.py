@@ -32,7 +32,10 @@ _FILE = re.compile(rf"{_MODEL}/repo")
 class Site:
     """Answers for the API origin; `cdn_origin` is where it redirects to."""
 
-    def __init__(self, terms: Terms, cdn: Cdn, faults: FaultPlan, *, cdn_origin: str) -> None:
+    def __init__(
+        self, terms: Terms, cdn: Cdn, faults: FaultPlan, *, cdn_origin: str, most_listed: int
+    ) -> None:
+        self._most_listed = most_listed
         self._terms = terms
         self._cdn = cdn
         self._faults = faults
@@ -57,7 +60,9 @@ class Site:
         recursive = ask.query.get("Recursive", "").lower() == "true"
         stored = repository_files(self._terms.root, model)
         entries = list(_entries(stored, f"{folder}/" if folder else "", recursive=recursive))
-        return json_reply({"Code": 200, "Success": True, "Data": {"Files": entries[:MOST_LISTED]}})
+        return json_reply(
+            {"Code": 200, "Success": True, "Data": {"Files": entries[: self._most_listed]}}
+        )
 
     def _file(self, ask: Ask, model: str) -> Reply:
         name = ask.query.get("FilePath", "")

@@ -2,9 +2,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from inspector.checkpoint.discover import find_shards
+from inspector.checkpoint.headers import read_headers
+from inspector.checkpoint.policy import ReadPolicy
 from inspector.errors import (
     AccessDenied,
     InspectorError,
@@ -18,11 +22,11 @@ from inspector.format.spans import Span
 from inspector.source.access import Access
 from inspector.source.base import Ledger
 from inspector.source.modelscope import ModelScopeSource
-from inspector.source.modelscope_api import Entry
+from inspector.source.modelscope_api import MOST_LISTED, Entry
 from inspector.source.modelscope_listing import list_whole
 from inspector.source.patience import Patience
 from inspector.source.resolve import open_source, parse_location
-from tests.checkpoint.shards import weight_map, write_checkpoint
+from tests.checkpoint.shards import series, weight_map, write_checkpoint
 from tests.cli.running import answer, invoke
 from tests.hub import COMMIT, Pause, Request
 from tests.modelscope import ModelScope
@@ -61,9 +65,9 @@ def source_of() -> Iterator[Open]:
     with ExitStack() as stack:
 
         def open_one(
-            repo: str = REPO, revision: str | None = None, access: Access | None = None
+            repo: str = REPO, revision: str | None = None, **more: Any
         ) -> ModelScopeSource:
-            source = ModelScopeSource(repo, revision, Ledger(), access=access)
+            source = ModelScopeSource(repo, revision, Ledger(), **more)
             stack.callback(source.close)
             return source
 
@@ -243,10 +247,10 @@ def test_a_listing_that_was_cut_off_is_made_again_by_folder(
     root: Path, point: Point, source_of: Open
 ) -> None:
     for folder in ("a/", "a/deep/", "b/"):
-        many(root, 1400, folder=folder)
-    with ModelScope(root) as server:
+        many(root, 14, folder=folder)
+    with ModelScope(root, most_listed=30) as server:
         point(server)
-        assert len(source_of().files()) == 3 * 1400 + len(FILES)
+        assert len(source_of(most_listed=30).files()) == 3 * 14 + len(FILES)
         roots = [path.partition("Root=")[2] for path in listings(server)]
     assert sorted(roots) == ["", "", "a", "b"]
 
@@ -254,37 +258,57 @@ def test_a_listing_that_was_cut_off_is_made_again_by_folder(
 def test_a_shard_beyond_the_listing_is_found_by_the_index(
     tmp_path: Path, point: Point, source_of: Open
 ) -> None:
-    """3,001 shards in one folder: neither the last of them nor the index is in the listing."""
-    shards = {f"model-{n:05d}-of-03001.safetensors": [f"t.{n}"] for n in (1, 2, 3000, 3001)}
-    many(tmp_path, 3001, name="model-{:05d}-of-03001.safetensors")
+    """Of 31 shards and an index 30 are listed, neither the last shard nor the index."""
+    shards = series(31)
     write_checkpoint(tmp_path / REPO, shards, index=weight_map(shards))
-    with ModelScope(tmp_path) as server:
+    said: list[str] = []
+    with ModelScope(tmp_path, most_listed=30) as server:
         point(server)
-        source = source_of()
-        assert source.files().keys() == {INDEX_NAME}
-        result = invoke("list-tensors", "-m", f"ms://{REPO}", "-q", "--no-cache")
-    assert result.exit_code == 0, result.output
-    assert sorted(result.stdout.split()) == sorted(weight_map(shards))
-    assert "a listing of ModelScope ends at 3,000 entries" in result.stderr
+        access = Access(patience=Patience(say=said.append))
+        source = source_of(access=access, most_listed=30)
+        found = find_shards(source, None)
+        headers = list(read_headers(source, found.names, ReadPolicy()))
+    assert found.names == tuple(sorted(shards))
+    assert {entry.name for header in headers for entry in header.entries} == set(weight_map(shards))
+    assert len(said) == 1
+    assert "a listing of ModelScope ends at 30 entries; there may be more in the top" in said[0]
+
+
+def test_listings_are_taken_for_cut_off_at_the_length_that_modelscope_cuts_at() -> None:
+    assert MOST_LISTED == 3_000
+
+
+@pytest.mark.parametrize(
+    ("added", "known"),
+    [
+        ({INDEX_NAME: b"{}", "model.safetensors": BYTES}, {INDEX_NAME}),
+        ({"model.safetensors": BYTES, "config.json": b"{}"}, {"config.json", "model.safetensors"}),
+    ],
+    ids=["an index", "one model file"],
+)
+def test_a_cut_listing_gives_no_weights_but_those_that_an_index_or_a_name_vouches_for(
+    tmp_path: Path, point: Point, source_of: Open, added: dict[str, bytes], known: set[str]
+) -> None:
+    many(tmp_path, 30, name="model-{:05d}-of-00030.safetensors")
+    write_repo(tmp_path, added)
+    with ModelScope(tmp_path, most_listed=30) as server:
+        point(server)
+        source = source_of(most_listed=30)
+        assert source.files().keys() == known
+        assert source.size("model-00001-of-00030.safetensors") == 0
+        with pytest.raises(ObjectNotFound):
+            source.size("model-00031-of-00030.safetensors")
 
 
 def test_a_cut_listing_without_an_index_is_refused(
     tmp_path: Path, point: Point, source_of: Open
 ) -> None:
-    many(tmp_path, 3001, name="model-{:05d}-of-03001.safetensors")
-    with ModelScope(tmp_path) as server:
+    many(tmp_path, 31, name="model-{:05d}-of-00031.safetensors")
+    with ModelScope(tmp_path, most_listed=30) as server:
         point(server)
         with pytest.raises(SourceError, match="more files than ModelScope lists") as caught:
-            source_of().files()
+            source_of(most_listed=30).files()
     check_one_line(caught.value)
-
-
-def test_a_cut_listing_with_one_model_file_is_that_file(tmp_path: Path, point: Point) -> None:
-    many(tmp_path, 3001)
-    write_checkpoint(tmp_path / REPO, {"model.safetensors": ["t.a"]})
-    with ModelScope(tmp_path) as server:
-        point(server)
-        assert answer("list-tensors", "-m", f"ms://{REPO}", "-q", "--no-cache") == "t.a\n"
 
 
 def test_listings_stop_after_so_many_and_what_is_left_counts_as_cut() -> None:
