@@ -1,7 +1,8 @@
-"""The settings of huggingface_hub that hold here too, read without loading it.
+"""The settings of huggingface_hub and of ModelScope that hold here too, read without loading them.
 
-Names and meanings are those of its documentation ("Environment variables"); a test compares each
-with what huggingface_hub itself makes of the same environment.
+Names and meanings are those of their documentation ("Environment variables"; modelscope_hub's
+`config.py`); a test compares each of the Hub's with what huggingface_hub makes of the same
+environment.
 """
 
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_ENDPOINT: Final = "https://huggingface.co"
+
+MODELSCOPE_ENDPOINT: Final = "https://modelscope.cn"
 
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 _DOWNLOAD_SECONDS: Final = 10.0
@@ -42,6 +45,22 @@ def read_timeout_seconds() -> float:
         return float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")) or _DOWNLOAD_SECONDS
     except ValueError:
         return _DOWNLOAD_SECONDS
+
+
+def modelscope_endpoint() -> str:
+    """ModelScope, or the site that MODELSCOPE_ENDPOINT names with or without a scheme."""
+    named = os.environ.get("MODELSCOPE_ENDPOINT") or MODELSCOPE_ENDPOINT
+    return (named if "://" in named else f"https://{named}").rstrip("/")
+
+
+def modelscope_token() -> str | None:
+    """What MODELSCOPE_API_TOKEN holds; an empty one means to send none."""
+    return os.environ.get("MODELSCOPE_API_TOKEN") or None
+
+
+def modelscope_cache_folder() -> Path:
+    """Where MODELSCOPE_CACHE puts downloaded models."""
+    return _expanded(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope")
 
 
 def _folder(variable: str, older_variable: str, below_home: str) -> Path:

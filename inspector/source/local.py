@@ -1,6 +1,7 @@
 """Checkpoints on disk. Reads are `pread`: no shared position, no copy, odd names welcome."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -10,6 +11,8 @@ from typing import Final
 from inspector.errors import AccessDenied, ObjectNotFound, SourceChanged, SourceError
 from inspector.format.spans import Span
 from inspector.source.base import Ledger
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 _SETTLED_SECONDS: Final = 2.0
 """A file written in the last moments may be written again within one tick of its time stamp."""
@@ -22,7 +25,8 @@ class LocalSource:
         self.location = str(root / only if only else root)
         self.kind = "file" if only else "directory"
         whole = root.absolute()
-        self.commit = whole.name if whole.parent.name == "snapshots" else None
+        is_snapshot = whole.parent.name == "snapshots" and _COMMIT.fullmatch(whole.name)
+        self.commit = whole.name if is_snapshot else None
         self._root = root
         self._only = only
         self._ledger = ledger
