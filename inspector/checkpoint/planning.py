@@ -2,7 +2,8 @@
 
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint.discover import REMOTE_KINDS, Shards
-from inspector.checkpoint.headers import HEADER_SLACK, PILOT_READ
+from inspector.checkpoint.headers import PILOT_READ, first_read_after
+from inspector.checkpoint.one_request import may_be_given
 from inspector.format.header import LENGTH_PREFIX, header_span
 from inspector.format.spans import Span
 from inspector.source.base import Source
@@ -15,7 +16,8 @@ def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
     """The requests and bytes of a header pass.
 
     The length of a header is read, eight bytes: of each file on disk, of one file elsewhere, which
-    sizes the first reads of all.
+    sizes the first reads of all. Where all headers might come in one request, that they do not is
+    what is counted.
 
     Raises:
         SourceError: they cannot be read.
@@ -28,10 +30,16 @@ def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
             what="headers", requests=_LOCAL_READS_A_HEADER * len(names), bytes=sum(stops)
         )
     pilot = max(names, key=source.size)
-    guess = int(_header_stop(source, pilot) * HEADER_SLACK) + 1024
-    sizes = [min(source.size(name), PILOT_READ if name == pilot else guess) for name in names]
+    stop = _header_stop(source, pilot)
+    first = min(source.size(pilot), PILOT_READ)
+    guess = first_read_after(stop)
+    others = [min(source.size(name), guess) for name in names if name != pilot]
+    tried = may_be_given(source, names)
     return PlannedReads(
-        what="headers", requests=len(names), bytes=sum(sizes), is_estimate=len(names) > 1
+        what="headers",
+        requests=len(names) + (stop > first) + tried,
+        bytes=max(first, stop) + sum(others),
+        is_estimate=len(names) > 1,
     )
 
 

@@ -5,8 +5,11 @@ Source: huggingface_hub's "Understand caching" (`models--org--name/{refs,snapsho
 
 import re
 from pathlib import Path
+from typing import Final
 
 from inspector.source.environment import hub_cache_folder
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def find_snapshot(repo: str, revision: str) -> Path | None:
@@ -18,11 +21,13 @@ def find_snapshot(repo: str, revision: str) -> Path | None:
     """
     folder = hub_cache_folder() / f"models--{repo.replace('/', '--')}"
     commit = revision
-    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+    if not _COMMIT.fullmatch(revision):
         try:
             commit = (folder / "refs" / revision).read_text().strip()
         except (OSError, ValueError):
             return None
+    if not _COMMIT.fullmatch(commit):
+        return None
     snapshot = folder / "snapshots" / commit
     try:
         has_weights = any(path.suffix == ".safetensors" for path in snapshot.iterdir())

@@ -1,9 +1,13 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 
 from inspector.errors import BudgetExceeded
 from inspector.format.header import LENGTH_PREFIX, header_span
 from inspector.format.spans import Span
-from inspector.source.base import MemorySource
+from inspector.source.base import Ledger, MemorySource
+from inspector.source.local import LocalSource
 from inspector.source.wrappers import Budget, ReadAhead
 
 NAME = "a.safetensors"
@@ -40,18 +44,46 @@ def test_a_file_shorter_than_the_first_read_is_read_once_and_whole() -> None:
     assert inner.reads == [(NAME, Span(0, 10))]
 
 
-def test_a_budget_refuses_the_read_that_would_pass_it_before_it_is_sent() -> None:
-    inner = MemorySource({NAME: bytes(1000)})
-    budget = Budget(inner, 300)
+def test_a_budget_refuses_the_read_that_would_pass_it_before_it_is_sent(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(bytes(1000))
+    ledger = Ledger()
+    budget = Budget(LocalSource(tmp_path, ledger), 300, ledger)
     budget.read(NAME, Span(0, 200))
     with pytest.raises(BudgetExceeded, match=r"101 bytes .* --max-bytes 300; 200 were read"):
         budget.read(NAME, Span(200, 301))
     assert len(budget.read(NAME, Span(200, 300))) == 100
-    assert len(inner.reads) == 2
+    assert (ledger.requests, ledger.bytes) == (2, 300)
+    budget.close()
+
+
+def test_what_others_put_in_the_ledger_is_spent_too() -> None:
+    """The hub's listing was free, and two checkpoints had a budget each."""
+    ledger = Ledger()
+    budget = Budget(MemorySource({NAME: bytes(1000)}), 300, ledger)
+    ledger.add(byte_count=250)
+    with pytest.raises(BudgetExceeded, match="250 were read"):
+        budget.read(NAME, Span(0, 51))
+
+
+def test_reads_on_the_way_are_spent(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_bytes(bytes(1000))
+    ledger = Ledger()
+    budget = Budget(LocalSource(tmp_path, ledger), 550, ledger)
+
+    def read(start: int) -> int:
+        try:
+            return len(budget.read(NAME, Span(start, start + 100)))
+        except BudgetExceeded:
+            return 0
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(read, range(0, 900, 100))) == 500
+    assert ledger.bytes == 500
+    budget.close()
 
 
 def test_a_budget_is_a_source_like_the_one_inside() -> None:
     inner = MemorySource({NAME: bytes(10)}, location="there")
-    budget = Budget(inner, 300)
+    budget = Budget(inner, 300, Ledger())
     assert (budget.location, budget.kind, budget.commit) == ("there", "memory", None)
     assert (budget.files(), budget.size(NAME)) == ({NAME: 10}, 10)
