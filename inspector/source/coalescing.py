@@ -89,12 +89,13 @@ class Coalesced:
         for span in spans:
             if len(span):
                 members[bisect_right(starts, span.start) - 1].append(span)
-        for read, inside in zip(reads, members, strict=True):
+        needed = [(read, inside) for read, inside in zip(reads, members, strict=True) if inside]
+        for read, inside in needed:
             if len(inside) > 1:
                 joint = _Joint(read, waiting=len(inside))
                 for span in inside:
                     self._joints.setdefault((path, span), deque()).append(joint)
-        return reads
+        return [read for read, _ in needed]
 
     def files(self) -> Mapping[str, int]:
         return self._inner.files()
