@@ -16,7 +16,7 @@ from inspector.catalog.agreement import check_across_shards, check_index
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
 from inspector.checkpoint.examine import examine_files
 from inspector.checkpoint.keeping import Facts, Keeper
-from inspector.checkpoint.one_request import read_all_headers
+from inspector.checkpoint.one_request import may_be_given, read_all_headers
 from inspector.checkpoint.planning import plan_headers
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
@@ -129,8 +129,11 @@ class Checkpoint:
         shards = find_shards(self.source, self._index_file)
         self.stored_bytes = sum(shards.files.values())
         self._file_count = len(shards.names)
-        finding = self.planned_so_far("finding the shards")
-        return [finding, plan_headers(self.source, shards, jobs=self.policy.jobs)]
+        planned = [self.planned_so_far("finding the shards")]
+        if may_be_given(self.source, shards.names):
+            what = "trying to get all headers at once"
+            planned.append(PlannedReads(what=what, requests=1, bytes=0, is_estimate=True))
+        return [*planned, plan_headers(self.source, shards, jobs=self.policy.jobs)]
 
     def planned_so_far(self, what: str) -> PlannedReads:
         """What a plan has read to here, which the command would have to read too."""

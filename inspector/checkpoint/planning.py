@@ -3,7 +3,6 @@
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint.discover import REMOTE_KINDS, Shards
 from inspector.checkpoint.headers import PILOT_READ, first_read_after
-from inspector.checkpoint.one_request import may_be_given
 from inspector.format.header import LENGTH_PREFIX, header_span
 from inspector.format.spans import Span
 from inspector.source.base import Source
@@ -13,11 +12,10 @@ _LOCAL_READS_A_HEADER = 2
 
 
 def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
-    """The requests and bytes of a header pass.
+    """The requests and bytes of a header pass by range.
 
     The length of a header is read, eight bytes: of each file on disk, of one file elsewhere, which
-    sizes the first reads of all. Where all headers might come in one request, that they do not is
-    what is counted.
+    sizes the first reads of all.
 
     Raises:
         SourceError: they cannot be read.
@@ -34,10 +32,9 @@ def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
     first = min(source.size(pilot), PILOT_READ)
     guess = first_read_after(stop)
     others = [min(source.size(name), guess) for name in names if name != pilot]
-    tried = may_be_given(source, names)
     return PlannedReads(
         what="headers",
-        requests=len(names) + (stop > first) + tried,
+        requests=len(names) + (stop > first),
         bytes=max(first, stop) + sum(others),
         is_estimate=len(names) > 1,
     )
