@@ -159,7 +159,7 @@ def test_a_write_that_fails_leaves_what_was_there(
 ) -> None:
     shelf.save(LABEL, b"old")
     with monkeypatch.context() as full:
-        full.setattr(module.os, "fdopen", raise_no_space)
+        full.setattr(os, "fdopen", raise_no_space)
         with pytest.raises(OutputError, match="No space left"):
             shelf.save(LABEL, b"new")
     assert loaded(shelf) == b"old"
