@@ -37,15 +37,15 @@ def test_a_listing_is_answered_from_the_cache_and_says_so(
     assert cost.startswith("0 requests, 0 B read")
 
 
-@pytest.mark.parametrize("forbid", FORBID, ids=["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "option"])
 @pytest.mark.parametrize(
-    "command",
+    ("command", "forbid"),
     [
-        "list-tensors",
-        f"dequant {EXPERT}",
-        f"expert-similarity --ref {QWEN3}",
-        "list-tensors --plan",
+        *(("list-tensors", one) for one in FORBID),
+        (f"dequant {EXPERT}", {}),
+        (f"expert-similarity --ref {QWEN3}", {}),
+        ("list-tensors --plan", {}),
     ],
+    ids=lambda value: next(iter(value), "option") if isinstance(value, dict) else value.split()[0],
 )
 def test_without_an_entry_it_is_3_and_one_line(
     root: Path, tmp_path: Path, forbid: dict[str, str], command: str
