@@ -245,6 +245,21 @@ def test_a_shard_that_was_missing_on_a_web_server_is_noticed_when_it_comes(
             assert checkpoint.problems == []
 
 
+def test_a_web_server_without_an_index_is_asked_for_heads_alone_too(
+    tmp_path: Path, connect: Connect, home: Home
+) -> None:
+    """That there is no index is kept: the file was not, and the catalog for its sake neither."""
+    write_checkpoint(tmp_path / REPO, {"model.safetensors": ["one"]})
+    with Hub(tmp_path) as hub:
+        connect(hub)
+        assert home.names(plain(hub)) == ["one"]
+        hub.log.clear()
+        assert home.names(plain(hub)) == ["one"]
+        assert Counter((one.method, one.status) for one in asked(hub)) == {
+            ("HEAD", 200): 1, ("HEAD", 404): 1
+        }  # fmt: skip
+
+
 def test_an_index_that_comes_to_a_web_server_is_noticed(
     tmp_path: Path, connect: Connect, home: Home
 ) -> None:

@@ -187,6 +187,17 @@ def test_a_budget_is_never_passed(name: str, where: str, share: float, hub: Hub)
     assert "--max-bytes" in hint
 
 
+def test_a_match_within_a_budget_answers_with_what_it_allows() -> None:
+    """The headers are spent too: what they leave is what the looks may take."""
+    arguments = on_disk(SIMILARITY)
+    whole = document(*arguments)["cost"]["bytes"]
+    *first_look, _ = document(*arguments, "--plan")["reads"]
+    budget = sum(one["bytes"] for one in first_look)
+    found = document(*arguments, "--max-bytes", str(budget))
+    assert found["cost"]["bytes"] <= budget < whole
+    assert invoke(*arguments, "--max-bytes", str(budget - 1)).exit_code == 5
+
+
 def api_bytes(hub: Hub) -> int:
     """What the hub says of its repositories before any file is read: of no known size before."""
     return sum(

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -65,21 +66,30 @@ def test_what_others_put_in_the_ledger_is_spent_too() -> None:
         budget.read(NAME, Span(0, 51))
 
 
-def test_reads_on_the_way_are_spent(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(bytes(1000))
-    ledger = Ledger()
-    budget = Budget(LocalSource(tmp_path, ledger), 550, ledger)
+class Slow(MemorySource):
+    """Answers when it is let go."""
 
-    def read(start: int) -> int:
-        try:
-            return len(budget.read(NAME, Span(start, start + 100)))
-        except BudgetExceeded:
-            return 0
+    def __init__(self) -> None:
+        super().__init__({NAME: bytes(1000)})
+        self.asked, self.let_go = Event(), Event()
 
-    with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(read, range(0, 900, 100))) == 500
-    assert ledger.bytes == 500
-    budget.close()
+    def read(self, path: str, span: Span) -> bytes:
+        self.asked.set()
+        assert self.let_go.wait(timeout=10)
+        return super().read(path, span)
+
+
+def test_reads_on_the_way_are_spent() -> None:
+    inner = Slow()
+    budget = Budget(inner, 300, Ledger())
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(budget.read, NAME, Span(0, 200))
+        assert inner.asked.wait(timeout=10)
+        with pytest.raises(BudgetExceeded):
+            budget.read(NAME, Span(200, 301))
+        inner.let_go.set()
+        assert len(first.result()) == 200
+    assert len(budget.read(NAME, Span(200, 500))) == 300
 
 
 def test_a_budget_is_a_source_like_the_one_inside() -> None:
