@@ -14,13 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
 from typer.main import get_command
 
 from docs.console import ROOT, refreshed, run
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.integrity import CheckDocument
+from inspector.analysis.kept import CacheDocument
 from inspector.analysis.listing import ListingDocument
-from inspector.analysis.report import Document
+from inspector.analysis.plan import PlanDocument
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
 from inspector.format.readers import VERDICTS
@@ -30,15 +32,17 @@ from inspector.render.document import schema_of
 DOCS: Final = ROOT / "docs"
 CLI_PAGE: Final = Path("reference/cli.md")
 
-DOCUMENTS: Final = MappingProxyType[str, type[Document]](
+DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
     {
         "list-tensors": ListingDocument,
         "dequant": DequantDocument,
         "check": CheckDocument,
         "expert-similarity": SimilarityDocument,
+        "cache": CacheDocument,
+        "plan": PlanDocument,
     }
 )
-"""Command -> type of its JSON document."""
+"""Command -> type of its JSON document; `plan` is that of any command's --plan."""
 
 _GENERATED: Final = "<!-- Written by `python -m docs.generate`; do not edit. -->"
 _OPTION: Final = re.compile(r"--[a-z][a-z-]+")

@@ -151,16 +151,16 @@ class _Run:
         pilot = _pilot_layers(self.layers)
         reference = self.sampler.reference
         self.sampler.rows = row_block(reference, self.layers[0], rng)
-        choosing = [outlier_sample(reference.experts(layer)) for layer in pilot]
+        sampled = sum(len(outlier_sample(reference.experts(layer))) for layer in pilot)
         reads = sum(len(self.experts[n]) + self.references[n] for n in self.layers)
+        trial = sum(len(self._pilot_experts(n)) + self.references[n] for n in pilot)
         first = self._first_cost(LOOK_ROWS[0])
         later = sum(self._first_cost(rows) for rows in LOOK_ROWS[1:])
         chosen = self._choice_cost(pilot)
+        tried = self._pilot_cost(pilot, LOOK_ROWS[1])
         room = max(0, self.budget - first - chosen)
         return [
-            PlannedReads(
-                what="choosing rows", requests=sum(len(one) for one in choosing), bytes=chosen
-            ),
+            PlannedReads(what="choosing rows", requests=sampled, bytes=chosen),
             PlannedReads(
                 what=f"{LOOK_ROWS[0]} rows of every expert",
                 requests=reads,
@@ -168,9 +168,9 @@ class _Run:
                 is_estimate=True,
             ),
             PlannedReads(
-                what="more rows of experts that this leaves open, at most",
-                requests=reads * len(LOOK_ROWS[1:]),
-                bytes=min(later, room),
+                what="more rows of some experts, and of those that this leaves open, at most",
+                requests=trial + reads * len(LOOK_ROWS[1:]),
+                bytes=min(tried + later, room),
                 is_estimate=True,
             ),
         ]

@@ -16,7 +16,7 @@ from inspector.catalog.agreement import check_across_shards, check_index
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
 from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
-from inspector.checkpoint.one_request import read_all_headers
+from inspector.checkpoint.one_request import may_be_given, read_all_headers
 from inspector.checkpoint.planning import plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
@@ -115,28 +115,42 @@ class Checkpoint:
             SourceError: a shard cannot be read, or there is none.
             FormatError: a header or the index is malformed.
         """
-        facts = self._keeper.recall() or self._read_facts()
+        facts = self._recalled or self._read_facts()
         self.stored_bytes = sum(facts.files.values())
         self.problems += facts.problems
         return facts.catalog
 
-    def planned_headers(self) -> PlannedReads:
-        """What asking for the catalog would read: nothing where it is kept."""
-        if "catalog" in self.__dict__ or self._keeper.recall() is not None:
-            return PlannedReads(what="headers, kept from an earlier run", requests=0, bytes=0)
+    @cached_property
+    def _recalled(self) -> Facts | None:
+        return self._keeper.recall()
+
+    def planned_catalog(self) -> list[PlannedReads]:
+        """What asking for the catalog takes: of headers nothing, where they are kept."""
+        if self._recalled is not None:
+            return [self.planned_so_far("finding that the kept headers are current")]
         shards = find_shards(self.source, self._index_file)
         self.stored_bytes = sum(shards.files.values())
         self._file_count = len(shards.names)
-        return plan_headers(self.source, shards, jobs=self.policy.jobs)
+        planned = [self.planned_so_far("finding the shards")]
+        if may_be_given(self.source, shards.names):
+            what = "trying to get all headers at once"
+            planned.append(PlannedReads(what=what, requests=1, bytes=0, is_estimate=True))
+        return [*planned, plan_headers(self.source, shards, jobs=self.policy.jobs)]
+
+    def planned_so_far(self, what: str) -> PlannedReads:
+        """What a plan has read to here, which the command would have to read too."""
+        return PlannedReads(what=what, requests=self.ledger.requests, bytes=self.ledger.bytes)
 
     def planned_examination(self) -> list[PlannedReads]:
         """What `examine` would read: every header, and every index."""
+        self.source.files()
+        planned = [self.planned_so_far("finding the files")]
         shards = find_shards(self.source, self._index_file)
         indexes = index_sizes(self.source, self._index_file)
         self.stored_bytes = sum(shards.files.values()) + sum(indexes.values())
         self._file_count = len(shards.names)
         headers = plan_headers(self.source, shards, jobs=self.policy.jobs)
-        return [headers, *plan_indexes(indexes)]
+        return [*planned, headers, *plan_indexes(indexes)]
 
     def _read_facts(self) -> Facts:
         """What the headers say; kept for the next time where it is of all shards."""
@@ -153,10 +167,8 @@ class Checkpoint:
         problems = check_across_shards(catalog)
         if shards.index is not None:
             problems += check_index(catalog, shards.index, shards.files)
-        index_file = shards.index.file if shards.index else None
-        facts = Facts(catalog, shards.files, problems, index_file)
-        if shards.is_whole:
-            self._keeper.keep(facts)
+        facts = Facts(catalog, shards.files, problems)
+        self._keeper.keep(facts, shards)
         return facts
 
     def examine(self) -> Integrity:
@@ -203,7 +215,7 @@ def open_checkpoint(
     parsed = parse_location(location, revision=revision)
     source = open_source(parsed, ledger, access)
     if policy.max_bytes is not None:
-        source = Budget(source, policy.max_bytes)
+        source = Budget(source, policy.max_bytes, ledger)
     return Checkpoint(
         source,
         ledger,

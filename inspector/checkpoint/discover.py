@@ -34,6 +34,11 @@ class Shards:
     files: dict[str, int]
     is_whole: bool = True
 
+    @property
+    def all_named(self) -> set[str]:
+        """The files that exist and those that the index says do."""
+        return {*self.files, *(self.index.shards if self.index else ())}
+
 
 def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str] = ()) -> Shards:
     """The shards of a checkpoint: one file, what an index names, or what is there.
@@ -97,6 +102,17 @@ def is_complete_series(files: Collection[str]) -> bool:
         return False
     (_, count) = next(iter(series))
     return len(found) == count and {int(match[2]) for match in found} == set(range(1, count + 1))
+
+
+def watched_files(source: Source, index_file: str | None) -> set[str]:
+    """The files that `find_shards` looks for: where one comes, goes or changes, it may find others.
+
+    Told from the listing, or without one from the index that a directory on a web server may have.
+    """
+    listing = source.files()
+    if not listing and source.kind == "http":
+        return {index_file or INDEX_NAME}
+    return {name for name in listing if name.endswith((".safetensors", INDEX_SUFFIX))}
 
 
 def _sizes_of(source: Source, names: Collection[str]) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from inspector.analysis.report import Reads
@@ -25,6 +25,9 @@ _READS_AHEAD: Final = 3
 JOINT_GAP: Final = 64 * 1024
 """Bytes between two spans that are read along over a network: fewer than pass by while a request is
 on its way. On disk none are: a read there costs less than the bytes."""
+
+JOINT_BYTES: Final = 8 * CHUNK_BYTES
+"""Spans that are merged with each other: what they hold stays well below 200 MB."""
 
 
 @dataclass(slots=True)
@@ -56,7 +59,9 @@ class Reader:
 
     def __init__(self, source: Source, policy: ReadPolicy) -> None:
         max_gap = JOINT_GAP if source.kind in REMOTE_KINDS else 0
-        self._source = Coalesced(source, max_gap=max_gap, max_read=CHUNK_BYTES)
+        self._source = Coalesced(
+            source, max_gap=max_gap, max_read=CHUNK_BYTES, max_held=JOINT_BYTES
+        )
         self._jobs = min(policy.jobs, _READS_AHEAD)
 
     def expect(self, parts: Sequence[Part]) -> Reads:
@@ -65,15 +70,7 @@ class Reader:
         Returns:
             The requests and bytes that it will take.
         """
-        wanted: dict[str, list[Span]] = {}
-        for part in parts:
-            weight = part.weight
-            if weight.scale is not None:
-                wanted.setdefault(weight.scale.tensor.shard, []).append(_scale_span(weight.scale))
-            pieces = _pieces(weight, part.start, part.stop)
-            spans = [weight.span(*piece) for piece in pieces]
-            wanted.setdefault(weight.tensor.shard, []).extend(spans)
-        planned = self._source.expect(wanted)
+        planned = self._source.expect(chain.from_iterable(map(_spans_of, parts)))
         return Reads(
             requests=sum(
                 self._source.requests_for(path, len(reads)) for path, reads in planned.items()
@@ -136,6 +133,15 @@ class Reader:
         page = stored_array(content, tensor.dtype, (height, window.stored_shape[1]))
         part = page[:, window.columns[0] : window.columns[1]]
         return to_float32(part.T if window.transposed else part, tensor.dtype)
+
+
+def _spans_of(part: Part) -> Iterator[tuple[str, Span]]:
+    """Files and spans that `iterate_rows` reads of a part, in its order."""
+    weight = part.weight
+    if weight.scale is not None:
+        yield weight.scale.tensor.shard, _scale_span(weight.scale)
+    for piece in _pieces(weight, part.start, part.stop):
+        yield weight.tensor.shard, weight.span(*piece)
 
 
 def _scale_span(grid: ScaleGrid) -> Span:

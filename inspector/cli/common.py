@@ -13,7 +13,6 @@ from inspector.cli.progress import progress_bar
 from inspector.errors import UsageError
 from inspector.layout.select import parse_numbers
 from inspector.render.plan import plan_view
-from inspector.source.base import Ledger
 from inspector.source.environment import assets_folder, is_offline
 from inspector.source.patience import Patience
 from inspector.source.shelf import FOLDER_NAME, Shelf
@@ -65,7 +64,7 @@ def open_shelf() -> Shelf:
 
 
 @contextmanager
-def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[Checkpoint]:
+def opened(options: InputOptions, *, access: Access | None = None) -> Iterator[Checkpoint]:
     """The model's checkpoint, with a progress bar where there is a terminal."""
     with progress_bar() as progress:
         policy = ReadPolicy(options.jobs, options.byte_budget, progress)
@@ -73,8 +72,7 @@ def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[C
             options.model,
             revision=options.revision,
             policy=policy,
-            ledger=ledger,
-            access=access_of(options),
+            access=access or access_of(options),
         ) as checkpoint:
             yield checkpoint
 

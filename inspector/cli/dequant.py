@@ -57,8 +57,9 @@ def run(
         reads = checkpoint.reader.expect(chosen)
         if inputs.plan:
             what = f"{counted(len(chosen), 'weight')}, scales included"
-            planned = PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
-            write_plan("dequant", [planned], checkpoint, outputs)
+            weights = PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+            planned = [checkpoint.planned_so_far("finding the weights"), weights]
+            write_plan("dequant", planned, checkpoint, outputs)
             return
         _refuse_large(checkpoint, inputs, reads.bytes)
         _refuse_over_budget(checkpoint, inputs, chosen, reads.bytes)

@@ -60,18 +60,20 @@ def modelscope_token() -> str | None:
 
 def modelscope_cache_folder() -> Path:
     """Where MODELSCOPE_CACHE puts downloaded models."""
-    return _expanded(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope")
+    return Path(_expanded(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"))
 
 
 def _folder(variable: str, older_variable: str, below_home: str) -> Path:
-    named = os.environ.get(variable, os.environ.get(older_variable))
-    return _home() / below_home if named is None else _expanded(named)
+    standard = os.path.join(_home(), below_home)  # noqa: PTH118 - a string is expanded below
+    named = os.environ.get(variable, os.environ.get(older_variable, standard))
+    return Path(_expanded(named))
 
 
-def _home() -> Path:
+def _home() -> str:
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return _expanded(os.environ.get("HF_HOME", f"{caches}/huggingface"))
 
 
-def _expanded(path: str) -> Path:
-    return Path(os.path.expandvars(path)).expanduser()
+def _expanded(path: str) -> str:
+    """`~` first and then `$NAME`, as huggingface_hub does: no `~` out of a variable is a home."""
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 - never fails, as there

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
-from inspector.errors import AccessDenied, ObjectNotFound, OutputError
+from inspector.errors import AccessDenied, ObjectNotFound
 from inspector.format.spans import Span
 from inspector.source.access import Access
 from inspector.source.base import Ledger
 from inspector.source.environment import hub_endpoint
-from inspector.source.redirected import RedirectedFiles
+from inspector.source.redirected import REDIRECTED, RedirectedFiles
 from inspector.source.shelf import Label
 
 if TYPE_CHECKING:
@@ -88,14 +88,13 @@ class HubSource:
         if not len(span):
             return b""
         size = self.size(path)
-        if span == Span(0, size) and size <= _KEPT_FILE_BYTES:
+        is_small = size <= _KEPT_FILE_BYTES and not path.endswith(REDIRECTED)
+        if is_small and span == Span(0, size):
             return self._kept("file", path, lambda: self._read(path, span, size))
         return self._read(path, span, size)
 
     def headers_in_one_request(self, index_file: str) -> Mapping[str, bytes] | None:
         """The JSON of every shard's header, where the hub gives them for `main` and this commit."""
-        if not self.is_main:
-            return None
         found = self.api.headers_of_main(index_file)
         if found is None:
             return None
@@ -128,35 +127,33 @@ class HubSource:
         label = Label(
             kind="revision", subject=f"{self.endpoint}/{self.repo}", version=self._revision
         )
-        shelf = self._access.shelf
         if self._access.offline:
-            kept = shelf.load(label) if shelf else None
-            if kept is None:
-                self._access.check_online(f"{self.location} at {self._revision}")
-            return (kept or b"").decode()
+            return self._last_commit(label)
         commit = self.api.commit_of(self._revision)
-        self._keep(label, commit.encode())
+        self._access.keep(label, commit.encode())
+        return commit
+
+    def _last_commit(self, label: Label) -> str:
+        kept = self._access.recall(label)
+        if kept is None:
+            self._access.check_online(f"{self.location} at {self._revision}")
+            raise ObjectNotFound(f"{self.location}: no commit of {self._revision} is known")
+        commit = kept.content.decode()
+        known = f"{self._revision} was at commit {commit[:8]}"
+        self._access.say_offline(self.location, known, kept.saved_at)
         return commit
 
     def _kept(self, kind: str, name: str, ask: Callable[[], bytes]) -> bytes:
-        """What the shelf has of this commit, else what `ask` gives."""
+        """What an earlier run kept of this commit, else what `ask` gives."""
         repo = f"{self.endpoint}/{self.repo}"
         label = Label(kind=kind, subject=repo, version=f"{self.commit}/{name}")
-        shelf = self._access.shelf
-        kept = shelf.load(label) if shelf else None
+        kept = self._access.recall(label)
         if kept is not None:
-            self._ledger.add_cached(len(kept))
-            return kept
+            self._ledger.add_cached(len(kept.content))
+            return kept.content
         content = ask()
-        self._keep(label, content)
+        self._access.keep(label, content)
         return content
-
-    def _keep(self, label: Label, content: bytes) -> None:
-        try:
-            if self._access.shelf is not None:
-                self._access.shelf.save(label, content)
-        except OutputError as error:
-            self._access.say_once(str(error))
 
     def _read(self, path: str, span: Span, size: int) -> bytes:
         try:

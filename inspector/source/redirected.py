@@ -19,7 +19,7 @@ from inspector.source.replies import FileVersions
 if TYPE_CHECKING:
     from inspector.source.ranges import UrlReader
 
-_REDIRECTED: Final = ".safetensors"
+REDIRECTED: Final = ".safetensors"
 """Weights are behind a redirect, and worth a URL of their own where they are read again."""
 
 
@@ -82,7 +82,7 @@ class RedirectedFiles:
     def _is_read_again(self, path: str) -> bool:
         """Whether weights are read for the second time. Other files stay with the host."""
         with self._lock:
-            again = path.endswith(_REDIRECTED) and path in self._read_before
+            again = path.endswith(REDIRECTED) and path in self._read_before
             self._read_before.add(path)
         return again
 

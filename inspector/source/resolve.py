@@ -114,6 +114,7 @@ def open_source(location: Location, ledger: Ledger, access: Access | None = None
             if access is not None and access.offline:
                 snapshot = find_snapshot(location.base, location.revision or MAIN)
                 if snapshot is not None:
+                    access.say_offline(location.base, f"the downloaded snapshot {snapshot}")
                     return LocalSource(snapshot, ledger, only=only)
             return HubSource(location.base, location.revision, ledger, only=only, access=access)
         case Kind.HTTP:

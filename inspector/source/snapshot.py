@@ -6,8 +6,11 @@ modelscope_hub's `_download.py` (`models/org--name/snapshots/revision`).
 
 import re
 from pathlib import Path
+from typing import Final
 
 from inspector.source.environment import hub_cache_folder, modelscope_cache_folder
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 def find_snapshot(repo: str, revision: str) -> Path | None:
@@ -19,11 +22,13 @@ def find_snapshot(repo: str, revision: str) -> Path | None:
     """
     folder = hub_cache_folder() / f"models--{repo.replace('/', '--')}"
     commit = revision
-    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+    if not _COMMIT.fullmatch(revision):
         try:
             commit = (folder / "refs" / revision).read_text().strip()
         except (OSError, ValueError):
             return None
+    if not _COMMIT.fullmatch(commit):
+        return None
     return _with_weights(folder / "snapshots" / commit)
 
 

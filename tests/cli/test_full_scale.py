@@ -24,6 +24,7 @@ from tests.source.serving import asked
 
 REPO = "internlm/Intern-S1-Pro"
 PREFIX = "model.language_model.layers.3.mlp.experts.200."
+PINNED = f"{REPO}@{COMMIT}"
 MAX_RSS_BYTES = 250_000_000
 
 
@@ -123,6 +124,44 @@ def test_all_rows_as_json_stay_within_the_same_memory(scene: Scene) -> None:
     assert document["totals"]["by_dtype"]["F8_E4M3"]["count"] == 915_088_080_896
     assert document["model"]["commit"] == COMMIT
     assert done.peak_bytes <= MAX_RSS_BYTES
+
+
+def test_the_same_again_costs_no_request_at_a_commit_and_one_at_main(
+    scene: Scene, listing: Done
+) -> None:
+    for location, paths in ((PINNED, []), (REPO, [f"/api/models/{REPO}/revision/main"])):
+        again = scene.run(f"s1inspect list-tensors -m {location}")
+        assert [one.path for one in again.log] == paths
+        assert again.out == listing.out
+        assert again.peak_bytes <= MAX_RSS_BYTES
+        requests = "1 request" if paths else "0 requests"
+        assert again.err.startswith(requests)
+
+
+@pytest.mark.parametrize("options", ["--json", "-q", "--format table"])
+def test_every_format_of_a_kept_listing_stays_within_the_memory(
+    scene: Scene, listing: Done, options: str
+) -> None:
+    again = scene.run(f"s1inspect list-tensors -m {PINNED} {options}")
+    assert listing.log
+    assert again.log == []
+    assert "290,292" in again.out or again.out.count("\n") >= 290_292
+    assert again.peak_bytes <= MAX_RSS_BYTES
+
+
+def test_a_plan_says_what_the_listing_took(scene: Scene, listing: Done) -> None:
+    plan = json.loads(scene.run("s1inspect list-tensors --plan --json --no-cache").out)
+    took = sum(one.body_bytes for one in listing.log if one.status in (200, 206))
+    assert plan["totals"]["requests"] == 3 + scene.summary.shards
+    assert took <= plan["totals"]["bytes"] <= 1.01 * took
+    assert plan["cost"]["requests"] == 3
+
+
+def test_one_expert_of_a_kept_catalog_costs_its_bytes_alone(scene: Scene, listing: Done) -> None:
+    done = scene.run(f"s1inspect dequant layers.3.mlp.experts.200 -m {PINNED} --json")
+    read = sum(one.body_bytes for one in done.log if (one.origin, one.status) == ("cdn", 206))
+    assert listing.log
+    assert scene.summary.filled_bytes <= read <= 1.02 * scene.summary.filled_bytes
 
 
 def test_one_expert_is_decoded_as_written(scene: Scene, expert: Done) -> None:

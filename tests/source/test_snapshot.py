@@ -1,56 +1,54 @@
 from pathlib import Path
 
 import pytest
-from huggingface_hub import snapshot_download
 
-from inspector.errors import SourceError
-from inspector.source.access import Access
-from inspector.source.base import Ledger
-from inspector.source.resolve import open_source, parse_location
-from tests.hub import COMMIT, Hub
-from tests.source.serving import BYTES, REPO, Connect, write_repo
+from inspector.source.snapshot import find_snapshot
 
-FILES = {"model.safetensors": BYTES, "config.json": b"{}"}
-OFFLINE = Access(offline=True)
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+REPO = "org/name"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache that huggingface_hub has filled from the loopback hub."""
-    folder = tmp_path / "cache"
-    with Hub(write_repo(tmp_path / "hub", FILES)) as hub:
-        connect(hub)
-        snapshot_download(REPO, cache_dir=folder, local_files_only=False)
-    monkeypatch.setenv("HF_HUB_CACHE", str(folder))
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of huggingface_hub with one repository in it: blobs, refs and a snapshot of links."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--org--name"
+    for name in ("blobs", "refs/pr", f"snapshots/{COMMIT}"):
+        (folder / name).mkdir(parents=True)
+    (folder / "refs" / "main").write_text(COMMIT)
+    (folder / "refs" / "pr" / "1").write_text(COMMIT)
+    (folder / "blobs" / "abc").write_bytes(b"weights")
+    (folder / "snapshots" / COMMIT / "model.safetensors").symlink_to("../../blobs/abc")
     return folder
 
 
-@pytest.mark.parametrize("revision", ["", "@main", f"@{COMMIT}"])
-def test_offline_a_repository_is_read_from_the_cache_of_huggingface_hub(
-    cache: Path, revision: str
-) -> None:
-    source = open_source(parse_location(REPO + revision), Ledger(), OFFLINE)
-    assert (source.kind, source.commit) == ("directory", COMMIT)
-    assert source.files() == {name: len(content) for name, content in FILES.items()}
-    source.close()
+@pytest.mark.parametrize("revision", ["main", COMMIT, "pr/1"])
+def test_a_downloaded_revision_is_found(cache: Path, revision: str) -> None:
+    found = find_snapshot(REPO, revision)
+    assert found == cache / "snapshots" / COMMIT
+    assert (found / "model.safetensors").read_bytes() == b"weights"
 
 
-def test_offline_a_revision_that_was_not_downloaded_is_not_answered(cache: Path) -> None:
-    with pytest.raises(SourceError, match="offline"):
-        open_source(parse_location(f"{REPO}@v2"), Ledger(), OFFLINE)
-    with pytest.raises(SourceError, match="offline"):
-        open_source(parse_location("org/other"), Ledger(), OFFLINE).files()
+@pytest.mark.parametrize(
+    ("repo", "revision"),
+    [(REPO, "v2"), (REPO, "f" * 40), ("org/other", "main"), (REPO, "../blobs/abc")],
+    ids=["revision", "commit", "repository", "no reference"],
+)
+def test_what_was_not_downloaded_is_not_found(cache: Path, repo: str, revision: str) -> None:
+    assert cache.is_dir()
+    assert find_snapshot(repo, revision) is None
 
 
-def test_the_snapshot_itself_is_a_directory_with_a_commit(cache: Path) -> None:
-    snapshot = cache / "models--org--repo" / "snapshots" / COMMIT
-    source = open_source(parse_location(str(snapshot)), Ledger())
-    assert (source.kind, source.commit) == ("directory", COMMIT)
-    source.close()
+@pytest.mark.parametrize("text", ["", "..", "../../..", "not a commit"])
+def test_a_reference_that_names_no_commit_leads_nowhere(cache: Path, text: str) -> None:
+    """`..` led to a folder outside of the snapshots."""
+    (cache / "refs" / "main").write_text(text)
+    (cache / "evil.safetensors").write_bytes(b"")
+    assert find_snapshot(REPO, "main") is None
 
 
-def test_a_folder_of_another_name_below_snapshots_is_no_commit(tmp_path: Path) -> None:
-    folder = tmp_path / "snapshots" / "master"
-    folder.mkdir(parents=True)
-    source = open_source(parse_location(str(folder)), Ledger())
-    assert source.commit is None
+def test_a_snapshot_without_weights_is_none(cache: Path) -> None:
+    (cache / "snapshots" / COMMIT / "model.safetensors").rename(
+        cache / "snapshots" / COMMIT / "config.json"
+    )
+    assert find_snapshot(REPO, "main") is None
