@@ -35,6 +35,9 @@ _MOST_HEADERS: Final = 8
 _MOST_ROUNDS: Final = 6
 """Rounds of beginnings: enough for 100,000 shards, of which some say nothing."""
 
+_FEWEST_MODULES: Final = 2
+"""A module is known to be whole by another of its kind."""
+
 _KEY: Final = re.compile(rb'"([^"\\]{1,1000})"\s*:\s*\{\s*"(?:dtype|shape|data_offsets)"')
 """A tensor's name in a header that is cut anywhere; one with an escape is passed over."""
 
@@ -125,8 +128,19 @@ class Locator:
             elif right < len(self._shards) - 1 and any(1 not in found for found in sides):
                 right += 1
             else:
-                return
+                return self._check_siblings(sought)
         raise NotLocated
+
+    def _check_siblings(self, sought: Sought) -> None:
+        """Raise `NotLocated` where a module beside it has tensors that this one lacks."""
+        found: dict[Key, set[str]] = {}
+        for header in self.headers:
+            for place in filter(None, map(sought.place, header.names)):
+                if place.rest is not None:
+                    found.setdefault(place.key, set()).add(place.rest)
+        own = found.get(sought.key, set())
+        if len(found) < _FEWEST_MODULES or any(rest - own for rest in found.values()):
+            raise NotLocated
 
     def _narrow(self, sought: Sought) -> int:
         """A shard that holds the module, or is next to one that does."""
@@ -139,7 +153,11 @@ class Locator:
             keys = self._keys(sought)
             order = _orders(keys.values())[0]
             for number, found in keys.items():
-                sides = {compare(key, sought.key, order) for key in found}
+                sides = {
+                    side
+                    for key in found
+                    if (side := compare(key, sought.key, order)) or len(key) == len(sought.key)
+                }
                 if sides == {-1}:
                     low = number
                 elif sides == {1}:
@@ -184,9 +202,9 @@ class Locator:
             number: [place for name in names if (place := sought.place(name)) is not None]
             for number, names in sorted(known.items())
         }
-        if len({before for found in places.values() for before, _ in found}) != 1:
+        if len({place.before for found in places.values() for place in found}) != 1:
             raise NotLocated
-        return {number: [key for _, key in found] for number, found in places.items()}
+        return {number: [place.key for place in found] for number, found in places.items()}
 
 
 def _is_whole(catalog: Catalog, target: str) -> bool:

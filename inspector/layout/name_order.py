@@ -7,7 +7,9 @@ A series of shards is filled in the order of the modules (layer 9, layer 10) or 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
+
+from inspector.catalog.names import MAX_DIGITS
 
 Key = tuple[int, ...]
 """Numbers of a name, at the places where the target has numbers."""
@@ -18,6 +20,17 @@ class Order(StrEnum):
 
     NUMBERED = "numbered"
     SPELLED = "spelled"
+
+
+class NamePlace(NamedTuple):
+    """What stands before the target's words in a name, and its numbers as far as they compare.
+
+    `rest` is what follows where nothing but the numbers differs, else None.
+    """
+
+    before: str
+    key: Key
+    rest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +44,40 @@ class Sought:
     def of(cls, target: str) -> Self | None:
         """The target, or None where no order can be told: it has no number behind a word."""
         words = target.split(".")
-        first = next((place for place, word in enumerate(words) if word.isdecimal()), 0)
+        first = next((place for place, word in enumerate(words) if _is_number(word)), 0)
         return cls(tuple(words[:first]), tuple(words[first:])) if first else None
 
     @property
     def key(self) -> Key:
-        return tuple(int(word) for word in self.after if word.isdecimal())
+        return tuple(int(word) for word in self.after if _is_number(word))
 
-    def place(self, name: str) -> tuple[str, Key] | None:
-        """What stands before the target's words in a name, and its numbers as far as they compare.
+    def place(self, name: str) -> NamePlace | None:
+        """The place of a name, None where it does not hold the words that the target begins with.
 
         >>> Sought.of("layers.3.mlp.experts.200").place("model.layers.3.mlp.experts.7.up_proj")
-        ('model', (3, 7))
-        >>> Sought.of("layers.3.mlp.experts.200").place("model.layers.4.self_attn.q_proj.weight")
-        ('model', (4,))
+        NamePlace(before='model', key=(3, 7), rest='up_proj')
+        >>> Sought.of("layers.3.mlp.experts.200").place("layers.4.self_attn.q_proj.weight")
+        NamePlace(before='', key=(4,), rest=None)
         >>> Sought.of("layers.3").place("lm_head.weight") is None
         True
         """
         words = tuple(name.split("."))
         width = len(self.before)
         for start in range(len(words) - width):
-            if words[start : start + width] == self.before and words[start + width].isdecimal():
-                return ".".join(words[:start]), self._numbers(words[start + width :])
+            if words[start : start + width] == self.before and _is_number(words[start + width]):
+                before = ".".join(words[:start])
+                return NamePlace(before, *self._numbers(words[start + width :]))
         return None
 
-    def _numbers(self, words: Sequence[str]) -> Key:
+    def _numbers(self, words: Sequence[str]) -> tuple[Key, str | None]:
         numbers: list[int] = []
         for wanted, word in zip(self.after, words, strict=False):
-            if wanted.isdecimal() and word.isdecimal():
+            if _is_number(wanted) and _is_number(word):
                 numbers.append(int(word))
             elif wanted != word:
-                break
-        return tuple(numbers)
+                return tuple(numbers), None
+        rest = words[len(self.after) :]
+        return tuple(numbers), ".".join(rest) if len(words) >= len(self.after) else None
 
 
 def compare(first: Key, second: Key, order: Order) -> int:
@@ -88,6 +103,10 @@ def is_in_order(shards: Iterable[Sequence[Key]], order: Order) -> bool:
             if latest is None or compare(key, latest, order) > 0:
                 latest = key
     return True
+
+
+def _is_number(word: str) -> bool:
+    return word.isdecimal() and word.isascii() and len(word) <= MAX_DIGITS
 
 
 def _comparable(key: Key, order: Order) -> tuple[int | str, ...]:

@@ -139,12 +139,15 @@ def test_one_expert_is_decoded_as_written(scene: Scene, expert: Done) -> None:
     assert expert.peak_bytes <= MAX_RSS_BYTES
 
 
-def test_one_expert_costs_its_bytes_beyond_the_headers(
-    scene: Scene, listing: Done, expert: Done
+def test_one_expert_costs_its_bytes_and_a_header_without_the_index(
+    scene: Scene, expert: Done
 ) -> None:
-    read, headers = (
-        sum(one.body_bytes for one in log if (one.origin, one.status) == ("cdn", 206))
-        for log in (expert.log, listing.log)
-    )
+    read = sum(one.body_bytes for one in expert.log if one.status in (200, 206))
     payload = scene.summary.filled_bytes
-    assert payload <= read - headers <= 1.02 * payload
+    header = scene.summary.header_bytes / scene.summary.shards
+    assert payload + header <= read <= 1.02 * payload + header
+    assert not [one.path for one in expert.log if ".index.json" in one.path]
+    assert Counter((one.origin, one.method, one.status) for one in expert.log) == {
+        ("hub", "GET", 200): 2, ("hub", "GET", 307): 1, ("hub", "GET", 206): 1,
+        ("hub", "GET", 302): 19, ("hub", "HEAD", 302): 1, ("cdn", "GET", 206): 24,
+    }  # fmt: skip
