@@ -14,11 +14,11 @@ from inspector.analysis.report import Cost, Model
 from inspector.catalog import Catalog, CatalogBuilder
 from inspector.catalog.agreement import check_across_shards, check_index
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
-from inspector.checkpoint.examine import examine_files
+from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
 from inspector.checkpoint.locate import Locator
 from inspector.checkpoint.one_request import read_all_headers
-from inspector.checkpoint.planning import plan_headers
+from inspector.checkpoint.planning import plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
 from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
@@ -42,6 +42,7 @@ class Checkpoint:
         policy: ReadPolicy,
         *,
         index_file: str | None = None,
+        one_file: bool = False,
         access: Access | None = None,
     ) -> None:
         self.source = source
@@ -51,6 +52,7 @@ class Checkpoint:
         self.reader = Reader(source, policy)
         self.stored_bytes = 0
         self._index_file = index_file
+        self._one_file = one_file
         self._keeper = Keeper(
             source, access or Access(), ledger, index_file=index_file, jobs=policy.jobs
         )
@@ -129,6 +131,15 @@ class Checkpoint:
         self._file_count = len(shards.names)
         return plan_headers(self.source, shards, jobs=self.policy.jobs)
 
+    def planned_examination(self) -> list[PlannedReads]:
+        """What `examine` would read: every header, and every index."""
+        shards = find_shards(self.source, self._index_file)
+        indexes = index_sizes(self.source, self._index_file)
+        self.stored_bytes = sum(shards.files.values()) + sum(indexes.values())
+        self._file_count = len(shards.names)
+        headers = plan_headers(self.source, shards, jobs=self.policy.jobs)
+        return [headers, *plan_indexes(indexes)]
+
     def _read_facts(self) -> Facts:
         """What the headers say; kept for the next time where it is of all shards."""
         shards = find_shards(self.source, self._index_file, naming=self._naming)
@@ -162,7 +173,7 @@ class Checkpoint:
         Raises:
             SourceError: there is no file, or none can be read.
         """
-        found = examine_files(self.source, self._index_file, self.policy)
+        found = examine_files(self.source, self._index_file, self.policy, one_file=self._one_file)
         self.stored_bytes = found.bytes_with_indexes
         return found
 
@@ -201,4 +212,11 @@ def open_checkpoint(
     source = open_source(parsed, ledger, access)
     if policy.max_bytes is not None:
         source = Budget(source, policy.max_bytes)
-    return Checkpoint(source, ledger, policy, index_file=parsed.index, access=access)
+    return Checkpoint(
+        source,
+        ledger,
+        policy,
+        index_file=parsed.index,
+        one_file=parsed.shard is not None,
+        access=access,
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from inspector.analysis.integrity import IndexReport, Integrity, check_integrity
-from inspector.checkpoint.discover import REMOTE_KINDS, SINGLE_NAME
+from inspector.checkpoint.discover import SINGLE_NAME
 from inspector.checkpoint.headers import report_failure, report_shards
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.errors import ObjectNotFound, Place, SourceError
@@ -36,16 +36,18 @@ class _Found:
     sizes: dict[str, int]
     indexes: list[IndexReport]
     failures: list[ShardReport] = field(default_factory=list)
-    is_one_file: bool = False
 
 
-def examine_files(source: Source, index_file: str | None, policy: ReadPolicy) -> Integrity:
+def examine_files(
+    source: Source, index_file: str | None, policy: ReadPolicy, *, one_file: bool = False
+) -> Integrity:
     """Every file by itself, and headers, indexes and files against each other.
 
     Args:
         source: the files.
         index_file: the index that a person named, or None for all there are.
         policy: how to read.
+        one_file: whether the source was asked for one of its files alone.
 
     Raises:
         ObjectNotFound: there is neither a shard nor an index.
@@ -53,7 +55,23 @@ def examine_files(source: Source, index_file: str | None, policy: ReadPolicy) ->
     """
     found = _find_files(source, index_file)
     reports = _all_but_nothing(_each_report(source, found, policy))
-    return check_integrity(reports, found.indexes, one_file=found.is_one_file)
+    return check_integrity(reports, found.indexes, one_file=one_file)
+
+
+def index_sizes(source: Source, index_file: str | None) -> dict[str, int]:
+    """The indexes that an examination reads, with their sizes."""
+    listing = source.files()
+    if source.kind == "http" and not listing:
+        try:
+            return {index_file or INDEX_NAME: source.size(index_file or INDEX_NAME)}
+        except ObjectNotFound:
+            return {}
+    names = [index_file] if index_file else _indexes_in(listing)
+    return {name: listing[name] for name in names if name in listing}
+
+
+def _indexes_in(listing: Collection[str]) -> list[str]:
+    return sorted(name for name in listing if "/" not in name and name.endswith(INDEX_SUFFIX))
 
 
 def _each_report(source: Source, found: _Found, policy: ReadPolicy) -> Iterator[ShardReport]:
@@ -77,14 +95,10 @@ def _find_files(source: Source, index_file: str | None) -> _Found:
     listing = dict(source.files())
     if source.kind == "http" and not listing:
         return _find_unlisted(source, index_file or INDEX_NAME)
-    top = [name for name in listing if "/" not in name]
-    sizes = {name: listing[name] for name in sorted(top) if name.endswith(".safetensors")}
-    named = [index_file] if index_file else [name for name in top if name.endswith(INDEX_SUFFIX)]
-    found = _Found(
-        sizes,
-        [_read_index(source, name) for name in sorted(named)],
-        is_one_file=source.kind == "file" or (source.kind in REMOTE_KINDS and len(listing) == 1),
-    )
+    shards = (name for name in listing if "/" not in name and name.endswith(".safetensors"))
+    sizes = {name: listing[name] for name in sorted(shards)}
+    named = [index_file] if index_file else _indexes_in(listing)
+    found = _Found(sizes, [_read_index(source, name) for name in named])
     if not sizes and not named:
         there = f"there are: {', '.join(sorted(listing)[:8])}" if listing else "it is empty"
         raise ObjectNotFound(f"{source.location}: no .safetensors file", hint=there)

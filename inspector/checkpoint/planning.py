@@ -1,5 +1,7 @@
 """What reading all headers would take, told from the length of one of them."""
 
+from collections.abc import Mapping
+
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint.discover import REMOTE_KINDS, Shards
 from inspector.checkpoint.headers import HEADER_SLACK, PILOT_READ
@@ -33,6 +35,11 @@ def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
     return PlannedReads(
         what="headers", requests=len(names), bytes=sum(sizes), is_estimate=len(names) > 1
     )
+
+
+def plan_indexes(sizes: Mapping[str, int]) -> list[PlannedReads]:
+    """A read for each index, whole."""
+    return [PlannedReads(what=name, requests=1, bytes=size) for name, size in sizes.items()]
 
 
 def _header_stop(source: Source, shard: str) -> int:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from inspector.analysis.report import Reads
+from inspector.checkpoint.discover import REMOTE_KINDS
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.decode.fp8 import decode_block_scaled
 from inspector.decode.numeric import Array, Float32, stored_array, to_float32
@@ -22,7 +23,8 @@ CHUNK_BYTES: Final = 8 << 20
 _READS_AHEAD: Final = 3
 
 JOINT_GAP: Final = 64 * 1024
-"""Bytes between two spans that are read along: fewer than pass by while a request is on its way."""
+"""Bytes between two spans that are read along over a network: fewer than pass by while a request is
+on its way. On disk none are: a read there costs less than the bytes."""
 
 
 @dataclass(slots=True)
@@ -53,7 +55,8 @@ class Reader:
     """Reads weights from a source. Its memory does not grow with what is read."""
 
     def __init__(self, source: Source, policy: ReadPolicy) -> None:
-        self._source = Coalesced(source, max_gap=JOINT_GAP, max_read=CHUNK_BYTES)
+        max_gap = JOINT_GAP if source.kind in REMOTE_KINDS else 0
+        self._source = Coalesced(source, max_gap=max_gap, max_read=CHUNK_BYTES)
         self._jobs = min(policy.jobs, _READS_AHEAD)
 
     def expect(self, parts: Sequence[Part]) -> Reads:

@@ -1,7 +1,7 @@
 """`check`: examine every file, show what is wrong."""
 
 from inspector.analysis.report import Model
-from inspector.cli.common import InputOptions, OutputOptions, finish, opened
+from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import write_view
@@ -12,6 +12,9 @@ def run(inputs: InputOptions, outputs: OutputOptions, *, fail_on: FailOn, limit:
     """Say whether a checkpoint is sound. Returns the exit code."""
     outputs.resolved()
     with opened(inputs) as checkpoint:
+        if inputs.plan:
+            write_plan("check", checkpoint.planned_examination(), checkpoint, outputs)
+            return 0
         found = checkpoint.examine()
         source = checkpoint.source
         model = Model(

@@ -19,6 +19,7 @@ FRACTION = re.compile(r"(-?\d+\.\d+(?:e-?\d+)?)")
 QUESTIONS = {
     "list-tensors": "list-tensors -m sample_shards/s1-pro-mini",
     "dequant": "dequant layers.0 -m sample_shards/s1-pro-mini-e8m0 -o out.safetensors",
+    "check": "check -m sample_shards/s1-pro-mini",
     "expert-similarity": (
         "expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini"
     ),

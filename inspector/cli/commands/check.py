@@ -15,8 +15,11 @@ from inspector.cli.options import (
     Limit,
     MaxBytes,
     Model,
+    NoCache,
+    Offline,
     OutputFile,
     OutputFormat,
+    Plan,
     Quiet,
     Revision,
 )
@@ -40,12 +43,15 @@ def check(
     output: OutputFile = None,
     jobs: Jobs = DEFAULT_JOBS,
     max_bytes: MaxBytes = None,
+    plan: Plan = False,
+    offline: Offline = False,
+    no_cache: NoCache = False,
 ) -> None:  # fmt: skip
     """Say whether a checkpoint is sound: headers, sizes, index; no weights are read."""
     from inspector.cli import check, common
 
     inputs = common.InputOptions(
-        model, revision, jobs, max_bytes, None, None, plan=False, offline=False, no_cache=False
+        model, revision, jobs, max_bytes, None, None, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
     raise typer.Exit(check.run(inputs, outputs, fail_on=fail_on, limit=limit))
