@@ -149,6 +149,25 @@ def test_a_certificate_that_nobody_trusts_is_one_line_and_no_request() -> None:
     assert server.origin in str(error)
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "says"),
+    [
+        (206, {"Content_Range": f"bytes 101-200/{len(BYTES)}"}, r"asked for \[100, 200\), got"),
+        (206, {"Content_Encoding": "gzip"}, "the server compressed it"),
+        (200, {}, "with the whole file"),
+    ],
+    ids=["shifted", "compressed", "whole"],
+)
+def test_what_comes_after_a_429_is_looked_at_as_closely(
+    status: int, headers: dict[str, str], says: str
+) -> None:
+    def limited(asked: Asked) -> Said:
+        return said(429) if len(server.log) == 1 else part(asked, status, **headers)
+
+    with Scripted(limited) as server:
+        refuse(server, RangeNotHonored, says)
+
+
 def test_connections_are_kept_and_every_request_says_who_asks() -> None:
     with Scripted(part) as server:
         reader = reader_of(server)
