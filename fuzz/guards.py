@@ -50,7 +50,7 @@ def main() -> None:
             sys.exit(f"the tests fail before any guard is taken out (pytest ended with {code})")
         outcomes = [_report(tree, guard) for guard in chosen]
     killed = outcomes.count(Outcome.KILLED)
-    print(f"{killed} of {len(outcomes)} guards are missed by a test when they are gone")
+    sys.stdout.write(f"{killed} of {len(outcomes)} guards are missed by a test when gone\n")
     sys.exit(0 if killed == len(outcomes) else 1)
 
 
@@ -74,7 +74,8 @@ def _report(tree: Path, guard: Guard) -> Outcome:
     started = time.perf_counter()
     outcome = _outcome(tree, guard)
     seconds = time.perf_counter() - started
-    print(f"{outcome:14} {seconds:5.1f} s  {guard.file}: {guard.name}", flush=True)
+    sys.stdout.write(f"{outcome:14} {seconds:5.1f} s  {guard.file}: {guard.name}\n")
+    sys.stdout.flush()
     return outcome
 
 
@@ -95,7 +96,7 @@ def _outcome(tree: Path, guard: Guard) -> Outcome:
 
 
 def _test(tree: Path, tests: Iterable[str]) -> int:
-    """pytest's exit code for some tests, as if one failed where they take too long."""
+    """The exit code of pytest for some tests, as if one failed where they take too long."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *sorted(tests)]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
     try:

@@ -104,6 +104,19 @@ def test_a_listing_costs_one_range_get_a_shard_and_three_more_requests(
     assert read <= 1.1 * scene.summary.header_bytes
 
 
+def test_a_hub_that_gives_all_headers_at_once_is_asked_three_times(
+    scene: Scene, listing: Done
+) -> None:
+    """42 MB of JSON, a tenth of that on the wire."""
+    with Hub(scene.replica.parents[1], metadata_endpoint=True) as hub:
+        done = Scene(hub, scene.replica, scene.summary, scene.home).run(
+            "s1inspect list-tensors --no-cache"
+        )
+    assert [one.status for one in done.log] == [200, 200, 200]
+    assert sum(one.body_bytes for one in done.log) < 0.2 * scene.summary.header_bytes
+    assert done.out == listing.out
+
+
 def test_the_cost_line_says_so(listing: Done) -> None:
     line = re.fullmatch(
         r"187 requests, (4\d\.?\d*) MB read \(0\.00\d+ % of 919 GB\), [\d.]+ s, commit 01234567\n",
