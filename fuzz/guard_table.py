@@ -227,7 +227,7 @@ GUARDS: Final = (
     Guard(
         "a neighbour before the module", LOCATE,
         "if left > 0 and any(-1 not in found for found in sides):", "if False:",
-        (LOCATED.removesuffix("::"),),
+        (f"{LOCATED}test_a_module_across_two_shards_is_found_from_either",),
     ),
     Guard(
         "a neighbour behind the module", LOCATE, "and any(1 not in found for found in sides)",

@@ -192,33 +192,45 @@ def test_shards_in_no_known_order_are_all_read(disorder: Disorder) -> None:
 
 
 def test_scales_that_lie_in_a_shard_of_their_own_are_found() -> None:
-    """The weights stand in order, their scales behind all of them and not where one looks."""
+    """The weights stand in order, their scales where nobody looks."""
     codes = [name for name in NAMES if name.endswith("_proj.weight")]
     scales = [f"{name}{SCALE}" for name in codes]
-    last = [*NAMES[-40:], *scales]
-    shards = [*even(codes, 39), last]
+    shards = even(codes, 39)
+    shards.insert(3, scales)
     source = source_of(shards, dtype="F8_E4M3")
     names = {row.name for row in found(source, "layers.12.mlp.experts.6")}
     assert names == {*expert(12, 6), *(f"{name}{SCALE}" for name in expert(12, 6))}
 
 
 def test_a_second_tower_that_is_seen_makes_the_target_ambiguous_as_everywhere() -> None:
-    twin = [name.replace(PREFIX, "mtp.") for name in layer_names(12)]
+    twin = [name.replace(PREFIX, "mtp.") for name in layer_names(23)]
     shards = even([*NAMES, *twin], 40)
     source = source_of(shards)
-    rows = found(source, "layers.12.mlp.experts.6")
-    assert rows == everywhere(source, "layers.12.mlp.experts.6")
+    rows = found(source, "layers.23.mlp.experts.6")
+    assert rows == everywhere(source, "layers.23.mlp.experts.6")
     assert len(rows) == 2 * len(PARTS)
 
 
 def test_a_module_that_lacks_what_its_neighbours_have_is_looked_for_everywhere() -> None:
-    """Two shards that are exchanged: the next one is not the one that goes on with the module."""
+    """The shard that goes on with the module stands elsewhere, where nothing may have looked."""
     edge = NAMES.index(expert(12, 6)[1])
     shards = cut(NAMES, sorted({edge, *range(20, len(NAMES), 20)}))
     later = next(number for number, held in enumerate(shards) if expert(12, 6)[1] in held)
-    shards[later], shards[later + 1] = shards[later + 1], shards[later]
-    source = source_of(shards)
-    assert {row.name for row in found(source, "layers.12.mlp.experts.6")} == set(expert(12, 6))
+    for other in range(len(shards)):
+        exchanged = list(shards)
+        exchanged[later], exchanged[other] = shards[other], shards[later]
+        rows = found(source_of(exchanged), "layers.12.mlp.experts.6")
+        assert {row.name for row in rows} == set(expert(12, 6))
+
+
+@pytest.mark.parametrize("layer", range(1, LAYERS - 1))
+def test_a_module_across_two_shards_is_found_from_either(layer: int) -> None:
+    edges = {NAMES.index(expert(each, 6)[1]) for each in range(LAYERS)}
+    shards = cut(NAMES, sorted({*edges, *range(20, len(NAMES), 20)}))
+    source = source_of(shards, padding=PADDING)
+    rows = found(source, f"layers.{layer}.mlp.experts.6")
+    assert [row.name for row in rows] == expert(layer, 6)
+    assert all(span.stop <= PROBE_BYTES or span.start for _, span in source.reads)
 
 
 def test_few_shards_are_read_at_once() -> None:

@@ -229,6 +229,8 @@ def test_a_renamed_repository_leads_to_the_cdn_and_the_token_stays(connect: Conn
             assert source.read(NAME, Span(start, start + 9)) == BYTES[start : start + 9]
         assert {asked.headers.get("authorization") for asked in hub.log} == {f"Bearer {TOKEN}"}
         assert [asked.headers.get("authorization") for asked in cdn.log] == [None] * 3
+        resolving = [asked.method for asked in hub.log if "/resolve/" in asked.path]
+        assert resolving == ["GET", "GET", "HEAD", "HEAD"]
         assert {asked.headers["user-agent"] for asked in (*hub.log, *cdn.log)} == {USER_AGENT}
 
 
