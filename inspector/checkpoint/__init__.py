@@ -16,6 +16,7 @@ from inspector.catalog.agreement import check_across_shards, check_index
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
 from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
+from inspector.checkpoint.locate import Locator
 from inspector.checkpoint.one_request import may_be_given, read_all_headers
 from inspector.checkpoint.planning import plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
@@ -102,8 +103,9 @@ class Checkpoint:
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.
 
-        To be called before the catalog is asked for. Every tensor with such a part in its name is
-        in the catalog all the same; the agreement of the index with the headers is not checked.
+        To be called before the catalog is asked for. The agreement of the index with the headers is
+        not checked. With an index, every tensor with such a part in its name is in the catalog all
+        the same; without, over a network, each module is as `Locator` finds it.
         """
         self._naming = tuple(parts)
 
@@ -155,10 +157,16 @@ class Checkpoint:
     def _read_facts(self) -> Facts:
         """What the headers say; kept for the next time where it is of all shards."""
         shards = find_shards(self.source, self._index_file, naming=self._naming)
+        locator = Locator(self.source, shards.names, jobs=self.policy.jobs)
+        if self._naming and self.is_remote and shards.is_whole and locator.is_worth_it:
+            found = locator.find(self._naming)
+            if found is not None:
+                return Facts(found, shards.files, [], None)
         builder = CatalogBuilder()
         unread = dict.fromkeys(shards.names)
+        known = locator.headers
         try:
-            for header in read_all_headers(self.source, shards.names, self.policy):
+            for header in read_all_headers(self.source, shards.names, self.policy, known):
                 builder.add(header)
                 del unread[header.shard]
         except BudgetExceeded as error:

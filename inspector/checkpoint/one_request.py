@@ -32,8 +32,12 @@ class GivesHeaders(Protocol):
         """The JSON of each shard's header, or None."""
 
 
-def read_all_headers(source: Source, shards: Sequence[str], policy: ReadPolicy) -> Iterator[Header]:
+def read_all_headers(
+    source: Source, shards: Sequence[str], policy: ReadPolicy, known: Sequence[Header] = ()
+) -> Iterator[Header]:
     """The header of every shard: in one request where that can be had, by range elsewhere.
+
+    Those that are `known` are not read again.
 
     Raises:
         SourceError: a shard cannot be read.
@@ -42,8 +46,12 @@ def read_all_headers(source: Source, shards: Sequence[str], policy: ReadPolicy) 
     given: Mapping[str, bytes] | None = None
     if may_be_given(source, shards) and isinstance(source, GivesHeaders):
         given = source.headers_in_one_request(INDEX_NAME)
+    yield from known
     left = []
+    read_before = {header.shard for header in known}
     for shard in shards:
+        if shard in read_before:
+            continue
         header = _header_of(given[shard], source, shard) if given and shard in given else None
         if header is None:
             left.append(shard)

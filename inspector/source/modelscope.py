@@ -138,7 +138,7 @@ class ModelScopeSource:
             self._access.say_once(
                 self.location,
                 f"{self.location}: a listing of ModelScope ends at {self._most_listed:,} entries; "
-                f"there may be more in {', '.join(sorted(one or 'the top' for one in listing.cut))}",
+                f"there may be more in {', '.join(sorted(one or 'top' for one in listing.cut))}",
             )
         return listing
 

@@ -105,6 +105,19 @@ def test_a_listing_costs_one_range_get_a_shard_and_three_more_requests(
     assert read <= 1.1 * scene.summary.header_bytes
 
 
+def test_a_hub_that_gives_all_headers_at_once_is_asked_three_times(
+    scene: Scene, listing: Done
+) -> None:
+    """42 MB of JSON, a tenth of that on the wire."""
+    with Hub(scene.replica.parents[1], metadata_endpoint=True) as hub:
+        done = Scene(hub, scene.replica, scene.summary, scene.home).run(
+            "s1inspect list-tensors --no-cache"
+        )
+    assert [one.status for one in done.log] == [200, 200, 200]
+    assert sum(one.body_bytes for one in done.log) < 0.2 * scene.summary.header_bytes
+    assert done.out == listing.out
+
+
 def test_the_cost_line_says_so(listing: Done) -> None:
     line = re.fullmatch(
         r"187 requests, (4\d\.?\d*) MB read \(0\.00\d+ % of 919 GB\), [\d.]+ s, commit 01234567\n",
@@ -178,12 +191,15 @@ def test_one_expert_is_decoded_as_written(scene: Scene, expert: Done) -> None:
     assert expert.peak_bytes <= MAX_RSS_BYTES
 
 
-def test_one_expert_costs_its_bytes_beyond_the_headers(
-    scene: Scene, listing: Done, expert: Done
+def test_one_expert_costs_its_bytes_and_a_header_without_the_index(
+    scene: Scene, expert: Done
 ) -> None:
-    read, headers = (
-        sum(one.body_bytes for one in log if (one.origin, one.status) == ("cdn", 206))
-        for log in (expert.log, listing.log)
-    )
+    read = sum(one.body_bytes for one in expert.log if one.status in (200, 206))
     payload = scene.summary.filled_bytes
-    assert payload <= read - headers <= 1.02 * payload
+    header = scene.summary.header_bytes / scene.summary.shards
+    assert payload + header <= read <= 1.02 * payload + header
+    assert not [one.path for one in expert.log if ".index.json" in one.path]
+    assert Counter((one.origin, one.method, one.status) for one in expert.log) == {
+        ("hub", "GET", 200): 2, ("hub", "GET", 307): 1, ("hub", "GET", 206): 1,
+        ("hub", "GET", 302): 19, ("hub", "HEAD", 302): 1, ("cdn", "GET", 206): 24,
+    }  # fmt: skip
