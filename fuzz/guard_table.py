@@ -148,7 +148,8 @@ GUARDS: Final = (
         (f"{FAULTS}test_a_flaky_server_is_asked_again",),
     ),
     Guard(
-        "renewing an expired URL", REDIRECTED, "except AccessDenied:\n", "except ZeroDivisionError:\n",
+        "renewing an expired URL", REDIRECTED,
+        "except AccessDenied:\n", "except ZeroDivisionError:\n",
         (f"{WIRE}test_a_signed_url_is_renewed_once_when_it_has_expired",),
     ),
     Guard(

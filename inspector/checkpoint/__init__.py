@@ -161,7 +161,7 @@ class Checkpoint:
         if self._naming and self.is_remote and shards.is_whole and locator.is_worth_it:
             found = locator.find(self._naming)
             if found is not None:
-                return Facts(found, shards.files, [], None)
+                return Facts(found, shards.files, [])
         builder = CatalogBuilder()
         unread = dict.fromkeys(shards.names)
         known = locator.headers
