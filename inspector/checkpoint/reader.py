@@ -87,6 +87,10 @@ class Reader:
         codes = self.read_codes(weight, start, stop)
         return _decoded(weight, codes, self._read_grids(weight, start, stop), 0)
 
+    def read_unscaled(self, weight: Weight, start: int, stop: int) -> Float32:
+        """Rows `[start, stop)` as their codes stand for, without any scale: `[rows, ...]`."""
+        return _decoded(weight, self.read_codes(weight, start, stop), [], 0)
+
     def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
         """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
         if weight.shape_tensor is not None:
