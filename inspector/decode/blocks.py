@@ -57,7 +57,9 @@ _OPERATIONS: Final = {
 }
 
 
-def decode_rows(codes: Array, coding: Coding, columns: int, factors: Sequence[Factor]) -> Float32:
+def decode_rows(
+    codes: Array, coding: Coding, columns: int, factors: Sequence[Factor], *, to_odd: bool = False
+) -> Float32:
     """The values of some rows of a quantized matrix, `[rows, columns]`.
 
     Args:
@@ -65,6 +67,9 @@ def decode_rows(codes: Array, coding: Coding, columns: int, factors: Sequence[Fa
         coding: what a code means.
         columns: of the matrix, in codes.
         factors: applied in their order.
+        to_odd: round what float32 cannot hold to the neighbour whose last bit is 1. Rounding that
+            to a format of at most 22 bits gives what rounding the exact value once would (Boldo
+            and Melquiond, 2008); rounding to nearest twice does not.
 
     Raises:
         DecodeError: the numbers of a factor do not tile the codes.
@@ -73,16 +78,35 @@ def decode_rows(codes: Array, coding: Coding, columns: int, factors: Sequence[Fa
     for factor in factors:
         _check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
-    exact = all(map(_is_exact, factors))
+    exact = not to_odd and all(map(_is_exact, factors))
     for start, stop in _strips(rows, columns, factors):
         strip = values[start:stop]
         code_values(codes[start:stop], coding, strip)
-        work = strip if exact else strip.astype(np.float64)
+        if exact:
+            for factor in factors:
+                factor.apply(strip, start, columns)
+            continue
+        work = strip.astype(np.float64)
         for factor in factors:
             factor.apply(work, start, columns)
-        if not exact:
-            strip[...] = work
+        strip[...] = rounded_to_odd(work) if to_odd else work
     return values
+
+
+def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:
+    """Float64 as float32; what does not fit goes to the neighbour whose last bit is 1.
+
+    >>> rounded_to_odd(np.array([1.0, 1 + 2.0**-30])).tolist()
+    [1.0, 1.0000001192092896]
+    """
+    with np.errstate(over="ignore"):
+        near = values.astype(np.float32)
+    back = near.astype(np.float64)
+    other = np.nextafter(near, np.where(values > back, np.float32(np.inf), np.float32(-np.inf)))
+    is_even = near.view(np.uint32) & 1 == 0
+    fits = (back == values) | np.isinf(near) | np.isnan(near)
+    result: Float32 = np.where(is_even & ~fits, other, near)
+    return result
 
 
 def _is_exact(factor: Factor) -> bool:
