@@ -14,8 +14,9 @@ from typing import Final
 from inspector.catalog import Catalog, CatalogBuilder
 from inspector.format.header import LENGTH_PREFIX, Header, header_span, parse_header
 from inspector.format.spans import Span
+from inspector.layout.endings import Form
 from inspector.layout.name_order import Key, Order, Sought, compare, is_in_order
-from inspector.layout.scales import SCALED_DTYPES, scale_tensor
+from inspector.layout.pairing import Pairing
 from inspector.layout.select import select
 from inspector.source.base import Source
 from inspector.source.pool import map_ordered
@@ -207,12 +208,19 @@ class Locator:
         return {number: [place.key for place in found] for number, found in places.items()}
 
 
+_CODE_BITS: Final = 8
+"""Numbers of no more bits are codes: they mean nothing without what stands beside them."""
+
+
 def _is_whole(catalog: Catalog, target: str) -> bool:
     """Whether a module is there, and the scale of each of its codes."""
     rows = select(catalog.names, target)
+    pairing = Pairing(catalog.names)
+    weights = rows[pairing.is_weight()[rows]]
     return len(rows) > 0 and all(
-        tensor.dtype not in SCALED_DTYPES or scale_tensor(catalog, tensor) is not None
-        for tensor in catalog.rows(rows)
+        pairing.parts_of(row)
+        for row, tensor in zip(weights.tolist(), catalog.rows(weights), strict=True)
+        if tensor.dtype.bits <= _CODE_BITS or pairing.form(row) is not Form.PLAIN
     )
 
 

@@ -58,7 +58,7 @@ def even(names: Sequence[str], count: int) -> Shards:
 
 
 def source_of(
-    shards: Sequence[Sequence[str]], *, padding: int = 0, dtype: str = "U8"
+    shards: Sequence[Sequence[str]], *, padding: int = 0, dtype: str = "F32"
 ) -> MemorySource:
     """A series on a hub, in memory: names in each header by letter, as writers sort them."""
     files = {
@@ -71,9 +71,11 @@ def source_of(
 
 
 def content_of(names: Sequence[str], padding: int, dtype: str) -> bytes:
-    """A shard of tensors of four bytes; scales are U8."""
+    """A shard of tensors of four bytes; scales are F32."""
+    kinds = {"F32": [1], "F8_E4M3": [4]}
+    dtypes = {name: "F32" if SCALE in name else dtype for name in names}
     header = {
-        name: tensor(4 * at, 4 * at + 4, dtype="U8" if SCALE in name else dtype, shape=[4])
+        name: tensor(4 * at, 4 * at + 4, dtype=dtypes[name], shape=kinds[dtypes[name]])
         for at, name in enumerate(sorted(names))
     }
     return shard(json.dumps(header).encode() + b" " * padding, bytes(4 * len(names)))
