@@ -19,6 +19,7 @@ from typer.main import get_command
 from docs.console import ROOT, refreshed, run
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.listing import ListingDocument
+from inspector.analysis.params.report import ParamsDocument
 from inspector.analysis.report import Document
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
@@ -33,6 +34,7 @@ DOCUMENTS: Final = MappingProxyType[str, type[Document]](
         "list-tensors": ListingDocument,
         "dequant": DequantDocument,
         "expert-similarity": SimilarityDocument,
+        "params": ParamsDocument,
     }
 )
 """Command -> type of its JSON document."""

@@ -17,6 +17,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FRACTION = re.compile(r"(-?\d+\.\d+(?:e-?\d+)?)")
 
 QUESTIONS = {
+    "params": "params sample_shards/qwen3-vl-mini -m sample_shards/s1-pro-mini",
     "list-tensors": "list-tensors -m sample_shards/s1-pro-mini",
     "dequant": "dequant layers.0 -m sample_shards/s1-pro-mini-e8m0 -o out.safetensors",
     "expert-similarity": (

@@ -119,6 +119,9 @@ class Architecture:
     vision: Fields | None
 
 
+OVERLAPPING_RATIO: Final = 4
+"""Ratio at which a compressor of DeepSeek-V4 pools overlapping windows, and an indexer chooses."""
+
 _HEAD_NORMED: Final = (
     "qwen3", "interns1", "gemma3", "dots1",
 )  # fmt: skip

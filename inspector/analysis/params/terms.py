@@ -115,7 +115,7 @@ class Conventions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def counted(rows: Iterable[ComponentCount], conventions: Conventions) -> Counts:
-    """The rows in order, with the text model's own total before what is beside it, and both sums."""
+    """The rows in order, the text model's own total before what is beside it, and both sums."""
     by_component = {one.component: one for one in rows if one.parameters}
     present = [
         (component, by_component[component]) for component in Component if component in by_component

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from inspector.analysis.params.architecture import (
+    OVERLAPPING_RATIO,
     Attention,
     CompressedAttention,
     Experts,
@@ -17,9 +18,6 @@ from inspector.analysis.params.architecture import (
     TextModel,
 )
 from inspector.analysis.params.terms import Component, Term
-
-_OVERLAPPING_RATIO = 4
-"""Ratio at which a compressor of DeepSeek-V4 pools overlapping windows, and an indexer chooses."""
 
 
 def text_terms(model: TextModel) -> Iterator[Term]:
@@ -37,14 +35,15 @@ def text_terms(model: TextModel) -> Iterator[Term]:
 def mtp_terms(model: TextModel) -> Iterator[Term]:
     """Modules that predict further tokens (DeepSeek-V3, section 2.2 of its report).
 
-    Each is a decoder layer, a projection of two hidden states to one, and three norms. Embedding and
-    head are the model's own; a checkpoint may store them again.
+    Each is a decoder layer, a projection of two hidden states to one, and three norms. Embedding
+    and head are the model's own; a checkpoint may store them again.
     """
     modules = model.mtp_modules
     if not modules:
         return
     last = _like_last_layer(model)
-    one = [*layer_terms(last, range(1)), _term(Component.MTP, "eh_proj", (model.hidden, 2 * model.hidden))]  # fmt: skip  # noqa: E501
+    one = list(layer_terms(last, range(1)))
+    one.append(_term(Component.MTP, "eh_proj", (model.hidden, 2 * model.hidden)))
     one += [_term(Component.MTP, name, (model.hidden,)) for name in ("enorm", "hnorm", "norm")]
     for term in one:
         yield replace(
@@ -69,7 +68,11 @@ def layer_terms(model: TextModel, layers: Sequence[int]) -> Iterator[Term]:
 
 
 def _term(
-    component: Component, name: str, shape: tuple[int, ...], copies: int = 1, used: int | None = None
+    component: Component,
+    name: str,
+    shape: tuple[int, ...],
+    copies: int = 1,
+    used: int | None = None,
 ) -> Term:
     return Term(component, name, shape, copies, copies if used is None else used)
 
@@ -142,7 +145,7 @@ def _compressed(one: CompressedAttention, hidden: int, layers: Sequence[int]) ->
 
 
 def _compressor(one: CompressedAttention, hidden: int, ratio: int, count: int) -> Iterator[Term]:
-    overlaps = ratio == _OVERLAPPING_RATIO
+    overlaps = ratio == OVERLAPPING_RATIO
     yield from _pooling("compressor", one.head_dim, hidden, ratio, count, overlaps=overlaps)
     if not overlaps:
         return
