@@ -90,6 +90,10 @@ def _of_one(one: ModelParams) -> list[Table]:
 
 
 def _of_several(found: Sequence[ModelParams]) -> list[Table]:
+    return [*params_by_component(found), *_memory(found)]
+
+
+def params_by_component(found: Sequence[ModelParams]) -> list[Table]:
     """Components by model, for all parameters and for those that a token activates."""
     most = _HEADINGS // len(found)
     models = [Column(_cut(_short_name(one), most), right=True, show=short_count) for one in found]
@@ -101,7 +105,7 @@ def _of_several(found: Sequence[ModelParams]) -> list[Table]:
         ]
         rows.append(("total", *(_sums(one.stored or one.formula)[which] for one in found)))
         tables.append(Table([Column("component"), *models], rows, title=title))
-    return [*tables, *_memory(found)]
+    return tables
 
 
 def _cut(name: str, most: int) -> str:

@@ -5,7 +5,7 @@ across layouts: one fused tensor a layer is the matrices it holds.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -42,11 +42,18 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Aligned:
-    """Tensors of one label: the numbers of each, `[n, holes]`, and what each is."""
+    """Tensors of one label: the numbers of each, `[n, holes]`, and what each is.
+
+    `rows` is `[n]`, the catalog's row that holds each. For experts, `projection` says which of
+    their matrices these are, and `prefix` what stands before their layers in the file.
+    """
 
     numbers: npt.NDArray[np.int64]
     kinds: tuple[Kind, ...]
     kind_ids: npt.NDArray[np.int64]
+    rows: Rows
+    prefix: str | None
+    projection: Projection | None
 
 
 def aligned(catalog: Catalog, config: ModelConfig | None) -> dict[Label, Aligned]:
@@ -68,8 +75,10 @@ def aligned(catalog: Catalog, config: ModelConfig | None) -> dict[Label, Aligned
                 found = _fused(book, rows, prefix, projection, scale)
                 parts.setdefault(_expert_label(projection), []).append(found)
         else:
-            key = _expert_label(projections[0]) if grammar else label_of(template)
-            parts.setdefault(key, []).append(_plain(catalog, rows, template.holes, scale))
+            one = projections[0] if grammar else None
+            key = _expert_label(one) if one else label_of(template)
+            found = _plain(catalog, rows, template.holes, scale)
+            parts.setdefault(key, []).append(replace(found, prefix=prefix, projection=one))
     return {label: _joined(found) for label, found in parts.items()}
 
 
@@ -110,7 +119,7 @@ def _plain(catalog: Catalog, rows: Rows, holes: int, scale: str | None) -> Align
         for shape, dtype in distinct.tolist()
     )
     numbers = catalog.names.numbers[rows][:, :holes].astype(np.int64)
-    return Aligned(numbers, kinds, kind_ids.reshape(-1))
+    return Aligned(numbers, kinds, kind_ids.reshape(-1), rows, None, None)
 
 
 def _fused(
@@ -118,7 +127,7 @@ def _fused(
 ) -> Aligned:
     """The matrices of one projection inside fused tensors: a row an expert of each layer."""
     kinds: dict[Kind, int] = {}
-    numbers, kind_ids = [], []
+    numbers, kind_ids, held = [], [], []
     for row in rows.tolist():
         tensor = book.catalog.row(row)
         layer = int(book.catalog.names.numbers[row, 0])
@@ -130,7 +139,15 @@ def _fused(
         kind = kinds.setdefault(Kind(shape, str(tensor.dtype), scale, fused=True), len(kinds))
         numbers.append(np.stack([np.full(count, layer), np.arange(count)], axis=1))
         kind_ids.append(np.full(count, kind))
-    return Aligned(np.concatenate(numbers), tuple(kinds), np.concatenate(kind_ids))
+        held.append(np.full(count, row))
+    return Aligned(
+        np.concatenate(numbers),
+        tuple(kinds),
+        np.concatenate(kind_ids),
+        np.concatenate(held),
+        prefix,
+        projection,
+    )
 
 
 def _scale_dtype(catalog: Catalog, rows_of: dict[str, Rows], label: str) -> str | None:
@@ -158,6 +175,10 @@ def _joined(found: list[Aligned]) -> Aligned:
     for one in found:
         mapping = np.array([kinds.setdefault(kind, len(kinds)) for kind in one.kinds])
         ids.append(mapping[one.kind_ids])
-    return Aligned(
-        np.concatenate([one.numbers for one in found]), tuple(kinds), np.concatenate(ids)
+    return replace(
+        found[0],
+        numbers=np.concatenate([one.numbers for one in found]),
+        kinds=tuple(kinds),
+        kind_ids=np.concatenate(ids),
+        rows=np.concatenate([one.rows for one in found]),
     )

@@ -1,4 +1,4 @@
-"""What stands beside the weights: generation settings, tokens, chat templates, other files. Pure."""
+"""What stands beside the weights: settings, tokens, chat templates, other files. Pure."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

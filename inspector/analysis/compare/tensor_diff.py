@@ -1,16 +1,15 @@
 """Two checkpoints' tensors, collapsed: 290,000 names of one are some tens of rows. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from inspector.analysis.compare.aligned import Aligned, Kind, Label, aligned
+from inspector.analysis.compare.aligned import Aligned, Kind, Label
 from inspector.analysis.compare.config_diff import Status
 from inspector.analysis.listing import number_ranges
-from inspector.catalog import Catalog
-from inspector.config import ModelConfig
 
 
 class StoredAs(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,14 +48,8 @@ class TensorsDiff(msgspec.Struct, frozen=True, kw_only=True):
 _ABSENT: Final = -1
 
 
-def tensors_diff(
-    model: Catalog,
-    ref: Catalog,
-    model_config: ModelConfig | None,
-    ref_config: ModelConfig | None,
-) -> TensorsDiff:
+def tensors_diff(ours: Mapping[Label, Aligned], theirs: Mapping[Label, Aligned]) -> TensorsDiff:
     """How the tensors of two checkpoints differ: names, shapes, dtypes, layouts."""
-    ours, theirs = aligned(model, model_config), aligned(ref, ref_config)
     rows = [
         row
         for label in dict.fromkeys([*ours, *theirs])
@@ -82,12 +75,30 @@ def _rows(label: Label, ours: Aligned | None, theirs: Aligned | None) -> Iterato
     pairs, group = np.unique(kinds, axis=0, return_inverse=True)
     first = [int(np.argmax(group.reshape(-1) == number)) for number in range(len(pairs))]
     for number in sorted(range(len(pairs)), key=lambda one: first[one]):
-        here = distinct[group.reshape(-1) == number]
+        here = distinct[group.reshape(-1) == number][:, : label.count(None)]
         pair = [
             None if side is None or kind == _ABSENT else side.kinds[kind]
             for side, kind in zip((ours, theirs), pairs[number].tolist(), strict=True)
         ]
-        yield _row(label, here, pair[0], pair[1])
+        for block in products(here):
+            yield _row(label, block, pair[0], pair[1])
+
+
+def products(numbers: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Rows of numbers as few blocks, each of which ranges can say: those that share a last set.
+
+    Experts 8 to 31 of layer 0 and all 32 of layer 1 are two blocks.
+    """
+    if numbers.shape[1] < 2 or len(numbers) == np.prod(
+        [len(np.unique(column)) for column in numbers.T]
+    ):
+        return [numbers]
+    ends: dict[bytes, list[npt.NDArray[np.int64]]] = {}
+    _, where = np.unique(numbers[:, :-1], axis=0, return_inverse=True)
+    for leading in range(int(where.max()) + 1):
+        rows = numbers[where.reshape(-1) == leading]
+        ends.setdefault(np.unique(rows[:, -1]).tobytes(), []).append(rows)
+    return [np.concatenate(rows) for rows in ends.values()]
 
 
 def _row(label: Label, numbers: np.ndarray, ours: Kind | None, theirs: Kind | None) -> TensorRow:
@@ -124,3 +135,55 @@ def _stored_as(kind: Kind | None) -> StoredAs | None:
     if kind is None:
         return None
     return StoredAs(shape=kind.shape, dtype=kind.dtype, scale=kind.scale, fused=kind.fused)
+
+
+class Folded(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of one place that differ alike, as one line: `names` are what stands below `place`.
+
+    `model` and `ref` are what the first is stored as; `one_shape` says whether all have its shapes.
+    """
+
+    place: str
+    names: list[str]
+    status: str
+    tensors: int
+    differs: list[str]
+    model: StoredAs | None
+    ref: StoredAs | None
+    one_shape: bool
+
+
+def folded(rows: Sequence[TensorRow]) -> list[Folded]:
+    """Rows with the same numbers, dtypes and differences as one line each, in their order."""
+    groups: dict[tuple[object, ...], list[TensorRow]] = {}
+    for row in rows:
+        key = (_place(row.name), row.status, *row.differs, *_dtypes(row.model), *_dtypes(row.ref))
+        groups.setdefault(key, []).append(row)
+    return [
+        Folded(
+            place=_place(found[0].name),
+            names=[row.name.removeprefix(_place(row.name)) for row in found],
+            status=found[0].status,
+            tensors=sum(row.tensors for row in found),
+            differs=found[0].differs,
+            model=found[0].model,
+            ref=found[0].ref,
+            one_shape=len({(_shape(row.model), _shape(row.ref)) for row in found}) == 1,
+        )
+        for found in groups.values()
+    ]
+
+
+def _place(name: str) -> str:
+    """A row's name up to its last number."""
+    words = name.split(".")
+    last = max((i for i, word in enumerate(words) if word[:1] in "{0123456789"), default=-1)
+    return ".".join([*words[: last + 1], ""]) if last >= 0 else ""
+
+
+def _dtypes(side: StoredAs | None) -> tuple[object, ...]:
+    return (None,) if side is None else (side.dtype, side.scale, side.fused)
+
+
+def _shape(side: StoredAs | None) -> tuple[int, ...] | None:
+    return None if side is None else side.shape

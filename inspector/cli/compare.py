@@ -1,0 +1,120 @@
+"""`compare`: open both, compare what was asked for, show it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from inspector.analysis.compare.aligned import aligned
+from inspector.analysis.compare.files import SIDE_FILES, SideFiles
+from inspector.analysis.compare.pairs import pairs_of
+from inspector.analysis.compare.report import Side, compare_sides, differences_of
+from inspector.analysis.compare.weight_diff import Pair, WeightRow, compare_pair, parts_of
+from inspector.analysis.params.terms import Conventions
+from inspector.analysis.plan import PlannedReads
+from inspector.checkpoint import Checkpoint, open_checkpoint
+from inspector.checkpoint.reader import Part
+from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
+from inspector.cli.findings import exit_code_of
+from inspector.cli.options import FailOn
+from inspector.cli.output import say_cost, write_view
+from inspector.cli.params import catalog_if_any, model_without_weights
+from inspector.errors import ObjectNotFound, UsageError
+from inspector.render.compare import compare_view
+
+_PAIRS: Final = 4
+"""Tensors of one kind that a sample compares, spread over layers and experts."""
+
+_ROWS: Final = 16
+"""Rows of each that a sample reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much is compared."""
+
+    config_only: bool
+    no_weights: bool
+    full: bool
+    seed: int
+
+
+def run(
+    inputs: InputOptions, outputs: OutputOptions, reference: str, depth: Depth, *,
+    fail_on: FailOn, differences_only: bool,
+) -> int:  # fmt: skip
+    """Say how the model differs from the reference. Returns the exit code."""
+    outputs.resolved()
+    if not reference:
+        raise UsageError("--ref names no checkpoint")
+    with (
+        opened(inputs) as target,
+        open_checkpoint(
+            reference, policy=target.policy, ledger=target.ledger, access=access_of(inputs)
+        ) as other,
+    ):
+        sides = _side(target, depth), _side(other, depth)
+        work = [] if depth.config_only or depth.no_weights else _work(target, other, sides, depth)
+        planned = _expect(work, target, other)
+        if inputs.plan:
+            write_plan("compare", planned, target, outputs)
+            return 0
+        weights = _weights(work, target, other)
+        found = compare_sides(*sides, weights, Conventions())
+        differences = differences_of(found)
+        problems = [*target.problems, *other.problems]
+        view = compare_view(
+            found, (sides[0].model, sides[1].model), target.cost, [*problems, *differences],
+            differences_only=differences_only,
+        )  # fmt: skip
+        stored = target.stored_bytes + other.stored_bytes
+    write_view(view, outputs, problems)
+    say_cost(target.cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)
+    return exit_code_of([*problems, *differences], fail_on)
+
+
+Work = list[tuple[Pair, list[tuple[int, int]]]]
+
+
+def _side(checkpoint: Checkpoint, depth: Depth) -> Side:
+    catalog = None if depth.config_only else catalog_if_any(checkpoint)
+    if catalog is None and checkpoint.config is None:
+        raise ObjectNotFound(f"{checkpoint.source.location}: no config.json")
+    return Side(
+        model=model_without_weights(checkpoint) if catalog is None else checkpoint.model,
+        config=checkpoint.config,
+        catalog=catalog,
+        aligned=None if catalog is None else aligned(catalog, checkpoint.config),
+        files=SideFiles(*checkpoint.small_files(SIDE_FILES)),
+    )
+
+
+def _work(target: Checkpoint, other: Checkpoint, sides: tuple[Side, Side], depth: Depth) -> Work:
+    """The pairs to compare, and which of their rows."""
+    left, right = (side.aligned for side in sides)
+    if left is None or right is None:
+        return []
+    rng = np.random.default_rng(depth.seed)
+    most, rows = (None, None) if depth.full else (_PAIRS, _ROWS)
+    return [
+        (pair, parts_of(pair.model.rows, rng, sampled=rows))
+        for pair in pairs_of(target.weights, other.weights, (left, right), most=most)
+    ]
+
+
+def _expect(work: Work, target: Checkpoint, other: Checkpoint) -> list[PlannedReads]:
+    """Announce the reads, so that neighbours are read together."""
+    planned = []
+    for checkpoint, side in ((target, "model"), (other, "ref")):
+        parts = [
+            Part(getattr(pair, side), start, stop) for pair, rows in work for start, stop in rows
+        ]
+        reads = checkpoint.reader.expect(parts)
+        what = f"rows of {len(work):,} weights of {checkpoint.source.location}"
+        planned.append(PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes))
+    return planned
+
+
+def _weights(work: Work, target: Checkpoint, other: Checkpoint) -> list[WeightRow]:
+    readers = target.reader, other.reader
+    return [compare_pair(pair, rows, readers) for pair, rows in work]
