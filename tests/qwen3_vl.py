@@ -4,10 +4,16 @@ The numbers are those of the published `config.json`; a report of the checkpoint
 1,388 tensors and 235,670,022,896 parameters.
 """
 
+from collections.abc import Iterator
 from typing import Final
+
+from tests.intern_s1_pro import TensorSpec
 
 PARAMETERS: Final = 235_670_022_896
 TENSORS: Final = 1_388
+
+_TEXT: Final = "model.language_model."
+_VISION: Final = "model.visual."
 
 
 def config() -> dict[str, object]:
@@ -43,3 +49,57 @@ def config() -> dict[str, object]:
         "vision_end_token_id": 151653,
         "vision_start_token_id": 151652,
     }  # fmt: skip
+
+
+def tensor_specs() -> Iterator[TensorSpec]:
+    """Every tensor of the checkpoint: experts fused by layer, inputs before outputs."""
+    hidden, experts, inner, vocabulary = 4096, 128, 1536, 151_936
+    yield _stored("lm_head.weight", vocabulary, hidden)
+    yield _stored(f"{_TEXT}embed_tokens.weight", vocabulary, hidden)
+    yield _stored(f"{_TEXT}norm.weight", hidden)
+    for layer in range(94):
+        start = f"{_TEXT}layers.{layer}."
+        yield _stored(f"{start}input_layernorm.weight", hidden)
+        yield _stored(f"{start}post_attention_layernorm.weight", hidden)
+        yield _stored(f"{start}mlp.gate.weight", experts, hidden)
+        yield _stored(f"{start}mlp.experts.gate_up_proj", experts, hidden, 2 * inner)
+        yield _stored(f"{start}mlp.experts.down_proj", experts, inner, hidden)
+        for name, width in (("q_norm", 128), ("k_norm", 128)):
+            yield _stored(f"{start}self_attn.{name}.weight", width)
+        for name, rows, columns in (
+            ("q_proj", 8192, hidden), ("k_proj", 512, hidden), ("v_proj", 512, hidden),
+            ("o_proj", hidden, 8192),
+        ):  # fmt: skip
+            yield _stored(f"{start}self_attn.{name}.weight", rows, columns)
+    yield from _image_tower(1152, 4304, hidden)
+
+
+def _image_tower(hidden: int, inner: int, out: int) -> Iterator[TensorSpec]:
+    merged = 4 * hidden
+    yield _stored(f"{_VISION}patch_embed.proj.weight", hidden, 3, 2, 16, 16)
+    yield _stored(f"{_VISION}patch_embed.proj.bias", hidden)
+    yield _stored(f"{_VISION}pos_embed.weight", 2304, hidden)
+    for block in range(27):
+        start = f"{_VISION}blocks.{block}."
+        for norm in ("norm1", "norm2"):
+            yield _stored(f"{start}{norm}.weight", hidden)
+            yield _stored(f"{start}{norm}.bias", hidden)
+        yield from _linear(f"{start}attn.qkv", 3 * hidden, hidden)
+        yield from _linear(f"{start}attn.proj", hidden, hidden)
+        yield from _linear(f"{start}mlp.linear_fc1", inner, hidden)
+        yield from _linear(f"{start}mlp.linear_fc2", hidden, inner)
+    mergers = [("merger", hidden), *((f"deepstack_merger_list.{i}", merged) for i in range(3))]
+    for name, normed in mergers:
+        yield _stored(f"{_VISION}{name}.norm.weight", normed)
+        yield _stored(f"{_VISION}{name}.norm.bias", normed)
+        yield from _linear(f"{_VISION}{name}.linear_fc1", merged, merged)
+        yield from _linear(f"{_VISION}{name}.linear_fc2", out, merged)
+
+
+def _linear(module: str, rows: int, columns: int) -> Iterator[TensorSpec]:
+    yield _stored(f"{module}.weight", rows, columns)
+    yield _stored(f"{module}.bias", rows)
+
+
+def _stored(name: str, *shape: int) -> TensorSpec:
+    return TensorSpec(name, "BF16", shape)

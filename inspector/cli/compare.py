@@ -7,7 +7,7 @@ import numpy as np
 
 from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.files import SIDE_FILES, SideFiles
-from inspector.analysis.compare.pairs import pairs_of
+from inspector.analysis.compare.pairs import Paired, pairs_of
 from inspector.analysis.compare.report import Side, compare_sides, differences_of
 from inspector.analysis.compare.weight_diff import Pair, WeightRow, compare_pair, parts_of
 from inspector.analysis.params.terms import Conventions
@@ -54,13 +54,14 @@ def run(
         ) as other,
     ):
         sides = _side(target, depth), _side(other, depth)
-        work = [] if depth.config_only or depth.no_weights else _work(target, other, sides, depth)
+        paired = _paired(target, other, sides, depth)
+        work = _work(paired.pairs, depth)
         planned = _expect(work, target, other)
         if inputs.plan:
             write_plan("compare", planned, target, outputs)
             return 0
         weights = _weights(work, target, other)
-        found = compare_sides(*sides, weights, Conventions())
+        found = compare_sides(*sides, weights, paired.left_out, Conventions())
         differences = differences_of(found)
         problems = [*target.problems, *other.problems]
         view = compare_view(
@@ -89,17 +90,22 @@ def _side(checkpoint: Checkpoint, depth: Depth) -> Side:
     )
 
 
-def _work(target: Checkpoint, other: Checkpoint, sides: tuple[Side, Side], depth: Depth) -> Work:
-    """The pairs to compare, and which of their rows."""
+def _paired(
+    target: Checkpoint, other: Checkpoint, sides: tuple[Side, Side], depth: Depth
+) -> Paired:
+    """The weights to compare: none where that was not asked for, or there are none."""
     left, right = (side.aligned for side in sides)
-    if left is None or right is None:
-        return []
+    if left is None or right is None or depth.no_weights:
+        return Paired([], [])
+    books = (target.weights, left), (other.weights, right)
+    return pairs_of(*books, most=None if depth.full else _PAIRS)
+
+
+def _work(pairs: list[Pair], depth: Depth) -> Work:
+    """The pairs, and which of their rows to compare."""
     rng = np.random.default_rng(depth.seed)
-    most, rows = (None, None) if depth.full else (_PAIRS, _ROWS)
-    return [
-        (pair, parts_of(pair.model.rows, rng, sampled=rows))
-        for pair in pairs_of(target.weights, other.weights, (left, right), most=most)
-    ]
+    rows = None if depth.full else _ROWS
+    return [(pair, parts_of(pair.model.rows, rng, sampled=rows)) for pair in pairs]
 
 
 def _expect(work: Work, target: Checkpoint, other: Checkpoint) -> list[PlannedReads]:

@@ -17,7 +17,8 @@ from inspector.format.dtypes import Dtype
 from inspector.layout.experts import Window
 
 _SCALE_NAMES: Final = ("{weight}_scale_inv", "{module}.scale", "{weight}_scale")
-"""Names of a weight's scale, in the order they are looked for; `module` is without `.weight`."""
+"""Names of a weight's scale, in the order they are looked for; `module` is without `.weight`, or
+without `.qweight` where the codes are a tensor below the weight (`fc.weight.qweight`)."""
 
 SCALED_DTYPES: Final = frozenset(
     {Dtype.F8_E4M3, Dtype.F8_E5M2, Dtype.F8_E4M3FNUZ, Dtype.F8_E5M2FNUZ, Dtype.I8}
@@ -48,7 +49,7 @@ class ScaleGrid:
 
 def scale_tensor(catalog: Catalog, weight: TensorRow) -> TensorRow | None:
     """The tensor that holds the scales of a stored weight, or None."""
-    module = weight.name.removesuffix(".weight")
+    module = weight.name.removesuffix(".weight").removesuffix(".qweight")
     for pattern in _SCALE_NAMES:
         name = pattern.format(weight=weight.name, module=module)
         if name != weight.name:

@@ -59,6 +59,7 @@ def compare_view(
         files=found.files,
         tensors=found.tensors,
         weight_groups=found.weight_groups,
+        left_out=found.left_out,
         weights=found.weights,
     )
     return View(
@@ -66,7 +67,7 @@ def compare_view(
         tables=lambda: [
             *_config_tables(found.config, differences_only=differences_only),
             *_meanings(found.config),
-            _derived_table(found.parameters.derived),
+            *_derived_tables(found.parameters.derived),
             *_parameter_tables(found),
             *_file_tables(found.files, differences_only=differences_only),
             *_tensor_tables(found.tensors),
@@ -140,7 +141,9 @@ def value(found: Any) -> str:
     return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
 
-def _derived_table(rows: Sequence[Derived]) -> Table:
+def _derived_tables(rows: Sequence[Derived]) -> list[Table]:
+    if not rows:
+        return []
     columns = (
         Column("quantity"), Column("model", right=True), Column("ref", right=True),
         Column("model / ref", right=True, show=plain_number),
@@ -154,7 +157,7 @@ def _derived_table(rows: Sequence[Derived]) -> Table:
         )
         for row in rows
     ]
-    return Table(columns, shown, title="quantities that the configs imply")
+    return [Table(columns, shown, title="quantities that the configs imply")]
 
 
 def _quantity(name: str, number: float | None) -> str:
@@ -277,6 +280,8 @@ def _footer(found: Comparison) -> list[str]:
             f"{counted(len(found.weights), 'weight')} compared, {sampled:,} from a sample of rows; "
             "--full reads all"
         )
+    if found.left_out:
+        lines.append(f"not compared, for they cannot be decoded: {', '.join(found.left_out[:3])}")
     if found.weights:
         lines.append(
             "cosine and change are medians over the pairs; equal in quantization: no number "

@@ -28,6 +28,9 @@ _WRAPPERS: Final = frozenset({"model", "language_model", "text_model", "transfor
 _VISION_WRAPPERS: Final = _WRAPPERS | {"visual", "vision_tower", "vision_model"}
 _VISION: Final = "visual"
 _WEIGHT_ENDINGS: Final = frozenset({"weight_packed"})
+_CODES: Final = "qweight"
+"""Last component of codes that stand below the weight's own name, with a scale beside them."""
+
 _SCALES: Final = ("_scale_inv", "_scale", "_scale_2")
 
 
@@ -91,6 +94,8 @@ def label_of(template: Template) -> Label:
         words.pop(0)
     if words[-1] in _WEIGHT_ENDINGS:
         words[-1] = "weight"
+    if words[-1] == _CODES and len(words) > 1:
+        words.pop()
     return (_VISION, *words) if is_vision else tuple(words)
 
 
@@ -163,7 +168,7 @@ def _scale_labels(label: str) -> Iterator[str]:
     base = label.removesuffix("_packed")
     for ending in _SCALES:
         yield base + ending
-    yield label.removesuffix(".weight") + ".scale"
+    yield label.removesuffix(".weight").removesuffix(f".{_CODES}") + ".scale"
     yield label.removesuffix("_blocks") + "_scales"
 
 

@@ -1,6 +1,7 @@
 """Which weights of two checkpoints are the same weight, and which of them are compared. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -13,39 +14,52 @@ from inspector.errors import LayoutError
 from inspector.layout.experts import ExpertKey
 from inspector.layout.weights import Weight, WeightBook
 
+Positions = npt.NDArray[np.int64]
+"""`[n, 2]`: where each of some pairs is in both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The pairs to compare, and the names of those that cannot be decoded: `audit` says why."""
+
+    pairs: list[Pair]
+    left_out: list[str]
+
 
 def pairs_of(
-    model: WeightBook, ref: WeightBook, sides: tuple[Mapping[Label, Aligned], Mapping[Label, Aligned]],
-    *, most: int | None,
-) -> Iterator[Pair]:  # fmt: skip
-    """Pairs of weights of equal names and shapes, of each label at most `most`, spread evenly.
-
-    A weight that cannot be decoded is left out: `audit` says why.
-    """
-    ours, theirs = sides
-    for label, left in ours.items():
-        right = theirs.get(label)
-        if right is None:
+    model: tuple[WeightBook, Mapping[Label, Aligned]],
+    ref: tuple[WeightBook, Mapping[Label, Aligned]],
+    *,
+    most: int | None,
+) -> Paired:
+    """Pairs of weights of equal names and shapes, of each label at most `most`, spread evenly."""
+    found = Paired([], [])
+    for label, ours in model[1].items():
+        theirs = ref[1].get(label)
+        if theirs is None:
             continue
         component = part_of(split_name(_name(label, [0] * label.count(None)))[0]).component
-        common = _common(left, right)
-        if most is not None and len(common) > most:
-            common = common[np.unique(np.linspace(0, len(common) - 1, most).round().astype(int))]
-        for one, other in common.tolist():
+        for one, other in _spread(_common(ours, theirs), most).tolist():
+            numbers = ours.numbers[one].tolist()
             try:
-                weights = _weight(model, left, one), _weight(ref, right, other)
+                weights = _weight(model[0], ours, one), _weight(ref[0], theirs, other)
             except LayoutError:
+                found.left_out.append(_name(label, numbers))
                 continue
-            yield Pair(
-                name=_name(label, left.numbers[one].tolist()),
-                component=component.value,
-                layer=_layer(label, left.numbers[one].tolist()),
-                model=weights[0],
-                ref=weights[1],
-            )
+            pair = Pair(_name(label, numbers), component.value, _layer(label, numbers), *weights)
+            found.pairs.append(pair)
+    return found
 
 
-def _common(left: Aligned, right: Aligned) -> npt.NDArray[np.int64]:
+def _spread(positions: Positions, most: int | None) -> Positions:
+    """At most so many of them, the first and the last among them."""
+    if most is None or len(positions) <= most:
+        return positions
+    chosen: Positions = positions[np.linspace(0, len(positions) - 1, most).round().astype(int)]
+    return chosen
+
+
+def _common(left: Aligned, right: Aligned) -> Positions:
     """`[n, 2]` positions in both of tensors with equal numbers and shapes, in order."""
     there = {tuple(numbers): at for at, numbers in enumerate(right.numbers.tolist())}
     pairs = [
@@ -68,7 +82,7 @@ def _weight(book: WeightBook, side: Aligned, at: int) -> Weight:
     return book.expert(ExpertKey(layer, expert, side.projection, side.prefix))
 
 
-def _name(label: Label, numbers: list[object]) -> str:
+def _name(label: Label, numbers: Sequence[object]) -> str:
     remaining = iter(numbers)
     return ".".join(str(next(remaining)) if word is None else word for word in label)
 

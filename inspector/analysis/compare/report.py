@@ -23,7 +23,7 @@ from inspector.analysis.params.terms import Conventions
 from inspector.analysis.report import Document, Model
 from inspector.catalog import Catalog
 from inspector.config import ModelConfig
-from inspector.errors import Place, Problem
+from inspector.errors import ConfigError, Place, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,10 @@ class WeightGroups(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompareDocument(Document, frozen=True, kw_only=True):
-    """`s1inspect compare --json`. `ref` is the other checkpoint; what could not be told is null."""
+    """`s1inspect compare --json`. `ref` is the other checkpoint; what could not be told is null.
+
+    `left_out` names the weights of both that cannot be decoded, and are not compared.
+    """
 
     ref: Model
     config: list[ConfigRow]
@@ -61,6 +64,7 @@ class CompareDocument(Document, frozen=True, kw_only=True):
     files: FilesDiff
     tensors: TensorsDiff | None
     weight_groups: WeightGroups
+    left_out: list[str]
     weights: list[WeightRow]
 
 
@@ -72,6 +76,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     files: FilesDiff
     tensors: TensorsDiff | None
     weights: list[WeightRow]
+    left_out: list[str]
 
     @property
     def weight_groups(self) -> WeightGroups:
@@ -82,7 +87,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare_sides(
-    model: Side, ref: Side, weights: Sequence[WeightRow], conventions: Conventions
+    model: Side,
+    ref: Side,
+    weights: Sequence[WeightRow],
+    left_out: Sequence[str],
+    conventions: Conventions,
 ) -> Comparison:
     """How two models differ, from what is known of each."""
     ours, theirs = (side.config.raw if side.config else {} for side in (model, ref))
@@ -99,13 +108,18 @@ def compare_sides(
         files=files_diff(model.files, ref.files),
         tensors=tensors,
         weights=list(weights),
+        left_out=list(left_out),
     )
 
 
 def _params(side: Side, conventions: Conventions) -> ModelParams | None:
+    """The parameters of a side; None where its config says too little, and there are no weights."""
     if side.config is None and side.catalog is None:
         return None
-    return model_params(side.model, side.config, side.catalog, conventions)
+    try:
+        return model_params(side.model, side.config, side.catalog, conventions)
+    except ConfigError:
+        return None
 
 
 def differences_of(found: Comparison) -> list[Problem]:
@@ -133,10 +147,9 @@ def _of_files(files: FilesDiff) -> Iterator[Problem]:
         yield _problem("file_in_one", Place(shard=name), name, "there", None)
     for name in files.only_ref:
         yield _problem("file_in_one", Place(shard=name), name, None, "there")
-    for rule, rows in (("setting_changed", files.generation), ("special_token_changed", files.special)):  # fmt: skip  # noqa: E501
-        for row in rows:
-            if row.status != Status.SAME:
-                yield _of_row(rule, row)
+    rules = (("setting_changed", files.generation), ("special_token_changed", files.special))
+    for rule, rows in rules:
+        yield from (_of_row(rule, row) for row in rows if row.status != Status.SAME)
     for row in files.tokens:
         yield _of_row("token_changed" if row.status == Status.CHANGED else "token_in_one", row)
     ours, theirs = files.chat_template_model, files.chat_template_ref

@@ -7,13 +7,14 @@ a hundredth, which hides below that noise, is seen all the same.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 from inspector.analysis.compare.rounding import half_units
 from inspector.analysis.values import WeightReader
@@ -42,7 +43,8 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class WeightRow(msgspec.Struct, frozen=True, kw_only=True):
     """A pair of weights. `cosine` is between them, `relative_change` |model - ref| / |ref| in L2.
 
-    `noise` is the relative change that rounding alone makes, None where it is not known;
+    `noise` is the most that rounding alone makes of it, some hundredths too high, for numbers just
+    above a power of two are closer to their neighbour; None where it is not known.
     `largest_change` is of the rows read. `equal` is bytes, values, quantization or no.
     """
 
@@ -72,22 +74,23 @@ class Pair:
 
 
 @dataclass(slots=True)
-class _RowSums:
-    """Sums of each row: of products, squares, squared differences, squared rounding."""
+class _Sums:
+    """Sums of each part that was read: products, squares, squared differences and rounding."""
 
-    products: list[float]
-    squares: list[float]
-    ref_squares: list[float]
-    differences: list[float]
-    rounding: list[float]
+    products: list[float] = field(default_factory=list)
+    squares: list[float] = field(default_factory=list)
+    ref_squares: list[float] = field(default_factory=list)
+    differences: list[float] = field(default_factory=list)
+    rounding: float = 0.0
     largest: float = 0.0
     same_codes: bool = True
     same_values: bool = True
     within_rounding: bool = True
 
 
-_Z95: Final = 1.959964
-_RUNS: Final = 2
+_RUNS: Final = 4
+"""Parts of a sample: few, for each is a request, and enough to see how they differ."""
+
 _PIECE: Final = 1024
 """Rows held at a time: of 8,192 numbers each, 34 MB as float32."""
 
@@ -101,19 +104,18 @@ def compare_pair(
     readers: tuple[WeightReader, WeightReader],
 ) -> WeightRow:
     """One pair compared from parts of its rows, each `[start, stop)`."""
-    sums = _RowSums([], [], [], [], [])
-    count = pair.model.rows
+    sums = _Sums()
     for start, stop in parts:
         ours, theirs = (
             _read(reader, weight, start, stop)
             for reader, weight in zip(readers, (pair.model, pair.ref), strict=True)
         )
         _add(sums, pair, ours, theirs)
-    rows = len(sums.products)
-    whole = rows == max(1, count)
+    rows = sum(stop - start for start, stop in parts)
+    whole = rows == pair.model.rows
     cosine, change = _cosine(sums, whole=whole), _change(sums, whole=whole)
     norm = sum(sums.ref_squares)
-    noise = math.sqrt(sum(sums.rounding) / norm) if norm else None
+    noise = math.sqrt(sums.rounding / norm) if norm else None
     return WeightRow(
         name=pair.name,
         component=pair.component,
@@ -126,7 +128,7 @@ def compare_pair(
         noise=noise if noise is not None and math.isfinite(noise) else None,
         largest_change=sums.largest,
         rows=rows,
-        rows_of=max(1, count),
+        rows_of=pair.model.rows,
     )
 
 
@@ -154,31 +156,34 @@ def _as_rows(array: Array, weight: Weight) -> Array:
 
 
 def _add(
-    sums: _RowSums, pair: Pair, ours: tuple[Array, Float32], theirs: tuple[Array, Float32]
+    sums: _Sums, pair: Pair, ours: tuple[Array, Float32], theirs: tuple[Array, Float32]
 ) -> None:
+    """Take in one part. A number that is NaN or infinite in both is unchanged, in one it is not."""
     (codes, values), (ref_codes, ref_values) = ours, theirs
     left, right = values.astype(np.float64), ref_values.astype(np.float64)
-    change = np.abs(left - right)
-    both_nan = np.isnan(left) & np.isnan(right)
-    change = np.where(both_nan, 0, change)
-    sums.largest = max(sums.largest, float(np.nanmax(change, initial=0)))
-    sums.same_values &= bool((change == 0).all())
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    finite = np.isfinite(left) & np.isfinite(right)
+    sums.same_values &= bool(same.all())
     same_dtype = pair.model.tensor.dtype is pair.ref.tensor.dtype
     sums.same_codes &= same_dtype and codes.tobytes() == ref_codes.tobytes()
-    left, right = np.nan_to_num(left), np.nan_to_num(right)
-    sums.products += (left * right).sum(axis=1).tolist()
-    sums.squares += (left * left).sum(axis=1).tolist()
-    sums.ref_squares += (right * right).sum(axis=1).tolist()
-    sums.differences += np.nan_to_num(change * change).sum(axis=1).tolist()
-    units = [
-        _units(codes, values, pair.model),
-        _units(ref_codes, ref_values, pair.ref),
-    ]
+    left, right = np.where(finite, left, 0), np.where(finite, right, 0)
+    change = left - right
+    sums.largest = max(sums.largest, float(np.abs(change).max(initial=0)))
+    for total, one, other in (
+        (sums.products, left, right),
+        (sums.squares, left, left),
+        (sums.ref_squares, right, right),
+        (sums.differences, change, change),
+    ):
+        total.append(float(np.vdot(one, other)))
+    units = [_units(codes, values, pair.model), _units(ref_codes, ref_values, pair.ref)]
     known = [one.astype(np.float64) for one in units if one is not None]
     allowed = sum(known) + _SLACK * np.maximum(np.abs(left), np.abs(right))
-    sums.within_rounding &= len(known) == 2 and bool((change <= allowed).all())
-    rounding: npt.NDArray[np.float64] = sum((one * one for one in known), np.zeros_like(left)) / 3
-    sums.rounding += np.where(np.isfinite(rounding), rounding, 0).sum(axis=1).tolist()
+    sums.within_rounding &= bool(
+        len(known) == 2 and (finite | same).all() and (np.abs(change) <= allowed).all()
+    )
+    for one in known:
+        sums.rounding += float(np.vdot(*[np.where(np.isfinite(one), one, 0)] * 2)) / 3
 
 
 def _units(codes: Array, values: Float32, weight: Weight) -> Float32 | None:
@@ -190,7 +195,7 @@ def _units(codes: Array, values: Float32, weight: Weight) -> Float32 | None:
     return half_units(codes, values, weight.tensor.dtype, columns)
 
 
-def _equality(pair: Pair, sums: _RowSums) -> Equal:
+def _equality(pair: Pair, sums: _Sums) -> Equal:
     if sums.same_values:
         return Equal.BYTES if sums.same_codes else Equal.VALUES
     return Equal.QUANTIZATION if sums.within_rounding and _is_rounded(pair) else Equal.NO
@@ -202,23 +207,23 @@ def _is_rounded(pair: Pair) -> bool:
     return len(dtypes) == 2 or pair.model.scale is not None
 
 
-def _cosine(sums: _RowSums, *, whole: bool) -> Interval | None:
-    """Cosine of all rows read; the interval takes rows as drawn from the weight's."""
+def _cosine(sums: _Sums, *, whole: bool) -> Interval | None:
+    """Cosine of all rows read; the interval takes parts as drawn from the weight's."""
     product, left, right = (
         np.array(one) for one in (sums.products, sums.squares, sums.ref_squares)
     )
     norm = math.sqrt(left.sum() * right.sum())
-    if not norm or not math.isfinite(norm):
+    if not norm:
         return None
     estimate = float(product.sum() / norm)
     slopes = product / norm - estimate / 2 * (left / left.sum() + right / right.sum())
     return _interval(estimate, slopes, whole=whole, low=-1, high=1)
 
 
-def _change(sums: _RowSums, *, whole: bool) -> Interval | None:
+def _change(sums: _Sums, *, whole: bool) -> Interval | None:
     """|model - ref| / |ref| in L2 over all rows read."""
     difference, norm = np.array(sums.differences), np.array(sums.ref_squares)
-    if not norm.sum() or not math.isfinite(norm.sum()):
+    if not norm.sum():
         return None
     square = float(difference.sum() / norm.sum())
     estimate = math.sqrt(square)
@@ -231,13 +236,18 @@ def _change(sums: _RowSums, *, whole: bool) -> Interval | None:
 def _interval(
     estimate: float, slopes: npt.NDArray[np.float64], *, whole: bool, low: float, high: float
 ) -> Interval:
-    """The interval of a smooth function of sums over rows, by its derivatives (delta method)."""
+    """The interval of a smooth function of sums over parts, by its derivatives (delta method).
+
+    Rows side by side may be alike, so that a part counts as one observation, and the few there are
+    widen the interval by Student's t.
+    """
     count = len(slopes)
-    if whole or count < 2:
-        return Interval(
-            estimate=estimate, low=estimate if whole else low, high=estimate if whole else high
-        )
-    spread = _Z95 * math.sqrt(float((slopes * slopes).sum()) * count / (count - 1))
+    if whole:
+        return Interval(estimate=estimate, low=estimate, high=estimate)
+    if count < 2:
+        return Interval(estimate=estimate, low=low, high=high)
+    deviation = math.sqrt(float((slopes * slopes).sum()) * count / (count - 1))
+    spread = float(stdtrit(count - 1, 0.975)) * deviation
     return Interval(
         estimate=estimate, low=max(low, estimate - spread), high=min(high, estimate + spread)
     )

@@ -5,13 +5,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from inspector.analysis.params.report import ModelParams, model_params
 from inspector.analysis.params.terms import Conventions, Counts, Included
 from inspector.analysis.report import Model
 from inspector.catalog import Catalog, CatalogBuilder
 from inspector.config import ModelConfig, parse_config
 from inspector.format.dtypes import Dtype
-from inspector.format.header import parse_header
+from inspector.format.header import Header
+from inspector.format.spans import Span
 
 MODEL = Model(location="test", kind="memory", commit=None, files=0)
 EVERYTHING = Conventions(total=Included(mtp=True), activated=Included(mtp=True))
@@ -50,14 +53,23 @@ def parameters(counts: Counts | None, component: str) -> int:
 
 def catalog_of(tensors: Sequence[tuple[str, str, Sequence[int]]]) -> Catalog:
     """The catalog of one shard with these tensors, without their bytes."""
-    header: dict[str, object] = {}
-    position = 0
-    for name, dtype, shape in tensors:
-        size = math.prod(shape) * Dtype(dtype).bits // 8
-        header[name] = {
-            "dtype": dtype, "shape": list(shape), "data_offsets": [position, position + size],
-        }  # fmt: skip
-        position += size
+    kinds: dict[tuple[Dtype, tuple[int, ...]], int] = {}
+    kind_ids = [
+        kinds.setdefault((Dtype(dtype), tuple(shape)), len(kinds)) for _, dtype, shape in tensors
+    ]
+    sizes = [math.prod(shape) * Dtype(dtype).bits // 8 for _, dtype, shape in tensors]
+    stops = np.cumsum(sizes)
     builder = CatalogBuilder()
-    builder.add(parse_header(json.dumps(header).encode(), shard="model.safetensors"))
+    builder.add(
+        Header(
+            shard="model.safetensors",
+            span=Span(8, 8),
+            metadata=None,
+            names=[name for name, _, _ in tensors],
+            kinds=list(kinds),
+            kind_ids=kind_ids,
+            starts=(stops - sizes).tolist(),
+            stops=stops.tolist(),
+        )
+    )
     return builder.build()

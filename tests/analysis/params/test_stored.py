@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests import qwen3_vl
 from tests.analysis.params.counting import counted, parameters
 from tests.analysis.params.published import PUBLISHED
 from tests.intern_s1_pro import Architecture, config, tensor_specs
@@ -35,19 +36,27 @@ MLP: list[Tensor] = [
 
 
 def test_the_headers_of_the_published_model_hold_what_the_formula_says() -> None:
-    """FoPE's tables are buffers, and scales no parameters; six of the 94 layers."""
-    architecture = Architecture(layers=6)
+    """FoPE's tables are buffers, and 144,760 scales no parameters."""
+    architecture = Architecture()
     tensors = [(t.name, t.dtype, t.shape) for t in tensor_specs(architecture)]
     found = counted(config(architecture), tensors)
+    assert len(tensors) == 290_292
     assert found.stored is not None
     assert found.formula is not None
-    assert found.stored.total == found.formula.total > 59e9
-    assert found.stored.activated == found.formula.activated
+    assert found.stored.total == found.formula.total == 916_895_644_160
+    assert found.stored.activated == found.formula.activated == 22_363_778_560
     assert found.differences == []
     apart = {one.kind: (one.tensors, one.elements) for one in found.apart}
-    scales = [t for t in tensor_specs(architecture) if t.name.endswith("_scale_inv")]
-    elements = sum(t.elements for t in scales)
-    assert apart == {"scales": (len(scales), elements), "buffers": (2, 16_200)}
+    assert apart == {"scales": (144_760, 55_852_544), "buffers": (2, 16_200)}
+
+
+def test_the_headers_of_qwen3_vl_hold_what_the_formula_says() -> None:
+    tensors = [(t.name, t.dtype, t.shape) for t in qwen3_vl.tensor_specs()]
+    found = counted(qwen3_vl.config(), tensors)
+    assert len(tensors) == qwen3_vl.TENSORS
+    assert found.stored is not None
+    assert found.stored.total == qwen3_vl.PARAMETERS
+    assert found.differences == []
 
 
 def test_dense_headers_agree() -> None:
