@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -17,12 +17,15 @@ from typing import Final
 from typer.main import get_command
 
 from docs.console import ROOT, refreshed, run
+from inspector.analysis.compare.report import CompareDocument
+from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.listing import ListingDocument
 from inspector.analysis.params.report import ParamsDocument
 from inspector.analysis.report import Document
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
+from inspector.errors import Severity
 from inspector.format.rules import RULES
 from inspector.render.document import schema_of
 
@@ -35,6 +38,7 @@ DOCUMENTS: Final = MappingProxyType[str, type[Document]](
         "dequant": DequantDocument,
         "expert-similarity": SimilarityDocument,
         "params": ParamsDocument,
+        "compare": CompareDocument,
     }
 )
 """Command -> type of its JSON document."""
@@ -121,9 +125,23 @@ def _rules_page() -> str:
         "",
         "| rule | severity | meaning |",
         "|---|---|---|",
-        *(f"| `{slug}` | {severity} | {meaning} |" for slug, (severity, meaning) in RULES.items()),
+        *_rule_rows(RULES),
+        "",
+        "## Differences of two models",
+        "",
+        "What [compare](../commands/compare.md) finds; `expected` is the reference's, `found` the",
+        "model's.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(COMPARE_RULES),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rule_rows(rules: Mapping[str, tuple[Severity, str]]) -> Iterator[str]:
+    for slug, (severity, meaning) in rules.items():
+        yield f"| `{slug}` | {severity} | {meaning} |"
 
 
 def _write(path: Path, text: str) -> None:

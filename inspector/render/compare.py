@@ -136,6 +136,8 @@ def value(found: Any) -> str:
     if isinstance(found, Names):
         unique = "all unique" if found.unique == found.entries else f"{found.unique:,} unique"
         return f"{counted(found.entries, 'name')}, {unique}"
+    if isinstance(found, float) and found.is_integer() and abs(found) >= 1:
+        found = int(found)
     if isinstance(found, int) and not isinstance(found, bool):
         return f"{found:,}"
     return found if isinstance(found, str) else msgspec.json.encode(found).decode()

@@ -35,11 +35,32 @@ def compared(model: Side, ref: Side) -> Comparison:
     return compare_sides(model, ref, [], [], Conventions())
 
 
+def intern_config() -> dict[str, Any]:
+    """The published config of Intern-S1-Pro, with the fields that decide no shape."""
+    config: dict[str, Any] = intern_s1_pro.config(intern_s1_pro.Architecture())
+    text = {
+        "attention_dropout": 0.0, "bos_token_id": 151643, "eos_token_id": 151645,
+        "initializer_range": 0.02, "use_cache": True,
+    }  # fmt: skip
+    classes = {
+        "AutoConfig": "configuration_interns1_pro.InternS1ProConfig",
+        "AutoModel": "modeling_interns1_pro.InternS1ProModel",
+        "AutoModelForCausalLM": "modeling_interns1_pro.InternS1ProForConditionalGeneration",
+    }
+    return {
+        **config,
+        "text_config": {**config["text_config"], **text},
+        "vision_config": {**config["vision_config"], "initializer_range": 0.02},
+        "transformers_version": "4.57.0.dev0",
+        "auto_map": classes,
+    }
+
+
 @cache
 def intern() -> Side:
-    architecture = intern_s1_pro.Architecture()
-    tensors = [(t.name, t.dtype, t.shape) for t in intern_s1_pro.tensor_specs(architecture)]
-    return side("internlm/Intern-S1-Pro", intern_s1_pro.config(architecture), tensors)
+    specs = intern_s1_pro.tensor_specs(intern_s1_pro.Architecture())
+    tensors = [(t.name, t.dtype, t.shape) for t in specs]
+    return side("internlm/Intern-S1-Pro", intern_config(), tensors)
 
 
 @cache
