@@ -1,5 +1,6 @@
 """`compare`: open both, compare what was asked for, show it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.files import SIDE_FILES, SideFiles
 from inspector.analysis.compare.pairs import Paired, pairs_of
 from inspector.analysis.compare.report import Side, compare_sides, differences_of
-from inspector.analysis.compare.weight_diff import Pair, WeightRow, compare_pair, parts_of
+from inspector.analysis.compare.weight_diff import Pair, Sample, compare_pair, sample_of
 from inspector.analysis.params.terms import Conventions
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint import Checkpoint, open_checkpoint
@@ -55,12 +56,13 @@ def run(
     ):
         sides = _side(target, depth), _side(other, depth)
         paired = _paired(target, other, sides, depth)
-        work = _work(paired.pairs, depth)
-        planned = _expect(work, target, other)
+        samples = _samples(paired.pairs, depth)
+        planned = _expect(samples, target, other)
         if inputs.plan:
             write_plan("compare", planned, target, outputs)
             return 0
-        weights = _weights(work, target, other)
+        readers = target.reader, other.reader
+        weights = [compare_pair(sample, readers) for sample in samples]
         found = compare_sides(*sides, weights, paired.left_out, Conventions())
         differences = differences_of(found)
         problems = [*target.problems, *other.problems]
@@ -72,9 +74,6 @@ def run(
     write_view(view, outputs, problems)
     say_cost(target.cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)
     return exit_code_of([*problems, *differences], fail_on)
-
-
-Work = list[tuple[Pair, list[tuple[int, int]]]]
 
 
 def _side(checkpoint: Checkpoint, depth: Depth) -> Side:
@@ -101,26 +100,22 @@ def _paired(
     return pairs_of(*books, most=None if depth.full else _PAIRS)
 
 
-def _work(pairs: list[Pair], depth: Depth) -> Work:
-    """The pairs, and which of their rows to compare."""
+def _samples(pairs: Sequence[Pair], depth: Depth) -> list[Sample]:
+    """What of each pair to read."""
     rng = np.random.default_rng(depth.seed)
-    rows = None if depth.full else _ROWS
-    return [(pair, parts_of(pair.model.rows, rng, sampled=rows)) for pair in pairs]
+    return [sample_of(pair, rng, rows=None if depth.full else _ROWS) for pair in pairs]
 
 
-def _expect(work: Work, target: Checkpoint, other: Checkpoint) -> list[PlannedReads]:
+def _expect(samples: Sequence[Sample], target: Checkpoint, other: Checkpoint) -> list[PlannedReads]:
     """Announce the reads, so that neighbours are read together."""
     planned = []
-    for checkpoint, side in ((target, "model"), (other, "ref")):
+    for checkpoint, side in ((target, 0), (other, 1)):
         parts = [
-            Part(getattr(pair, side), start, stop) for pair, rows in work for start, stop in rows
+            Part(sample.weights()[side], start, stop)
+            for sample in samples
+            for start, stop in sample.parts
         ]
         reads = checkpoint.reader.expect(parts)
-        what = f"rows of {len(work):,} weights of {checkpoint.source.location}"
+        what = f"rows of {len(samples):,} weights of {checkpoint.source.location}"
         planned.append(PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes))
     return planned
-
-
-def _weights(work: Work, target: Checkpoint, other: Checkpoint) -> list[WeightRow]:
-    readers = target.reader, other.reader
-    return [compare_pair(pair, rows, readers) for pair, rows in work]

@@ -80,9 +80,7 @@ def running(
                 if attempt < _ATTEMPTS:
                     continue
                 said = (folder / "output.log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(
-                    f"{list(command_at(port))[0]} does not answer on port {port}:\n{said}"
-                )
+                raise RuntimeError(f"{list(command_at(port))[0]} does not answer on port {port}:\n{said}")
             yield port, process.pid
             return
         finally:

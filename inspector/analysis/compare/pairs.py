@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from inspector.analysis.compare.aligned import Aligned, Label
 from inspector.analysis.compare.weight_diff import Pair
 from inspector.analysis.params.parts import part_of
+from inspector.analysis.params.terms import Component
 from inspector.catalog.names import split_name
 from inspector.errors import LayoutError
 from inspector.layout.experts import ExpertKey
@@ -16,6 +18,10 @@ from inspector.layout.weights import Weight, WeightBook
 
 Positions = npt.NDArray[np.int64]
 """`[n, 2]`: where each of some pairs is in both sides."""
+
+
+_BY_TOKEN: Final = frozenset({Component.EMBEDDING, Component.HEAD})
+"""Components with a row a token of the vocabulary, which may go on in one of two models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,9 @@ def pairs_of(
         if theirs is None:
             continue
         component = part_of(split_name(_name(label, [0] * label.count(None)))[0]).component
-        for one, other in _spread(_common(ours, theirs), most).tolist():
+        for one, other in _spread(
+            _common(ours, theirs, by_token=component in _BY_TOKEN), most
+        ).tolist():
             numbers = ours.numbers[one].tolist()
             try:
                 weights = _weight(model[0], ours, one), _weight(ref[0], theirs, other)
@@ -59,7 +67,12 @@ def _spread(positions: Positions, most: int | None) -> Positions:
     return chosen
 
 
-def _common(left: Aligned, right: Aligned) -> Positions:
+def _comparable(one: tuple[int, ...], other: tuple[int, ...], *, by_token: bool) -> bool:
+    """Equal shapes, or those of tables with a row a token: the smaller vocabulary is compared."""
+    return one == other or (by_token and len(one) == 2 and one[1:] == other[1:])
+
+
+def _common(left: Aligned, right: Aligned, *, by_token: bool) -> Positions:
     """`[n, 2]` positions in both of tensors with equal numbers and shapes, in order."""
     there = {tuple(numbers): at for at, numbers in enumerate(right.numbers.tolist())}
     pairs = [
@@ -70,7 +83,11 @@ def _common(left: Aligned, right: Aligned) -> Positions:
     same = [
         (one, other)
         for one, other in pairs
-        if left.kinds[left.kind_ids[one]].shape == right.kinds[right.kind_ids[other]].shape
+        if _comparable(
+            left.kinds[left.kind_ids[one]].shape,
+            right.kinds[right.kind_ids[other]].shape,
+            by_token=by_token,
+        )
     ]
     return np.array(same, dtype=np.int64).reshape(-1, 2)
 

@@ -7,7 +7,7 @@ a hundredth, which hides below that noise, is seen all the same.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -45,7 +45,8 @@ class WeightRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `noise` is the most that rounding alone makes of it, some hundredths too high, for numbers just
     above a power of two are closer to their neighbour; None where it is not known.
-    `largest_change` is of the rows read. `equal` is bytes, values, quantization or no.
+    `largest_change` is of the rows read. `equal` is bytes, values, quantization or no. `columns`
+    are those compared, null for all.
     """
 
     name: str
@@ -60,6 +61,7 @@ class WeightRow(msgspec.Struct, frozen=True, kw_only=True):
     largest_change: float
     rows: int
     rows_of: int
+    columns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,27 @@ class Pair:
     layer: int | None
     model: Weight
     ref: Weight
+
+    @property
+    def rows(self) -> int:
+        """Rows that both have: of embeddings, the smaller vocabulary's."""
+        return min(self.model.rows, self.ref.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What of a pair is read: parts of rows, and where a strip of columns is enough, which."""
+
+    pair: Pair
+    parts: tuple[tuple[int, int], ...]
+    columns: tuple[int, int] | None
+
+    def weights(self) -> tuple[Weight, Weight]:
+        """Both weights as they are read: the strip alone of one whose rows lie across its bytes."""
+        pair, columns = self.pair, self.columns
+        if columns is None:
+            return pair.model, pair.ref
+        return _strip(pair.model, columns), _strip(pair.ref, columns)
 
 
 @dataclass(slots=True)
@@ -94,25 +117,24 @@ _RUNS: Final = 4
 _PIECE: Final = 1024
 """Rows held at a time: of 8,192 numbers each, 34 MB as float32."""
 
+STRIP_COLUMNS: Final = 128
+"""Columns of a strip: one block of the usual scales."""
+
 _SLACK: Final = 2.0**-12
 """Share of a number that scales in F32 or BF16 may add to the rounding of codes."""
 
 
-def compare_pair(
-    pair: Pair,
-    parts: Sequence[tuple[int, int]],
-    readers: tuple[WeightReader, WeightReader],
-) -> WeightRow:
-    """One pair compared from parts of its rows, each `[start, stop)`."""
-    sums = _Sums()
-    for start, stop in parts:
+def compare_pair(sample: Sample, readers: tuple[WeightReader, WeightReader]) -> WeightRow:
+    """One pair compared from what a sample says."""
+    pair, sums = sample.pair, _Sums()
+    for start, stop in sample.parts:
         ours, theirs = (
-            _read(reader, weight, start, stop)
-            for reader, weight in zip(readers, (pair.model, pair.ref), strict=True)
+            _read(reader, weight, (start, stop), sample.columns)
+            for reader, weight in zip(readers, sample.weights(), strict=True)
         )
         _add(sums, pair, ours, theirs)
-    rows = sum(stop - start for start, stop in parts)
-    whole = rows == pair.model.rows
+    rows = sum(stop - start for start, stop in sample.parts)
+    whole = rows == pair.rows and sample.columns is None
     cosine, change = _cosine(sums, whole=whole), _change(sums, whole=whole)
     norm = sum(sums.ref_squares)
     noise = math.sqrt(sums.rounding / norm) if norm else None
@@ -128,8 +150,39 @@ def compare_pair(
         noise=noise if noise is not None and math.isfinite(noise) else None,
         largest_change=sums.largest,
         rows=rows,
-        rows_of=pair.model.rows,
+        rows_of=pair.rows,
+        columns=sample.columns,
     )
+
+
+def sample_of(pair: Pair, rng: np.random.Generator, *, rows: int | None) -> Sample:
+    """What of a pair to read: so many of its rows, or all where that is None.
+
+    Where the bytes of a weight run along its columns, any row would take all of them; a strip of
+    columns is read then, which is a few of its stored rows.
+    """
+    parts = tuple(parts_of(pair.rows, rng, sampled=rows))
+    width = min(one.shape[-1] if len(one.shape) == 2 else 0 for one in (pair.model, pair.ref))
+    lies_across = any(_lies_across(one) for one in (pair.model, pair.ref))
+    if rows is None or not lies_across or width <= STRIP_COLUMNS:
+        return Sample(pair, parts, None)
+    start = int(rng.integers(width // STRIP_COLUMNS)) * STRIP_COLUMNS
+    return Sample(pair, parts, (start, start + STRIP_COLUMNS))
+
+
+def _lies_across(weight: Weight) -> bool:
+    return weight.window is not None and weight.window.transposed and weight.scale is None
+
+
+def _strip(weight: Weight, columns: tuple[int, int]) -> Weight:
+    """The weight's columns alone, where they are rows of its tensor; else the weight."""
+    window = weight.window
+    if window is None or not _lies_across(weight):
+        return weight
+    first = window.rows[0]
+    rows = first + columns[0], first + columns[1]
+    shape = weight.shape[0], columns[1] - columns[0]
+    return replace(weight, window=replace(window, rows=rows), shape=shape)
 
 
 def parts_of(count: int, rng: np.random.Generator, *, sampled: int | None) -> list[tuple[int, int]]:
@@ -144,10 +197,15 @@ def parts_of(count: int, rng: np.random.Generator, *, sampled: int | None) -> li
     return [(slot * run, (slot + 1) * run) for slot in slots.tolist()]
 
 
-def _read(reader: WeightReader, weight: Weight, start: int, stop: int) -> tuple[Array, Float32]:
-    pieces = list(reader.iterate_rows(weight, start, stop))
+def _read(
+    reader: WeightReader, weight: Weight, rows: tuple[int, int], columns: tuple[int, int] | None
+) -> tuple[Array, Float32]:
+    pieces = list(reader.iterate_rows(weight, *rows))
     codes = np.concatenate([_as_rows(piece.codes, weight) for piece in pieces])
-    return codes, np.concatenate([_as_rows(piece.values, weight) for piece in pieces])
+    values = np.concatenate([_as_rows(piece.values, weight) for piece in pieces])
+    if columns is None or codes.shape[1] == columns[1] - columns[0]:
+        return codes, values
+    return codes[:, slice(*columns)], values[:, slice(*columns)]
 
 
 def _as_rows(array: Array, weight: Weight) -> Array:

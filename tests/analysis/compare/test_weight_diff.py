@@ -13,6 +13,7 @@ from inspector.analysis.compare.weight_diff import (
     WeightRow,
     compare_pair,
     parts_of,
+    sample_of,
     summaries,
 )
 from inspector.checkpoint import Checkpoint
@@ -61,9 +62,7 @@ def compared(
     (left, _), (right, _) = (memory_checkpoint(side, config=declared) for side in (ours, theirs))
     rng = np.random.default_rng(seed)
     return [
-        compare_pair(
-            pair, parts_of(pair.model.rows, rng, sampled=sampled), (left.reader, right.reader)
-        )
+        compare_pair(sample_of(pair, rng, rows=sampled), (left.reader, right.reader))
         for pair in paired(left, right).pairs
     ]
 
@@ -149,6 +148,32 @@ def test_a_sample_reads_its_rows_and_no_more() -> None:
     row = one(bf16(gaussian(1)), bf16(gaussian(1)), sampled=16)
     assert (row.rows, row.rows_of) == (16, ROWS)
     assert (row.equal, row.relative_change) == ("bytes", 0)
+
+
+def test_a_strip_of_columns_is_read_where_rows_lie_across_the_bytes() -> None:
+    """A row of an expert stored inputs first would take all bytes of its matrix."""
+    gate, up = gaussian(8, 512, 384), gaussian(9, 512, 384)
+    both = np.concatenate([gate, up]).astype(ml_dtypes.bfloat16)[None].transpose(0, 2, 1)
+    name = "model.layers.0.mlp.experts."
+    config = {"hidden_size": 384}
+    fused, source = memory_checkpoint(
+        {f"{name}gate_up_proj": np.ascontiguousarray(both)}, config=config
+    )
+    separate, _ = memory_checkpoint(bf16(up, f"{name}0.up_proj.weight"), config=config)
+    (pair,) = paired(separate, fused).pairs
+    sample = sample_of(pair, np.random.default_rng(0), rows=16)
+    source.reads.clear()
+    row = compare_pair(sample, (separate.reader, fused.reader))
+    assert row.equal == "bytes"
+    assert row.columns is not None
+    assert row.columns[1] - row.columns[0] == 128
+    assert max(len(span) for _, span in source.reads) <= 128 * 1024 * 2
+
+
+def test_the_rows_of_tokens_that_both_vocabularies_have_are_compared() -> None:
+    longer = np.concatenate([gaussian(1), gaussian(2)])
+    row = one({"model.embed_tokens.weight": longer}, {"model.embed_tokens.weight": gaussian(1)})
+    assert (row.equal, row.rows, row.rows_of) == ("bytes", ROWS, ROWS)
 
 
 def test_the_interval_of_a_sample_holds_the_figures_of_the_whole() -> None:
