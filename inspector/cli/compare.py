@@ -22,12 +22,17 @@ from inspector.cli.output import say_cost, write_view
 from inspector.cli.params import catalog_if_any, model_without_weights
 from inspector.errors import ObjectNotFound, UsageError
 from inspector.render.compare import compare_view
+from inspector.source.pool import map_ordered
 
 _PAIRS: Final = 4
 """Tensors of one kind that a sample compares, spread over layers and experts."""
 
 _ROWS: Final = 16
 """Rows of each that a sample reads."""
+
+
+_FULL_JOBS: Final = 2
+"""Weights compared at a time where each is read whole: some 300 MB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ def run(
             write_plan("compare", planned, target, outputs)
             return 0
         readers = target.reader, other.reader
-        weights = [compare_pair(sample, readers) for sample in samples]
+        is_remote = target.is_remote or other.is_remote
+        jobs = target.policy.jobs if is_remote and not depth.full else _FULL_JOBS
+        weights = list(map_ordered(lambda one: compare_pair(one, readers), samples, jobs=jobs))
         found = compare_sides(*sides, weights, paired.left_out, Conventions())
         differences = differences_of(found)
         problems = [*target.problems, *other.problems]
@@ -72,7 +79,7 @@ def run(
         )  # fmt: skip
         stored = target.stored_bytes + other.stored_bytes
     write_view(view, outputs, problems)
-    say_cost(target.cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)
+    say_cost(target.cost, stored, target.source.commit, remote=is_remote)
     return exit_code_of([*problems, *differences], fail_on)
 
 
