@@ -8,6 +8,7 @@ import msgspec
 from inspector.analysis.compare.config_diff import ConfigRow, Status
 from inspector.analysis.compare.derived import Derived
 from inspector.analysis.compare.files import FileRow, FilesDiff, Template
+from inspector.analysis.compare.lineage import Lineage
 from inspector.analysis.compare.report import CompareDocument, Comparison
 from inspector.analysis.compare.skip_list import Names
 from inspector.analysis.compare.tensor_diff import Folded, StoredAs, TensorsDiff, folded
@@ -47,8 +48,31 @@ def compare_view(
     differences_only: bool,
 ) -> View:
     """The view of a comparison; `differences_only` leaves out what is the same."""
+    document = _document(found, models, cost, findings)
+    return View(
+        headline=_headline(found, *models),
+        tables=lambda: [
+            *_config_tables(found.config, differences_only=differences_only),
+            *_meanings(found.config),
+            *_derived_tables(found.parameters.derived),
+            *_parameter_tables(found),
+            *_file_tables(found.files, differences_only=differences_only),
+            *_tensor_tables(found.tensors),
+            *_weight_tables(document),
+            *_lineage_tables(found.lineage),
+        ],
+        rows=lambda: Table(_FLAT, _flat(found)),
+        names=lambda: (row[1] for row in _flat(found) if row[-1] != Status.SAME),
+        document=lambda: render_json(document),
+        footer=_footer(found),
+    )
+
+
+def _document(
+    found: Comparison, models: tuple[Model, Model], cost: Cost, findings: Sequence[Problem]
+) -> CompareDocument:
     model, ref = models
-    document = CompareDocument(
+    return CompareDocument(
         schema="s1inspect/compare/1",
         model=model,
         cost=cost,
@@ -58,25 +82,10 @@ def compare_view(
         parameters=found.parameters,
         files=found.files,
         tensors=found.tensors,
+        lineage=found.lineage,
         weight_groups=found.weight_groups,
         left_out=found.left_out,
         weights=found.weights,
-    )
-    return View(
-        headline=_headline(found, model, ref),
-        tables=lambda: [
-            *_config_tables(found.config, differences_only=differences_only),
-            *_meanings(found.config),
-            *_derived_tables(found.parameters.derived),
-            *_parameter_tables(found),
-            *_file_tables(found.files, differences_only=differences_only),
-            *_tensor_tables(found.tensors),
-            *_weight_tables(document),
-        ],
-        rows=lambda: Table(_FLAT, _flat(found)),
-        names=lambda: (row[1] for row in _flat(found) if row[-1] != Status.SAME),
-        document=lambda: render_json(document),
-        footer=_footer(found),
     )
 
 
@@ -271,6 +280,18 @@ def _weight_table(rows: Sequence[WeightSummary], name: str, title: str) -> Itera
     yield Table(columns, shown, title=title)
 
 
+def _lineage_tables(lineage: Lineage | None) -> list[Table]:
+    if lineage is None or not lineage.evidence:
+        return []
+    columns = (
+        Column("evidence"), Column("tensors", right=True),
+        Column("effect", right=True, show=plain_number),
+        Column("log10 p", right=True, show=plain_number),
+    )  # fmt: skip
+    rows = [(one.kind, one.tensors, one.effect, one.log10_p) for one in lineage.evidence]
+    return [Table(columns, rows, title=f"hidden basis: {lineage.basis.replace('_', ' ')}")]
+
+
 def _footer(found: Comparison) -> list[str]:
     lines = []
     if found.tensors is not None:
@@ -282,6 +303,8 @@ def _footer(found: Comparison) -> list[str]:
             f"{counted(len(found.weights), 'weight')} compared, {sampled:,} from a sample of rows; "
             "--full reads all"
         )
+    if found.lineage is not None and found.lineage.evidence:
+        lines.append(f"hidden basis {found.lineage.basis.replace('_', ' ')}: {found.lineage.says}")
     if found.left_out:
         lines.append(f"not compared, for they cannot be decoded: {', '.join(found.left_out[:3])}")
     if found.weights:

@@ -10,7 +10,7 @@ from tests.cli.running import FUSED, QWEN3, S1, invoke
 
 PARTS = {
     "schema", "tool_version", "model", "cost", "findings", "ref", "config", "parameters", "files",
-    "tensors", "weight_groups", "left_out", "weights",
+    "tensors", "lineage", "weight_groups", "left_out", "weights",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.compare.aligned import Aligned, Label
-from inspector.analysis.compare.weight_diff import Pair
+from inspector.analysis.compare.samples import Pair
 from inspector.analysis.params.parts import part_of
 from inspector.analysis.params.terms import Component
 from inspector.catalog.names import split_name
@@ -50,7 +50,7 @@ def pairs_of(
         ).tolist():
             numbers = ours.numbers[one].tolist()
             try:
-                weights = _weight(model[0], ours, one), _weight(ref[0], theirs, other)
+                weights = weight_at(model[0], ours, one), weight_at(ref[0], theirs, other)
             except LayoutError:
                 found.left_out.append(_name(label, numbers))
                 continue
@@ -92,7 +92,12 @@ def _common(left: Aligned, right: Aligned, *, by_token: bool) -> Positions:
     return np.array(same, dtype=np.int64).reshape(-1, 2)
 
 
-def _weight(book: WeightBook, side: Aligned, at: int) -> Weight:
+def weight_at(book: WeightBook, side: Aligned, at: int) -> Weight:
+    """The weight at a position of an aligned label.
+
+    Raises:
+        LayoutError: it cannot be decoded.
+    """
     if side.projection is None:
         return book.stored(book.catalog.row(int(side.rows[at])))
     layer, expert = side.numbers[at].tolist()

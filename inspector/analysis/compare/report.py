@@ -9,6 +9,7 @@ from inspector.analysis.compare.aligned import Aligned, Label
 from inspector.analysis.compare.config_diff import ConfigRow, Status, config_rows
 from inspector.analysis.compare.derived import Derived, derived
 from inspector.analysis.compare.files import FileRow, FilesDiff, SideFiles, files_diff
+from inspector.analysis.compare.lineage import Lineage
 from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.compare.tensor_diff import TensorRow, TensorsDiff, tensors_diff
 from inspector.analysis.compare.weight_diff import (
@@ -37,6 +38,15 @@ class Side:
     files: SideFiles
 
 
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What was read of weights: pairs compared, names that cannot be decoded, the lineage."""
+
+    weights: Sequence[WeightRow] = ()
+    left_out: Sequence[str] = ()
+    lineage: Lineage | None = None
+
+
 class ParametersDiff(msgspec.Struct, frozen=True, kw_only=True):
     """Parameters of both, and the quantities that their configs imply."""
 
@@ -63,6 +73,7 @@ class CompareDocument(Document, frozen=True, kw_only=True):
     parameters: ParametersDiff
     files: FilesDiff
     tensors: TensorsDiff | None
+    lineage: Lineage | None
     weight_groups: WeightGroups
     left_out: list[str]
     weights: list[WeightRow]
@@ -77,6 +88,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     tensors: TensorsDiff | None
     weights: list[WeightRow]
     left_out: list[str]
+    lineage: Lineage | None
 
     @property
     def weight_groups(self) -> WeightGroups:
@@ -89,8 +101,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 def compare_sides(
     model: Side,
     ref: Side,
-    weights: Sequence[WeightRow],
-    left_out: Sequence[str],
+    weighed: Weighed,
     conventions: Conventions,
 ) -> Comparison:
     """How two models differ, from what is known of each."""
@@ -107,8 +118,9 @@ def compare_sides(
         ),
         files=files_diff(model.files, ref.files),
         tensors=tensors,
-        weights=list(weights),
-        left_out=list(left_out),
+        weights=list(weighed.weights),
+        left_out=list(weighed.left_out),
+        lineage=weighed.lineage,
     )
 
 

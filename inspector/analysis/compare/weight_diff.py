@@ -7,7 +7,7 @@ a hundredth, which hides below that noise, is seen all the same.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 
 from inspector.analysis.compare.rounding import half_units
+from inspector.analysis.compare.samples import Pair, Sample
 from inspector.analysis.values import WeightReader
 from inspector.decode.numeric import Array, Float32
 from inspector.layout.scales import Granularity
@@ -64,38 +65,6 @@ class WeightRow(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The same weight in two checkpoints, and where it is in the model."""
-
-    name: str
-    component: str
-    layer: int | None
-    model: Weight
-    ref: Weight
-
-    @property
-    def rows(self) -> int:
-        """Rows that both have: of embeddings, the smaller vocabulary's."""
-        return min(self.model.rows, self.ref.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What of a pair is read: parts of rows, and where a strip of columns is enough, which."""
-
-    pair: Pair
-    parts: tuple[tuple[int, int], ...]
-    columns: tuple[int, int] | None
-
-    def weights(self) -> tuple[Weight, Weight]:
-        """Both weights as they are read: the strip alone of one whose rows lie across its bytes."""
-        pair, columns = self.pair, self.columns
-        if columns is None:
-            return pair.model, pair.ref
-        return _strip(pair.model, columns), _strip(pair.ref, columns)
-
-
 @dataclass(slots=True)
 class _Sums:
     """Sums of each part that was read: products, squares, squared differences and rounding."""
@@ -110,15 +79,6 @@ class _Sums:
     same_values: bool = True
     within_rounding: bool = True
 
-
-_RUNS: Final = 4
-"""Parts of a sample: few, for each is a request, and enough to see how they differ."""
-
-_PIECE: Final = 1024
-"""Rows held at a time: of 8,192 numbers each, 34 MB as float32."""
-
-STRIP_COLUMNS: Final = 128
-"""Columns of a strip: one block of the usual scales."""
 
 _SLACK: Final = 2.0**-12
 """Share of a number that scales in F32 or BF16 may add to the rounding of codes."""
@@ -153,48 +113,6 @@ def compare_pair(sample: Sample, readers: tuple[WeightReader, WeightReader]) -> 
         rows_of=pair.rows,
         columns=sample.columns,
     )
-
-
-def sample_of(pair: Pair, rng: np.random.Generator, *, rows: int | None) -> Sample:
-    """What of a pair to read: so many of its rows, or all where that is None.
-
-    Where the bytes of a weight run along its columns, any row would take all of them; a strip of
-    columns is read then, which is a few of its stored rows.
-    """
-    parts = tuple(parts_of(pair.rows, rng, sampled=rows))
-    width = min(one.shape[-1] if len(one.shape) == 2 else 0 for one in (pair.model, pair.ref))
-    lies_across = any(_lies_across(one) for one in (pair.model, pair.ref))
-    if rows is None or not lies_across or width <= STRIP_COLUMNS:
-        return Sample(pair, parts, None)
-    start = int(rng.integers(width // STRIP_COLUMNS)) * STRIP_COLUMNS
-    return Sample(pair, parts, (start, start + STRIP_COLUMNS))
-
-
-def _lies_across(weight: Weight) -> bool:
-    return weight.window is not None and weight.window.transposed and weight.scale is None
-
-
-def _strip(weight: Weight, columns: tuple[int, int]) -> Weight:
-    """The weight's columns alone, where they are rows of its tensor; else the weight."""
-    window = weight.window
-    if window is None or not _lies_across(weight):
-        return weight
-    first = window.rows[0]
-    rows = first + columns[0], first + columns[1]
-    shape = weight.shape[0], columns[1] - columns[0]
-    return replace(weight, window=replace(window, rows=rows), shape=shape)
-
-
-def parts_of(count: int, rng: np.random.Generator, *, sampled: int | None) -> list[tuple[int, int]]:
-    """Parts of a weight's rows to read: some runs of a sample, or all where that is None.
-
-    A run is a few rows side by side, for one request; where it starts is drawn.
-    """
-    if sampled is None or sampled >= count:
-        return [(at, min(at + _PIECE, count)) for at in range(0, count, _PIECE)]
-    run = max(1, sampled // _RUNS)
-    slots = np.sort(rng.choice(count // run, size=sampled // run, replace=False))
-    return [(slot * run, (slot + 1) * run) for slot in slots.tolist()]
 
 
 def _read(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from inspector.analysis.params.architecture import architecture_of
+from inspector.analysis.params.architecture import Architecture, architecture_of
 from inspector.analysis.params.differences import Difference, differences
 from inspector.analysis.params.formula import Formula, formula_of
 from inspector.analysis.params.memory import (
@@ -74,18 +74,8 @@ def model_params(
     Raises:
         ConfigError: there are no weights, and the config does not say enough.
     """
-    notes: list[str] = []
-    architecture = formula = None
-    if config is not None:
-        try:
-            architecture = architecture_of(config)
-        except ConfigError as error:
-            if catalog is None:
-                raise
-            notes.append(f"no formula: {error}")
-        else:
-            formula = formula_of(architecture, _layer_kinds(config))
-            notes += [f"no formula for {what}" for what in formula.missing]
+    architecture, notes = _architecture(config, needed=catalog is None)
+    formula = formula_of(architecture, _layer_kinds(config)) if architecture and config else None
     stored = None if catalog is None else stored_in(catalog, config, architecture)
     by_formula = formula.counts(conventions) if formula else None
     as_stored = stored.counts(conventions) if stored else None
@@ -104,10 +94,24 @@ def model_params(
     )
 
 
+def _architecture(
+    config: ModelConfig | None, *, needed: bool
+) -> tuple[Architecture | None, list[str]]:
+    """The architecture, or None and why: an error only where nothing else can be counted."""
+    if config is None:
+        return None, []
+    try:
+        return architecture_of(config), []
+    except ConfigError as error:
+        if needed:
+            raise
+        return None, [f"no formula: {error}"]
+
+
 def _notes(
     formula: Formula | None, stored: Stored | None, best: Counts | None, conventions: Conventions
 ) -> list[str]:
-    notes = []
+    notes = [f"no formula for {what}" for what in formula.missing] if formula else []
     mtp = best.of("mtp") if best else None
     if mtp and not conventions.total.mtp:
         notes.append(

@@ -5,7 +5,7 @@ from typing import Any
 
 from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.files import SideFiles
-from inspector.analysis.compare.report import Comparison, Side, compare_sides
+from inspector.analysis.compare.report import Comparison, Side, Weighed, compare_sides
 from inspector.analysis.params.terms import Conventions
 from inspector.analysis.report import Model
 from tests import intern_s1_pro, qwen3_vl
@@ -32,7 +32,7 @@ def side(
 
 
 def compared(model: Side, ref: Side) -> Comparison:
-    return compare_sides(model, ref, [], [], Conventions())
+    return compare_sides(model, ref, Weighed(), Conventions())
 
 
 def intern_config() -> dict[str, Any]:

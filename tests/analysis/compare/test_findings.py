@@ -41,7 +41,7 @@ def weights(equal: Equal) -> Comparison:
     plain = compared(with_config(), with_config())
     return Comparison(
         config=plain.config, parameters=plain.parameters, files=plain.files, tensors=None,
-        weights=[row], left_out=[],
+        weights=[row], left_out=[], lineage=None,
     )  # fmt: skip
 
 

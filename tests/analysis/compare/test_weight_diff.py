@@ -9,13 +9,8 @@ import pytest
 
 from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.pairs import Paired, pairs_of
-from inspector.analysis.compare.weight_diff import (
-    WeightRow,
-    compare_pair,
-    parts_of,
-    sample_of,
-    summaries,
-)
+from inspector.analysis.compare.samples import parts_of, sample_of
+from inspector.analysis.compare.weight_diff import WeightRow, compare_pair, summaries
 from inspector.checkpoint import Checkpoint
 from inspector.decode.numeric import Array, Float32
 from tests.strategies_arrays import fp8_config, memory_checkpoint
