@@ -8,13 +8,21 @@ from inspector.analysis.compare.report import Side, Weighed, compare_sides, diff
 from inspector.analysis.params.terms import Conventions
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.comparison import WeightComparison
-from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
+from inspector.cli.common import (
+    UNASKED_BYTES,
+    InputOptions,
+    OutputOptions,
+    access_of,
+    opened,
+    write_plan,
+)
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import say_cost, write_view
 from inspector.cli.params import catalog_if_any, model_without_weights
-from inspector.errors import ObjectNotFound, UsageError
+from inspector.errors import BudgetExceeded, ObjectNotFound, UsageError
 from inspector.render.compare import compare_view
+from inspector.render.text import decimal_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ def run(
         if inputs.plan:
             write_plan("compare", weights.planned if weights else [], target, outputs)
             return 0
+        if weights:
+            _refuse_large(target, inputs, sum(one.bytes for one in weights.planned))
         found = compare_sides(*sides, weights.read() if weights else Weighed(), Conventions())
         problems = [*target.problems, *other.problems]
         findings = [*problems, *differences_of(found)]
@@ -59,6 +69,22 @@ def run(
     is_remote = target.is_remote or other.is_remote
     say_cost(target.cost, stored, target.source.commit, remote=is_remote)
     return exit_code_of(findings, fail_on)
+
+
+def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:
+    """Say before the first read of weights what there is no leave for."""
+    budget = inputs.byte_budget
+    if budget is not None and size > (left := max(0, budget - checkpoint.ledger.bytes)):
+        raise BudgetExceeded(
+            f"these weights take {size:,} bytes, --max-bytes {budget:,} leaves {left:,}",
+            hint="raise --max-bytes, leave out --full, or say --no-weights",
+        )
+    if budget is None and checkpoint.is_remote and size > UNASKED_BYTES:
+        raise BudgetExceeded(
+            f"these weights are {decimal_bytes(size)}; more than {decimal_bytes(UNASKED_BYTES)} "
+            "over a network is read only when asked for",
+            hint=f"leave out --full, or say --max-bytes {-(-size // 10**9)}GB",
+        )
 
 
 def _side(checkpoint: Checkpoint, depth: Depth) -> Side:

@@ -12,7 +12,14 @@ from inspector.analysis.plan import PlannedReads
 from inspector.analysis.values import Output, WeightValues, examine_weight
 from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.reader import Part
-from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
+from inspector.cli.common import (
+    UNASKED_BYTES,
+    InputOptions,
+    OutputOptions,
+    finish,
+    opened,
+    write_plan,
+)
 from inspector.cli.options import ExportDtype
 from inspector.cli.output import atomic_file, say, write_view
 from inspector.decode.numeric import Float32
@@ -27,9 +34,6 @@ from inspector.version import __version__
 _PREVIEW_ROWS: Final = 4
 _PREVIEW_COLUMNS: Final = 6
 _PREVIEWED: Final = 3
-
-_UNASKED_BYTES: Final = 4_000_000_000
-"""The largest single tensors of published models are below this, a layer's experts above."""
 
 Sink = Callable[[Weight, Float32], None]
 
@@ -85,9 +89,9 @@ def run(
 
 def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:
     """Over a network, more than a few GB are read only by a person who says so."""
-    if checkpoint.is_remote and inputs.max_bytes is None and size > _UNASKED_BYTES:
+    if checkpoint.is_remote and inputs.max_bytes is None and size > UNASKED_BYTES:
         raise BudgetExceeded(
-            f"these weights are {decimal_bytes(size)}; more than {decimal_bytes(_UNASKED_BYTES)} "
+            f"these weights are {decimal_bytes(size)}; more than {decimal_bytes(UNASKED_BYTES)} "
             "over a network is read only when asked for",
             hint=f"choose fewer, or say --max-bytes {-(-size // 10**9)}GB",
         )

@@ -71,17 +71,25 @@ def _headline(one: ModelParams) -> str:
 def _of_one(one: ModelParams) -> list[Table]:
     columns = (
         Column("component"),
-        *(
-            Column(name, right=True)
-            for name in ("formula", "activated", "stored", "stored activated")
-        ),
+        *(Column(name, right=True) for name in ("formula", "stored", "activated")),
         _size("bytes"),
     )
     rows: list[Sequence[Cell]] = []
     for name in _row_names([one]):
         formula, stored = _row(one.formula, name), _row(one.stored, name)
-        rows.append((name, *_two(formula), *_two(stored), stored.bytes if stored else None))
-    rows.append(("total", *_sums(one.formula), *_sums(one.stored), None))
+        best = stored or formula
+        rows.append(
+            (
+                name,
+                formula.parameters if formula else None,
+                stored.parameters if stored else None,
+                best.activated if best else None,
+                stored.bytes if stored else None,
+            )
+        )
+    totals = [counts.total if counts else None for counts in (one.formula, one.stored)]
+    best_sum = one.stored or one.formula
+    rows.append(("total", *totals, best_sum.activated if best_sum else None, None))
     tables = [Table(columns, rows)]
     if one.differences:
         tables.append(_differences(one))

@@ -106,3 +106,15 @@ def test_plan_says_what_a_comparison_reads() -> None:
 
 def test_a_reference_that_is_not_there_is_an_error() -> None:
     assert invoke("compare", "-m", S1, "-r", "/nowhere/at/all").exit_code == 3
+
+
+def test_a_budget_that_is_too_small_is_said_before_weights_are_read() -> None:
+    result = invoke("compare", "-m", S1, "-r", FUSED, "--full", "--max-bytes", "200kB")
+    assert result.exit_code == 5
+    assert "these weights take" in result.stderr
+    assert "--no-weights" in result.stderr
+
+
+def test_plan_of_a_comparison_without_weights_is_empty() -> None:
+    arguments = ("compare", "-m", S1, "-r", FUSED, "--config-only", "--plan", "--json")
+    assert json.loads(invoke(*arguments).stdout)["reads"] == []

@@ -5,7 +5,6 @@ against them. Figures of the public comparison are those of the README of
 muyaostudio/intern-s1-pro-vs-qwen3-235b-a22b at 4591d649.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -70,12 +69,12 @@ def _shares() -> Iterator[Figure]:
 
 
 def _parts() -> Iterator[Figure]:
-    for what, quantity, public in (
-        ("attention a layer", "attention_parameters_a_layer", ("71,303,168", "71,303,168")),
-        ("one expert", "expert_parameters", ("18,874,368", "18,874,368")),
+    for what, quantity, exact in (
+        ("attention a layer", "attention_parameters_a_layer", "71,303,168 / 71,303,168"),
+        ("one expert", "expert_parameters", "18,874,368 / 18,874,368"),
     ):
-        found = tuple(f"{int(value):,}" for value in _pair(quantity))
-        yield _agreeing(what, " / ".join(public), " / ".join(found))
+        found = " / ".join(f"{int(value):,}" for value in _pair(quantity))
+        yield _agreeing(what, exact, found)
     for what, quantity, public, unit, digits in (
         ("router a layer", "router_parameters_a_layer", "2.10 M / 0.52 M", "M", 2),
         ("experts a layer", "experts_parameters_a_layer", "9.66 B / 2.42 B", "B", 2),
@@ -149,9 +148,9 @@ def parts() -> dict[str, str]:
 def written(text: str) -> str:
     """The page with its parts as they are now."""
     for name, part in parts().items():
-        marks = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        pattern = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.DOTALL)
-        text = pattern.sub(lambda _, m=marks, p=part: f"{m[0]}\n{p}\n{m[1]}", text)
+        start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(start)
+        text = f"{before}{start}\n{part}\n{end}{rest.partition(end)[2]}"
     return text
 
 

@@ -33,7 +33,8 @@ _PRECISION: Final = MappingProxyType(
 )
 """OCP 8-bit Floating Point 1.0; IEEE 754; bfloat16 as F32 cut to 16 bits."""
 
-_INTEGERS: Final = frozenset({Dtype.I8, Dtype.U8})
+_INTEGERS: Final = frozenset({Dtype.I8})
+"""Integers without an offset: a code of zero is the number zero."""
 
 
 def half_units(
@@ -48,8 +49,10 @@ def half_units(
         block_columns: columns that share a scale, None where there is no scale.
 
     Returns:
-        None for a dtype whose rounding is not known.
+        None for a dtype whose rounding is not known, and for packed codes.
     """
+    if codes.shape != values.shape:
+        return None
     if dtype in _INTEGERS and block_columns is not None:
         units = np.full(codes.shape, 0.5, dtype=np.float32)
         plain = codes.astype(np.float32)
