@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
-from scipy.stats import rankdata
 
 Float64 = npt.NDArray[np.float64]
 
@@ -42,7 +41,7 @@ def rank_correlation(left: Float64, right: Float64, *, tests: int = 1) -> Resemb
 
     None where either is constant.
     """
-    ranks = [rankdata(side) - (len(side) + 1) / 2 for side in (left, right)]
+    ranks = [_centred_ranks(side) for side in (left, right)]
     norm = float(np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1])))
     if not norm:
         return None
@@ -86,6 +85,13 @@ def nearest_rows(left: Float64, right: Float64) -> tuple[Float64, npt.NDArray[np
     best = cosines.argmax(axis=1)
     scores = cosines[np.arange(len(cosines)), best] * np.sqrt(left.shape[1] - 1)
     return scores, best
+
+
+def _centred_ranks(values: Float64) -> Float64:
+    """Ranks of a vector less their mean; equal values share the mean of their ranks."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middles = np.cumsum(counts) - (counts + 1) / 2
+    return np.asarray(middles[which] - (len(values) - 1) / 2)
 
 
 def _cosines(left: Float64, right: Float64) -> Float64:
