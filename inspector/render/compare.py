@@ -108,11 +108,12 @@ _SIDES: Final = (Column("model"), Column("ref"))
 
 def _config_tables(rows: Sequence[ConfigRow], *, differences_only: bool) -> Iterator[Table]:
     for section in Section:
+        show = _plain if section is Section.TOKENS else value
         shown = [
             (
                 row.path.partition(".")[2],
-                value(row.model),
-                value(row.ref),
+                show(row.model),
+                show(row.ref),
                 _MARKS[Status(row.status)],
             )
             for row in rows
@@ -149,6 +150,8 @@ def value(found: Any) -> str:
         found = int(found)
     if isinstance(found, int) and not isinstance(found, bool):
         return f"{found:,}"
+    if isinstance(found, float):
+        return repr(found)
     return found if isinstance(found, str) else msgspec.json.encode(found).decode()
 
 
