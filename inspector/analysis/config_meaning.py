@@ -36,7 +36,7 @@ SYNONYMS: Final = MappingProxyType(
         "max_position_embeddings": ("n_positions", "max_sequence_length", "seq_length"),
         "rms_norm_eps": ("norm_eps", "layer_norm_eps", "layernorm_epsilon"),
         "num_experts": ("n_routed_experts", "num_local_experts", "moe_num_experts"),
-        "num_experts_per_tok": ("experts_per_token", "num_experts_per_token", "moe_top_k"),
+        "num_experts_per_tok": ("experts_per_token", "num_experts_per_token", "moe_topk", "moe_k"),
         "n_shared_experts": ("num_shared_experts", "moe_num_shared_experts"),
         "moe_intermediate_size": ("expert_intermediate_size",),
         "router_n_groups": ("n_group", "num_expert_group"),

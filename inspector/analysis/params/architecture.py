@@ -51,6 +51,7 @@ class LatentAttention:
     nope_dim: int
     rope_dim: int
     value_dim: int
+    bias: bool
     indexer: Indexer | None
 
 
@@ -112,9 +113,9 @@ class TextModel:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A model. `vision` is its tower's fields, None where there is none."""
+    """A model. `text_type` is its text model's type, `vision` its tower's fields or None."""
 
-    model_type: str
+    text_type: str
     text: TextModel
     vision: Fields | None
 
@@ -130,6 +131,17 @@ _HEAD_NORMED: Final = (
 _QKV_BIASED: Final = ("qwen2",)
 """Beginnings of model types with biases on q, k and v only, whatever `attention_bias` says."""
 
+_OUTPUT_UNBIASED: Final = ("glm4",)
+_NEVER_BIASED: Final = ("minimax_m2",)
+"""Beginnings of model types that do not follow `attention_bias`, for the output or at all."""
+
+READ_FAMILIES: Final = (
+    "llama", "mistral", "mixtral", "qwen2", "qwen3", "interns1", "deepseek_v3", "deepseek_v32",
+    "deepseek_v4", "kimi_k2", "glm4_moe", "glm_moe_dsa", "gpt_oss", "minimax_m2", "gemma", "phi3",
+    "granite", "ernie4_5", "smollm3", "seed_oss", "olmo",
+)  # fmt: skip
+"""Beginnings of model types whose code was read: their counts are exact, or off by a few norms."""
+
 
 def architecture_of(config: ModelConfig) -> Architecture:
     """The architecture that a config states.
@@ -140,7 +152,7 @@ def architecture_of(config: ModelConfig) -> Architecture:
     text = Fields(object_of(config.raw, Section.TEXT) or {})
     vision = object_of(config.raw, Section.VISION)
     return Architecture(
-        model_type=config.model_type or "",
+        text_type=text.text("model_type"),
         text=_text_model(text),
         vision=None if vision is None else Fields(vision, Section.VISION),
     )
@@ -177,6 +189,7 @@ def _attention(fields: Fields) -> Attention:
             nope_dim=fields.needed("qk_nope_head_dim"),
             rope_dim=fields.needed("qk_rope_head_dim"),
             value_dim=fields.needed("v_head_dim"),
+            bias=fields.flag("attention_bias"),
             indexer=indexer,
         )
     if fields.count("o_lora_rank") and indexer:
@@ -190,13 +203,13 @@ def _attention(fields: Fields) -> Attention:
             indexer=indexer,
         )
     family = fields.text("model_type")
-    biased = fields.flag("attention_bias")
+    biased = fields.flag("attention_bias") and not family.startswith(_NEVER_BIASED)
     return GroupedAttention(
         heads=heads,
         kv_heads=fields.count("num_key_value_heads") or heads,
         head_dim=fields.count("head_dim") or fields.needed("hidden_size") // heads,
         qkv_bias=biased or family.startswith(_QKV_BIASED),
-        output_bias=biased,
+        output_bias=biased and not family.startswith(_OUTPUT_UNBIASED),
         qk_norm=_qk_norm(fields, family),
         sinks=family == "gpt_oss",
     )

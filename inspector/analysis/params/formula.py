@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspector.analysis.params.architecture import Architecture, CompressedAttention
+from inspector.analysis.params.architecture import (
+    READ_FAMILIES,
+    Architecture,
+    CompressedAttention,
+)
 from inspector.analysis.params.terms import (
     Component,
     ComponentCount,
@@ -43,6 +47,11 @@ def formula_of(model: Architecture, layer_types: Sequence[str] = ()) -> Formula:
             kind = model.vision.text("model_type") or "an unnamed one"
             missing.append(f"vision tower {kind}: its modules are not known")
         terms += tower or ()
+    if not model.text_type.startswith(READ_FAMILIES):
+        kind = model.text_type or "that the config does not name"
+        missing.append(
+            f"model type {kind}: its code was not read, it is counted as the usual decoder"
+        )
     strange = sorted({kind for kind in layer_types if "attention" not in kind or "linear" in kind})
     if strange:
         missing.append(f"layers of kind {', '.join(strange)}: counted as full attention")

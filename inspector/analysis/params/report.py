@@ -111,7 +111,7 @@ def _architecture(
 def _notes(
     formula: Formula | None, stored: Stored | None, best: Counts | None, conventions: Conventions
 ) -> list[str]:
-    notes = [f"no formula for {what}" for what in formula.missing] if formula else []
+    notes = [f"formula incomplete: {what}" for what in formula.missing] if formula else []
     mtp = best.of("mtp") if best else None
     if mtp and not conventions.total.mtp:
         notes.append(

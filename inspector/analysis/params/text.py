@@ -118,6 +118,11 @@ def _latent(one: LatentAttention, hidden: int, count: int) -> Iterator[Term]:
     yield _term(norms, "kv_a_layernorm", (one.kv_rank,), count)
     yield _term(part, "kv_b_proj", (one.heads * (one.nope_dim + one.value_dim), one.kv_rank), count)
     yield _term(part, "o_proj", (hidden, one.heads * one.value_dim), count)
+    if one.bias:
+        yield _term(part, "kv_a_proj_with_mqa.bias", (one.kv_rank + one.rope_dim,), count)
+        yield _term(part, "o_proj.bias", (hidden,), count)
+        if one.query_rank:
+            yield _term(part, "q_a_proj.bias", (one.query_rank,), count)
     if one.indexer:
         width = one.indexer.heads * one.indexer.head_dim
         yield _term(part, "indexer.wq_b", (width, one.query_rank or hidden), count)

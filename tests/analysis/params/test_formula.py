@@ -138,7 +138,9 @@ def test_qwen2s_biases_are_counted() -> None:
 def test_an_unknown_vision_tower_is_named_not_guessed() -> None:
     strange = {**QWEN3_VL, "vision_config": {"model_type": "strange_vit", "hidden_size": 3}}
     found = counted(strange)
-    assert found.notes == ["no formula for vision tower strange_vit: its modules are not known"]
+    assert found.notes == [
+        "formula incomplete: vision tower strange_vit: its modules are not known"
+    ]
     assert parameters(found.formula, "vision") == 0
 
 
@@ -207,3 +209,28 @@ def read(file: Path) -> dict[str, Any]:
 
 def test_the_test_config_is_the_published_shape() -> None:
     assert config(Architecture()) == INTERN
+
+
+def test_a_model_type_whose_code_was_not_read_is_said() -> None:
+    (note,) = counted({**BY_NAME["Mixtral-8x7B"], "model_type": "novel"}).notes
+    assert note.startswith("formula incomplete: model type novel: its code was not read")
+
+
+def test_linear_attention_is_said_to_be_counted_as_full() -> None:
+    kinds = ["linear_attention", "full_attention"] * 24
+    (note,) = counted({**BY_NAME["Qwen3-30B-A3B"], "layer_types": kinds}).notes
+    assert "layers of kind linear_attention: counted as full attention" in note
+
+
+@pytest.mark.parametrize(
+    ("model", "biases"),
+    [
+        ("Qwen3-30B-A3B", 48 * (4096 + 512 + 512 + 2048)),
+        ("DeepSeek-V3.2", 61 * (1536 + 576 + 7168)),
+        ("MiniMax-M2.5", 0),
+    ],
+)
+def test_attention_bias_adds_what_the_models_code_adds(model: str, biases: int) -> None:
+    """As transformers 5.24 builds them: with latent attention on the projections to ranks."""
+    with_bias = formula({**BY_NAME[model], "attention_bias": True})
+    assert with_bias.total - formula(BY_NAME[model]).total == biases
