@@ -192,8 +192,8 @@ def _entries_of(section: Section, values: Mapping[str, Json], place: str) -> Ite
         where = f"{place}.{key}" if place else key
         if section is Section.TEXT and key in _ROPE_OBJECTS and isinstance(value, dict):
             yield from _rope(value, where)
-        elif section is Section.TEXT and _section_of_object(key) is Section.QUANTIZATION:
-            yield from _entries_of(Section.QUANTIZATION, value or {}, where)
+        elif _section_of_object(key) is Section.QUANTIZATION and isinstance(value, dict):
+            yield from _entries_of(Section.QUANTIZATION, value, where)
         elif section is Section.TEXT and key.endswith(_TOKEN_ENDINGS):
             yield Entry(Section.TOKENS, key, where, value)
         else:

@@ -52,11 +52,22 @@ def config_rows(model: Mapping[str, Json], ref: Mapping[str, Json]) -> list[Conf
 
 def rows_of(model: Iterable[Entry], ref: Iterable[Entry]) -> list[ConfigRow]:
     """Rows of two lists of entries."""
-    ours = {one.path: one for one in model}
-    theirs = {one.path: one for one in ref}
+    ours, theirs = _by_path(model), _by_path(ref)
     paths = dict.fromkeys([*ours, *theirs])
     rows = [_row(path, ours.get(path), theirs.get(path)) for path in paths]
     return sorted(rows, key=lambda row: _ORDER.get(Section(row.section), len(_ORDER)))
+
+
+def _by_path(found: Iterable[Entry]) -> dict[str, Entry]:
+    """Entries by path. Of two with one meaning and unlike values, the second keeps its own key."""
+    by_path: dict[str, Entry] = {}
+    for one in found:
+        first = by_path.get(one.path)
+        if first is None or first.value is None:
+            by_path[one.path] = one
+        elif one.value is not None and one.value != first.value:
+            by_path[f"{one.section}.{one.key}"] = one
+    return by_path
 
 
 def _row(path: str, ours: Entry | None, theirs: Entry | None) -> ConfigRow:

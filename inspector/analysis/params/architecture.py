@@ -10,6 +10,7 @@ from typing import Final
 
 from inspector.analysis.config_meaning import Fields, Section, object_of
 from inspector.config import ModelConfig
+from inspector.errors import ConfigError
 
 
 class QkNorm(StrEnum):
@@ -120,6 +121,9 @@ class Architecture:
     vision: Fields | None
 
 
+MAX_LAYERS: Final = 10_000
+"""A guard: layers are gone through one by one. Published models have some hundred."""
+
 OVERLAPPING_RATIO: Final = 4
 """Ratio at which a compressor of DeepSeek-V4 pools overlapping windows, and an indexer chooses."""
 
@@ -160,6 +164,10 @@ def architecture_of(config: ModelConfig) -> Architecture:
 
 def _text_model(fields: Fields) -> TextModel:
     layers = fields.needed("num_hidden_layers")
+    if layers > MAX_LAYERS:
+        raise ConfigError(
+            f"config.json: {layers:,} layers, more than the {MAX_LAYERS:,} of any model"
+        )
     experts = _experts(fields)
     modules = fields.count("num_nextn_predict_layers") or 0
     dense = fields.count("intermediate_size_mlp") or fields.count("intermediate_size") or 0

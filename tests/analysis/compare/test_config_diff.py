@@ -3,11 +3,18 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inspector.analysis.compare.config_diff import config_rows
 from inspector.analysis.compare.notes import NOTES
 from inspector.analysis.compare.skip_list import Names, name_patterns, names_summary
 from inspector.analysis.config_meaning import SYNONYMS, entries
+
+KEYS = [
+    "text_config", "vision_config", "quantization_config", "rope_scaling", "rope_parameters",
+    "rope_theta", "type", "rope_type", "num_experts", "n_routed_experts", "eos_token_id", "x",
+]  # fmt: skip
 
 
 def row(path: str, model: dict[str, Any], ref: dict[str, Any]) -> tuple[Any, Any, str]:
@@ -85,6 +92,37 @@ def test_every_value_of_a_config_is_in_one_entry() -> None:
     assert sorted(str(one.value) for one in entries(raw)) == sorted(
         ["1", "2", "3", "4", "{'c': 5}", "True"]
     )
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner),
+    max_leaves=8,
+)
+configs = st.dictionaries(st.sampled_from(KEYS), values, max_size=6)
+
+
+@settings(max_examples=150)
+@given(configs, configs)
+def test_any_two_configs_are_compared(model: dict[str, Any], ref: dict[str, Any]) -> None:
+    """Whatever stands where an object or a list is usual."""
+    rows = config_rows(model, ref)
+    assert len({one.path for one in rows}) == len(rows)
+    assert all(one.status == "same" for one in config_rows(model, model))
+    statuses = {one.path: one.status for one in rows}
+    mirrored = {one.path: one.status for one in config_rows(ref, model)}
+    other = {"only_model": "only_ref", "only_ref": "only_model"}
+    assert {path: other.get(status, status) for path, status in statuses.items()} == mirrored
+
+
+def test_two_keys_of_one_meaning_and_unlike_values_are_both_shown() -> None:
+    """gpt-oss states both `num_experts_per_tok` and `experts_per_token`."""
+    rows = config_rows({"num_experts_per_tok": 4, "experts_per_token": 2}, {})
+    assert {row.path: row.model for row in rows} == {
+        "text.num_experts_per_tok": 4, "text.experts_per_token": 2,
+    }  # fmt: skip
+    alike = config_rows({"num_experts_per_tok": 4, "experts_per_token": 4}, {})
+    assert [row.path for row in alike] == ["text.num_experts_per_tok"]
 
 
 def test_a_name_has_one_meaning() -> None:

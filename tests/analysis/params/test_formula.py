@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from inspector.analysis.params.terms import Conventions, Included
 from inspector.errors import ConfigError
@@ -234,3 +236,20 @@ def test_attention_bias_adds_what_the_models_code_adds(model: str, biases: int) 
     """As transformers 5.24 builds them: with latent attention on the projections to ranks."""
     with_bias = formula({**BY_NAME[model], "attention_bias": True})
     assert with_bias.total - formula(BY_NAME[model]).total == biases
+
+
+KEYS = sorted(
+    {key for one in PUBLISHED for key in (one.config | one.config.get("text_config", {}))}
+)
+odd = st.sampled_from([None, True, -1, 0, 1, 2, 3, 8, 2**39, 2**70, 1.5, "x", [], [0, 4], {}])
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(PUBLISHED), st.dictionaries(st.sampled_from(KEYS), odd, max_size=4))
+def test_any_config_is_counted_or_refused(model: Published, changes: dict[str, Any]) -> None:
+    try:
+        found = counted({**model.config, **changes})
+    except ConfigError:
+        return
+    assert found.formula is not None
+    assert found.formula.total >= found.formula.activated >= 0
