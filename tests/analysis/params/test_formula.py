@@ -241,7 +241,9 @@ def test_attention_bias_adds_what_the_models_code_adds(model: str, biases: int) 
 KEYS = sorted(
     {key for one in PUBLISHED for key in (one.config | one.config.get("text_config", {}))}
 )
-odd = st.sampled_from([None, True, -1, 0, 1, 2, 3, 8, 2**39, 2**70, 1.5, "x", [], [0, 4], {}])
+odd: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, -1, 0, 1, 2, 3, 8, 2**39, 2**70, 1.5, "x", [], [0, 4], {}]
+)
 
 
 @settings(max_examples=300)
