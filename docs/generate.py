@@ -8,7 +8,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
@@ -18,13 +18,17 @@ import msgspec
 from typer.main import get_command
 
 from docs.console import ROOT, refreshed, run
+from inspector.analysis.compare.report import CompareDocument
+from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.integrity import CheckDocument
 from inspector.analysis.kept import CacheDocument
 from inspector.analysis.listing import ListingDocument
+from inspector.analysis.params.report import ParamsDocument
 from inspector.analysis.plan import PlanDocument
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
+from inspector.errors import Severity
 from inspector.format.readers import VERDICTS
 from inspector.format.rules import RULES
 from inspector.render.document import schema_of
@@ -38,6 +42,8 @@ DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
         "dequant": DequantDocument,
         "check": CheckDocument,
         "expert-similarity": SimilarityDocument,
+        "params": ParamsDocument,
+        "compare": CompareDocument,
         "cache": CacheDocument,
         "plan": PlanDocument,
     }
@@ -126,7 +132,7 @@ def _rules_page() -> str:
         "",
         "| rule | severity | meaning |",
         "|---|---|---|",
-        *(f"| `{slug}` | {severity} | {meaning} |" for slug, (severity, meaning) in RULES.items()),
+        *_rule_rows(RULES),
         "",
         "## What other readers do",
         "",
@@ -137,6 +143,15 @@ def _rules_page() -> str:
         "| rule | safetensors | huggingface_hub | huggingface.js | hf-mem |",
         "|---|---|---|---|---|",
         *(_verdict_row(slug) for slug in RULES),
+        "",
+        "## Differences of two models",
+        "",
+        "What [compare](../commands/compare.md) finds; `expected` is the reference's, `found` the",
+        "model's.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(COMPARE_RULES),
     ]
     return "\n".join(lines) + "\n"
 
@@ -145,6 +160,11 @@ def _verdict_row(slug: str) -> str:
     one = VERDICTS[slug]
     words = (one.safetensors, one.huggingface_hub, one.huggingface_js, one.hf_mem)
     return f"| `{slug}` | {' | '.join(word or '' for word in words)} |"
+
+
+def _rule_rows(rules: Mapping[str, tuple[Severity, str]]) -> Iterator[str]:
+    for slug, (severity, meaning) in rules.items():
+        yield f"| `{slug}` | {severity} | {meaning} |"
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ Everything above asks it for facts and arrays; nothing above it opens anything.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -99,6 +99,18 @@ class Checkpoint:
         except ObjectNotFound:
             return None
         return parse_config(text, file=f"{self.source.location}/{CONFIG_NAME}")
+
+    def small_files(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, bytes]]:
+        """The sizes of all files that the source lists, and the content of those named, if there.
+
+        One too large to be what its name says is left out.
+        """
+        sizes = dict(self.source.files())
+        return sizes, {
+            name: read_file(self.source, name, max_bytes=MAX_CONFIG_BYTES)
+            for name in names
+            if sizes.get(name, MAX_CONFIG_BYTES + 1) <= MAX_CONFIG_BYTES
+        }
 
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.

@@ -10,14 +10,11 @@ from inspector.analysis.listing import in_layers_and_experts
 from inspector.catalog.names import NameColumns, Rows
 from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.reader import Part
-from inspector.cli.common import InputOptions
+from inspector.cli.common import UNASKED_BYTES, InputOptions
 from inspector.errors import BudgetExceeded, NameNotFound, UsageError
 from inspector.layout.select import is_literal, not_found, select_one_place
 from inspector.layout.weights import Weight
 from inspector.render.text import decimal_bytes
-
-_UNASKED_BYTES: Final = 4_000_000_000
-"""The largest single tensors of published models are below this, a layer's experts above."""
 
 _WEIGHT: Final = ".weight"
 
@@ -47,9 +44,9 @@ def choose(checkpoint: Checkpoint, inputs: InputOptions, choice: Choice) -> list
 
 def refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:
     """Over a network, more than a few GB are read only by a person who says so."""
-    if checkpoint.is_remote and inputs.max_bytes is None and size > _UNASKED_BYTES:
+    if checkpoint.is_remote and inputs.max_bytes is None and size > UNASKED_BYTES:
         raise BudgetExceeded(
-            f"these weights are {decimal_bytes(size)}; more than {decimal_bytes(_UNASKED_BYTES)} "
+            f"these weights are {decimal_bytes(size)}; more than {decimal_bytes(UNASKED_BYTES)} "
             "over a network is read only when asked for",
             hint=f"choose fewer, or say --max-bytes {-(-size // 10**9)}GB",
         )

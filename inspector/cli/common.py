@@ -19,6 +19,10 @@ from inspector.source.shelf import FOLDER_NAME, Shelf
 
 __all__ = ["InputOptions", "OutputOptions", "finish", "opened", "parse_bytes"]
 
+UNASKED_BYTES: Final = 4_000_000_000
+"""More is read over a network only by a person who says so. The largest single tensors of published
+models are below this, a layer's experts above."""
+
 _UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 

@@ -104,3 +104,12 @@ def short_age(seconds: int) -> str:
 def plain_number(value: float | None) -> str:
     """A figure to four digits; nothing where there is none."""
     return "" if value is None else f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, three digits.
+
+    >>> percent(0.024391), percent(1.0), percent(0.0000442)
+    ('2.44 %', '100 %', '0.00442 %')
+    """
+    return f"{100 * share:.3g} %"

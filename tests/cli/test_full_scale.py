@@ -177,6 +177,18 @@ def test_one_expert_of_a_kept_catalog_costs_its_bytes_alone(scene: Scene, listin
     assert scene.summary.filled_bytes <= read <= 1.02 * scene.summary.filled_bytes
 
 
+def test_all_parameters_are_counted_as_the_formula_says(scene: Scene, listing: Done) -> None:
+    """After the listing, whose headers were kept: only the commit is asked for again."""
+    del listing
+    done = scene.run("s1inspect params --json")
+    document = json.loads(done.out)
+    assert document["stored"]["total"] == document["formula"]["total"] == 916_895_644_160
+    assert document["differences"] == []
+    apart = {one["kind"]: one["elements"] for one in document["apart"]}
+    assert apart == {"scales": 55_852_544, "buffers": 16_200}
+    assert done.peak_bytes <= MAX_RSS_BYTES
+
+
 def test_one_expert_is_decoded_as_written(scene: Scene, expert: Done) -> None:
     tensors = json.loads(expert.out)["tensors"]
     exported = load_file(scene.home / "e.safetensors")

@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 
 from docs.console import CUT, ROOT, Example, examples, run, without_times, workplace
 from docs.generate import DOCS, DOCUMENTS, commands, pages_with_examples, stale_pages
+from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.format.rules import RULES
 
 PAGES = pages_with_examples()
@@ -17,6 +18,10 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FRACTION = re.compile(r"(-?\d+\.\d+(?:e-?\d+)?)")
 
 QUESTIONS = {
+    "compare": (
+        "compare -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini --fail-on never"
+    ),
+    "params": "params sample_shards/qwen3-vl-mini -m sample_shards/s1-pro-mini",
     "list-tensors": "list-tensors -m sample_shards/s1-pro-mini",
     "dequant": "dequant layers.0 -m sample_shards/s1-pro-mini-e8m0 -o out.safetensors",
     "check": "check -m sample_shards/s1-pro-mini",
@@ -54,7 +59,7 @@ def test_every_command_has_a_page_a_schema_and_its_help_in_the_reference(command
 
 def test_every_rule_has_a_row() -> None:
     text = (DOCS / "reference/rules.md").read_text(encoding="utf-8")
-    assert [slug for slug in RULES if f"| `{slug}` |" not in text] == []
+    assert [slug for slug in (*RULES, *COMPARE_RULES) if f"| `{slug}` |" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
