@@ -41,4 +41,5 @@ def test_small_values_do_not_underflow() -> None:
 
 def test_no_rows_have_no_figures() -> None:
     rows = NormSums(2).norms().rows
-    assert (rows.min, rows.median, rows.max, rows.largest, rows.values) == (None, None, None, None, [])
+    assert (rows.min, rows.median, rows.max, rows.largest) == (None,) * 4
+    assert (rows.zeros, rows.values) == (0, [])
