@@ -187,7 +187,7 @@ def test_gpt_oss_experts_take_turns_in_blocks_of_32() -> None:
         packed = np.stack([pack(one, 4, 8) for one in codes])
         tensors[f"{path}_blocks"] = packed.reshape(3, rows, columns // 32, 16)
         tensors[f"{path}_scales"] = stored
-        tensors[f"{path}_bias"] = np.zeros((3, rows), np.float32)
+        tensors[f"{path}_bias"] = rng.standard_normal((3, rows)).astype(np.float32)
         both[name] = rounded(np.stack(exact))
     checkpoint, _ = memory_checkpoint(tensors, config={"hidden_size": 64})
     for expert in range(3):
@@ -199,6 +199,18 @@ def test_gpt_oss_experts_take_turns_in_blocks_of_32() -> None:
             weight = checkpoint.weights.expert(ExpertKey(0, expert, projection))
             assert weight.name == f"model.layers.0.mlp.experts.{expert}.{projection}.weight"
             decoded_like(checkpoint, weight, expected)
+        biases = tensors["model.layers.0.mlp.experts.gate_up_proj_bias"][expert]
+        down = tensors["model.layers.0.mlp.experts.down_proj_bias"][expert]
+        for projection, expected in (
+            (Projection.GATE, biases[0::2]), (Projection.UP, biases[1::2]), (Projection.DOWN, down),
+        ):  # fmt: skip
+            weight = checkpoint.weights.expert(ExpertKey(0, expert, projection, is_bias=True))
+            assert weight.name == f"model.layers.0.mlp.experts.{expert}.{projection}.bias"
+            decoded_like(checkpoint, weight, expected)
+    names = checkpoint.weights.fused_names()
+    assert len(names) == 3 * 3 * 2
+    every = list(checkpoint.weights.fused_weights(np.arange(len(names))))
+    assert [weight.name for weight in every] == names.texts(names.natural_order())
 
 
 @pytest.mark.parametrize("shape", [(4, 32), (5, 48), (3, 40)], ids=str)
