@@ -89,6 +89,7 @@ def test_fp8_with_scales_of_any_dtype_over_anything(
     weight = check(Quantized(tensors, rounded(exact), fp8_config(declared)))
     assert weight.scale is not None
     assert weight.scale.granularity == granularity
+    assert weight.scheme == "fp8"
 
 
 PROJECTIONS = {
@@ -303,7 +304,7 @@ def test_mxfp8_has_the_groups_of_its_specification(
     tensors = {".weight": codes, ".weight_scale": stored}
     weight = check(Quantized(tensors, rounded(exact), fp8_config(declared)))
     assert weight.scale is not None
-    assert weight.scale.block == (1, 32)
+    assert (weight.scale.block, weight.scheme) == ((1, 32), "mxfp8")
 
 
 REFUSED: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]] = {
