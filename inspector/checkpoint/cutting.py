@@ -21,7 +21,8 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
     """
     dtype = weight.tensor.dtype
     if weight.window is not None:
-        return window_rows(content, weight.window, dtype, start, stop)
+        page = window_rows(content, weight.window, dtype, start, stop)
+        return page[:, 0] if len(weight.shape) == 1 else page
     if weight.coding is None:
         shape = (stop - start, *weight.shape[1:]) if weight.shape else ()
         return stored_array(content, dtype, shape)

@@ -46,6 +46,7 @@ HOLDERS: Final = (
     Ending("_blocks", Form.BLOCKS),
     Ending("._weight_qdata", Form.QDATA, ".weight"),
     Ending("_qdata", Form.QDATA),
+    Ending(".weight.qweight", Form.QDATA, ".weight"),
 )
 """Endings of tensors that hold codes; any other name is the weight's own."""
 
@@ -101,6 +102,8 @@ def holder_form(name: str) -> tuple[str, Form]:
 
     >>> holder_form("q_proj.weight_packed")
     ('q_proj.weight', <Form.PACKED: 'packed'>)
+    >>> holder_form("fc.weight.qweight")
+    ('fc.weight', <Form.QDATA: 'qdata'>)
     """
     for ending in HOLDERS:
         if name.endswith(ending.text) and isinstance(ending.says, Form):

@@ -20,7 +20,7 @@ from inspector.layout.windows import Window
 
 
 class ExpertKey(NamedTuple):
-    """Names one expert matrix, whatever file or tensor stores it.
+    """Names one expert matrix, or its bias, whatever file or tensor stores it.
 
     `prefix` is what stands before `layers`; None means the part of the model with most experts,
     where several parts have a layer of that number (`model.layers.0` and `mtp.layers.0`).
@@ -30,6 +30,7 @@ class ExpertKey(NamedTuple):
     expert: int
     projection: Projection
     prefix: str | None = None
+    is_bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,9 @@ class StoredExpert:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.window.shape if self.window else self.stored.shape
+        if self.window is None:
+            return self.stored.shape
+        return self.window.shape[:1] if len(self.stored.shape) == 2 else self.window.shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class _Group:
     projections: tuple[Projection, ...]
     rows: Mapping[tuple[int, ...], int]
     layers: frozenset[int]
+
+    def decides_for(self, other: "_Group") -> bool:
+        """Whether its axis order is that of another group: gate and up of the same experts."""
+        matrices = self.grammar.fused and not self.grammar.bias
+        return matrices and self.prefix == other.prefix and Projection.DOWN not in self.projections
 
     def separate_name(self, key: ExpertKey) -> str:
         """The name that a matrix of a fused tensor would have as a tensor of its own."""
@@ -78,7 +86,7 @@ class ExpertInventory:
             if not group.grammar.fused:
                 found.update(expert for at, expert in group.rows if at == layer)
             else:
-                found.update(range(self._count(group.rows[(layer,)])))
+                found.update(range(self._count(group, layer)))
         return tuple(sorted(found))
 
     def find(self, key: ExpertKey) -> StoredExpert:
@@ -88,7 +96,7 @@ class ExpertInventory:
             LayoutError: it is not there, or the axis order of its tensor is ambiguous.
         """
         for group in self._groups_of(key.layer, key.prefix):
-            if key.projection not in group.projections:
+            if key.projection not in group.projections or group.grammar.bias != key.is_bias:
                 continue
             if not group.grammar.fused and (key.layer, key.expert) in group.rows:
                 stored = self._weights.at(group.rows[(key.layer, key.expert)])
@@ -111,29 +119,34 @@ class ExpertInventory:
             if not group.grammar.fused:
                 continue
             for (layer,) in sorted(group.rows):
-                for expert in range(self._count(group.rows[(layer,)])):
+                for expert in range(self._count(group, layer)):
                     for projection in group.projections:
-                        key = ExpertKey(layer, expert, projection, group.prefix)
+                        is_bias = group.grammar.bias
+                        key = ExpertKey(layer, expert, projection, group.prefix, is_bias)
                         names.append((key, group.separate_name(key)))
         return names
 
-    def _count(self, row: int) -> int:
+    def _count(self, group: _Group, layer: int) -> int:
         """Experts in a fused tensor, 0 where it has not the axes of one."""
-        tensor = self._weights.catalog.row(row)
-        axes = 4 if self._weights.pairing.form(row) is Form.BLOCKS else 3
-        return tensor.shape[0] if len(tensor.shape) == axes else 0
+        row = group.rows[(layer,)]
+        shape = self._weights.catalog.row(row).shape
+        axes = 2 if group.grammar.bias else 3
+        if self._weights.pairing.form(row) is Form.BLOCKS:
+            axes += 1
+        return shape[0] if len(shape) == axes else 0
 
     def _fused(self, group: _Group, key: ExpertKey) -> StoredExpert:
         stored = self._weights.at(group.rows[(key.layer,)])
         name, shape = stored.tensor.name, stored.shape
-        if len(shape) != 3:
-            raise LayoutError(f"{name}: a fused tensor has 3 axes, this one {shape}")
+        axes = 2 if key.is_bias else 3
+        if len(shape) != axes:
+            raise LayoutError(f"{name}: a fused tensor has {axes} axes, this one {shape}")
         if key.expert >= shape[0]:
             raise LayoutError(f"{name}: no expert {key.expert} of {shape[0]}")
-        transposed = self._is_transposed(group, key.layer, stored)
+        transposed = not key.is_bias and self._is_transposed(group, key.layer, stored)
         if transposed and stored.coded is not None and stored.coded.coding.bits < 8:
             raise LayoutError(f"{name}: packed along its outputs; no known scheme does that")
-        height, width = shape[1:]
+        height, width = (shape[1], 1) if key.is_bias else shape[1:]
         part = group.projections.index(key.projection)
         own, step = _own_part(
             width if transposed else height, part, len(group.projections),
@@ -162,8 +175,7 @@ class ExpertInventory:
         down = group.projections == (Projection.DOWN,)
         if down and shape[1] == shape[2] == hidden:
             for other in self._groups:
-                beside = other.grammar.fused and other.prefix == group.prefix and other is not group
-                if beside and (layer,) in other.rows:
+                if other.decides_for(group) and (layer,) in other.rows:
                     return self._is_transposed(other, layer, self._weights.at(other.rows[(layer,)]))
         return fused_is_transposed(
             stored.tensor.name, shape, input_axis_is_hidden=not down, hidden=hidden

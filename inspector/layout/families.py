@@ -43,7 +43,8 @@ class ExpertGrammar:
     `pattern` has `<>` where one of the keys of `holds` stands, which say which projections that
     tensor has, in their order. `beside` is a name that must stand in the same module, where the
     pattern alone does not tell two families apart. `interleaved`: the projections of a fused tensor
-    take turns row by row, and do not follow each other.
+    take turns row by row, and do not follow each other. `bias`: a fused tensor is `[E, rows]`, and
+    holds what is added to the outputs of each.
     """
 
     family: str
@@ -52,6 +53,7 @@ class ExpertGrammar:
     fused: bool = False
     beside: str | None = None
     interleaved: bool = False
+    bias: bool = False
 
     def match(self, label: str) -> tuple[str, tuple[Projection, ...]] | None:
         """The prefix before `layers` and the projections held, where the label fits."""
@@ -64,7 +66,7 @@ class ExpertGrammar:
         """The name that a matrix of a fused tensor would have as a tensor of its own."""
         module = self.pattern.removeprefix("*.").partition(".<>")[0].replace("#", str(layer), 1)
         start = f"{prefix}." if prefix else ""
-        return f"{start}{module}.{expert}.{projection}.weight"
+        return f"{start}{module}.{expert}.{projection}.{'bias' if self.bias else 'weight'}"
 
 
 EXPERT_GRAMMARS: Final = (
@@ -80,6 +82,10 @@ EXPERT_GRAMMARS: Final = (
     ExpertGrammar(
         "gpt-oss", "*.layers.#.mlp.experts.<>", _FUSED, fused=True,
         beside="gate_up_proj_bias", interleaved=True,
+    ),
+    ExpertGrammar(
+        "gpt-oss", "*.layers.#.mlp.experts.<>_bias", _FUSED, fused=True,
+        beside="gate_up_proj_bias", interleaved=True, bias=True,
     ),
     # Qwen3-VL-MoE on disk [E, H, 2I]; Qwen3.5 and transformers v5 [E, 2I, H]
     ExpertGrammar("fused", "*.layers.#.mlp.experts.<>", _FUSED, fused=True),

@@ -6,7 +6,7 @@ in each row; OCP Microscaling Formats 1.0 for groups of 32; NVFP4 has groups of 
 `qtensor/nvfp4_tensor.py`, compressed-tensors `compressors/nvfp4`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -147,6 +147,17 @@ def coded(
             f"{scale.dtype} scales {list(scale.shape)}{with_parts}",
         )
     return choices[0]
+
+
+def scheme_name(scheme: Scheme, blocks: Sequence[tuple[int, int]]) -> SchemeName:
+    """The name of a scheme with scales over such blocks.
+
+    FP8 codes with exponents are MXFP8 in the groups that OCP specifies, and FP8 in any others:
+    DeepSeek-V4's dense layers have blocks of 128x128.
+    """
+    if scheme.name is SchemeName.MXFP8 and (1, scheme.group) not in blocks:
+        return SchemeName.FP8
+    return scheme.name
 
 
 def _fills(one: Coded, tensor: TensorRow, scale: TensorRow) -> bool:

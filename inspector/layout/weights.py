@@ -16,7 +16,7 @@ from inspector.layout.declared import declared_by
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
-from inspector.layout.schemes import SchemeName
+from inspector.layout.schemes import SchemeName, scheme_name
 from inspector.layout.stored import Stored, StoredWeights
 from inspector.layout.windows import Window, stored_span
 
@@ -151,13 +151,14 @@ def _whole(weights: StoredWeights, stored: Stored) -> Weight:
 
 def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
     how = stored.coded
+    grids = weights.grids(stored, matrix)
     return Weight(
         name=matrix.name,
         tensor=stored.tensor,
         shape=matrix.shape,
         window=matrix.window,
-        scheme=None if how is None else how.scheme.name,
+        scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
         coding=None if how is None else how.coding,
-        grids=weights.grids(stored, matrix),
+        grids=grids,
         shape_tensor=stored.parts.get(Part.SHAPE) if how is not None else None,
     )

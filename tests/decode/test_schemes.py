@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from inspector.checkpoint import Checkpoint
+from inspector.checkpoint import Checkpoint, ReadPolicy
 from inspector.decode.numeric import NUMPY_DTYPES
 from inspector.errors import LayoutError
 from inspector.format.dtypes import Dtype
@@ -14,6 +14,7 @@ from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
 from inspector.layout.scales import Granularity
 from inspector.layout.weights import Weight
+from inspector.source.base import Ledger, MemorySource
 from tests.decode.quantized import (
     BLOCK,
     EXPONENTS,
@@ -27,6 +28,7 @@ from tests.decode.quantized import (
     spread,
     tiles,
 )
+from tests.hostile.build import SINGLE
 from tests.strategies_arrays import (
     FP8,
     Array,
@@ -35,6 +37,7 @@ from tests.strategies_arrays import (
     fp8_config,
     memory_checkpoint,
     random_codes,
+    shard_of,
 )
 
 SCALES = (Dtype.F32, Dtype.BF16, Dtype.F16, *EXPONENTS)
@@ -86,6 +89,7 @@ def test_fp8_with_scales_of_any_dtype_over_anything(
     weight = check(Quantized(tensors, rounded(exact), fp8_config(declared)))
     assert weight.scale is not None
     assert weight.scale.granularity == granularity
+    assert weight.scheme == "fp8"
 
 
 PROJECTIONS = {
@@ -184,7 +188,7 @@ def test_gpt_oss_experts_take_turns_in_blocks_of_32() -> None:
         packed = np.stack([pack(one, 4, 8) for one in codes])
         tensors[f"{path}_blocks"] = packed.reshape(3, rows, columns // 32, 16)
         tensors[f"{path}_scales"] = stored
-        tensors[f"{path}_bias"] = np.zeros((3, rows), np.float32)
+        tensors[f"{path}_bias"] = rng.standard_normal((3, rows)).astype(np.float32)
         both[name] = rounded(np.stack(exact))
     checkpoint, _ = memory_checkpoint(tensors, config={"hidden_size": 64})
     for expert in range(3):
@@ -196,6 +200,18 @@ def test_gpt_oss_experts_take_turns_in_blocks_of_32() -> None:
             weight = checkpoint.weights.expert(ExpertKey(0, expert, projection))
             assert weight.name == f"model.layers.0.mlp.experts.{expert}.{projection}.weight"
             decoded_like(checkpoint, weight, expected)
+        biases = tensors["model.layers.0.mlp.experts.gate_up_proj_bias"][expert]
+        down = tensors["model.layers.0.mlp.experts.down_proj_bias"][expert]
+        for projection, expected in (
+            (Projection.GATE, biases[0::2]), (Projection.UP, biases[1::2]), (Projection.DOWN, down),
+        ):  # fmt: skip
+            weight = checkpoint.weights.expert(ExpertKey(0, expert, projection, is_bias=True))
+            assert weight.name == f"model.layers.0.mlp.experts.{expert}.{projection}.bias"
+            decoded_like(checkpoint, weight, expected)
+    names = checkpoint.weights.fused_names()
+    assert len(names) == 3 * 3 * 2
+    every = list(checkpoint.weights.fused_weights(np.arange(len(names))))
+    assert [weight.name for weight in every] == names.texts(names.natural_order())
 
 
 @pytest.mark.parametrize("shape", [(4, 32), (5, 48), (3, 40)], ids=str)
@@ -288,7 +304,7 @@ def test_mxfp8_has_the_groups_of_its_specification(
     tensors = {".weight": codes, ".weight_scale": stored}
     weight = check(Quantized(tensors, rounded(exact), fp8_config(declared)))
     assert weight.scale is not None
-    assert weight.scale.block == (1, 32)
+    assert (weight.scale.block, weight.scheme) == ((1, 32), "mxfp8")
 
 
 REFUSED: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]] = {
@@ -368,6 +384,19 @@ def test_weights_of_several_groups_of_a_config_have_each_their_own() -> None:
     assert {weight.name for weight in weights_found} == set(expected)
     for weight in weights_found:
         decoded_like(checkpoint, weight, expected[weight.name])
+
+
+def test_a_tensor_of_four_bit_elements_is_shaped_in_codes() -> None:
+    """safetensors counts the elements of F4, two to a byte; numpy has no such dtype."""
+    rng = np.random.default_rng(12)
+    codes, values = fp4(rng, (4, 32))
+    scale = random_codes(rng, Dtype.F8_E4M3, (4, 2))
+    second = float32(0.37).reshape(())
+    tensors = {"q.weight": pack(codes, 4, 8), "q.weight_scale": scale, "q.weight_scale_2": second}
+    file = shard_of(tensors).replace(b'"U8"', b'"F4"').replace(b"[4, 16]", b"[4, 32]")
+    checkpoint = Checkpoint(MemorySource({SINGLE: file}), Ledger(), ReadPolicy())
+    exact = values * spread(scale.astype(np.float64), (1, 16), (4, 32)) * np.float64(second)
+    decoded_like(checkpoint, only_weight(checkpoint), rounded(exact))
 
 
 def test_rows_of_packed_codes_cost_their_bytes_and_those_of_their_scales() -> None:
