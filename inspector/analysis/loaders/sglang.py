@@ -1,0 +1,83 @@
+"""sglang 0.5.23: what it takes as quantized.
+
+`srt/layers/quantization/utils.py` `is_layer_skipped`: an entry means every module that has its
+components in a row; fused layers by all of their parts; experts also where an entry names something
+inside them. `fp8.py` takes entries with and without a leading `model.`, and asks for linear layers
+and experts. `mxfp4.py` reads no list. `modelopt_quant.py` `is_layer_excluded`: shell patterns of
+the whole name or of one component, for linear layers and the head; for experts patterns alone.
+`compressed_tensors/utils.py` `should_ignore_layer`: whole names, names' last components, or `re:`.
+fbgemm_fp8 is not registered.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from inspector.analysis.loaders.named import leaves_out_by_name
+from inspector.analysis.loaders.rule import (
+    EXPERTS,
+    FUSED,
+    WITH_HEAD,
+    WITHOUT_HEAD,
+    Refusal,
+    Rule,
+)
+from inspector.config.quantization import Dialect, QuantConfig
+
+VERSION: Final = "0.5.23"
+
+_MODEL: Final = "model."
+
+
+def rule(config: QuantConfig) -> Rule | Refusal:
+    """How sglang reads a config."""
+    entries = config.skip.entries
+    match config.dialect:
+        case Dialect.FP8:
+            bare = [entry.removeprefix(_MODEL) for entry in entries]
+            both = (*bare, *(f"{_MODEL}{entry}" for entry in bare))
+            return Rule(WITHOUT_HEAD, _by_components(both), FUSED)
+        case Dialect.MXFP4:
+            return Rule(EXPERTS, lambda _: False)
+        case Dialect.MODELOPT:
+            return Rule(WITH_HEAD, _by_pattern(entries), FUSED)
+        case Dialect.COMPRESSED_TENSORS:
+            return Rule(WITH_HEAD, leaves_out_by_name(config, suffixes=True), FUSED)
+        case _:
+            return Refusal(f"quant_method {config.method} is not one that it knows")
+
+
+def _by_components(entries: tuple[str, ...]) -> Callable[[str], bool]:
+    wanted = frozenset(entry.rstrip(".") for entry in entries)
+    inside = "\n".join(entry for entry in entries if "experts" in entry)
+
+    def leaves_out(name: str) -> bool:
+        if any(run in wanted for run in _runs(name)):
+            return True
+        return "experts" in name and name in inside
+
+    return leaves_out
+
+
+def _runs(name: str) -> list[str]:
+    """Every row of components of a name.
+
+    >>> _runs("a.b.c")
+    ['a', 'a.b', 'a.b.c', 'b', 'b.c', 'c']
+    """
+    parts = name.rstrip(".").split(".")
+    ends = range(1, len(parts) + 1)
+    return [".".join(parts[start:stop]) for start in range(len(parts)) for stop in ends[start:]]
+
+
+def _by_pattern(entries: tuple[str, ...]) -> Callable[[str], bool]:
+    patterns = [re.compile(entry.replace(".", r"\.").replace("*", ".*")) for entry in entries]
+    components = _by_components(entries)
+
+    def leaves_out(name: str) -> bool:
+        words = (name, name.removeprefix("language_model."), *name.split("."))
+        if any(pattern.fullmatch(word) for pattern in patterns for word in words):
+            return True
+        return not name.endswith(".experts") and components(name)
+
+    return leaves_out
