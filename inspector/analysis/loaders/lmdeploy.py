@@ -8,20 +8,27 @@ round than elsewhere, so that a bare entry leaves out nothing. `pytorch/models/u
 gate_up_proj, one for an expert for all experts of its layer. The head is built without a config.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from inspector.analysis.loaders.named import leaves_out_by_name
-from inspector.analysis.loaders.rule import WITHOUT_HEAD, Refusal, Rule
+from inspector.analysis.loaders.rule import (
+    WITHOUT_HEAD,
+    Fusion,
+    LeavesOut,
+    Refusal,
+    Rule,
+    nothing,
+)
 from inspector.config.quantization import EVERY_LINEAR, Dialect, QuantConfig
 
 VERSION: Final = "0.18.0"
 
 _FORMATS: Final = frozenset({None, "e4m3", "e5m2"})
-_STANDS_FOR: Final = {
-    "q_proj": "q_proj", "k_proj": "q_proj", "v_proj": "q_proj", "up_proj": "gate_proj",
-}  # fmt: skip
-"""Parts of a fused layer -> the part whose entry decides."""
+_STANDS_FOR: Final = ((".q_proj", ".qkv_proj"), (".gate_proj", ".gate_up_proj"))
+"""A part of a fused layer -> the layer: an entry with the one is taken to name the other too."""
+
+_EXPERTS: Final = ".experts"
 
 
 def rule(config: QuantConfig) -> Rule | Refusal:
@@ -29,7 +36,8 @@ def rule(config: QuantConfig) -> Rule | Refusal:
     if config.dialect is Dialect.FP8:
         if config.fmt not in _FORMATS:
             return Refusal(f"fmt {config.fmt} is neither e4m3 nor e5m2")
-        return Rule(WITHOUT_HEAD, _inside_an_entry(config.skip.entries))
+        listed = _inside_an_entry(config.skip.entries)
+        return Rule(WITHOUT_HEAD, listed, Fusion(listed, nothing))
     if config.dialect is Dialect.COMPRESSED_TENSORS:
         if not _is_packed_int4(config):
             return Refusal("of compressed-tensors, only symmetric 4-bit integers in groups of 32")
@@ -37,22 +45,22 @@ def rule(config: QuantConfig) -> Rule | Refusal:
     return Refusal(f"quant_method {config.method} is not one that it knows")
 
 
-def _inside_an_entry(entries: tuple[str, ...]) -> Callable[[str], bool]:
+def _inside_an_entry(entries: tuple[str, ...]) -> LeavesOut:
     text = "\n".join((*entries, *_added(entries)))
-
-    def leaves_out(name: str) -> bool:
-        parent, dot, last = name.rpartition(".")
-        return f"{parent}{dot}{_STANDS_FOR.get(last, last)}" in text
-
-    return leaves_out
+    return text.__contains__
 
 
 def _added(entries: tuple[str, ...]) -> Iterator[str]:
-    """Entries for all experts of a layer, where one of them is listed."""
+    """Entries for the fused layers, and the experts of a layer, of which a part is listed."""
     for entry in entries:
-        before, inside, after = entry.partition(".experts")
-        if inside and (".gate_proj" in after or ".down_proj" in after):
-            yield before + inside
+        for part, whole in _STANDS_FOR:
+            if part in entry and not (part == ".gate_proj" and _EXPERTS in entry):
+                yield entry.replace(part, whole)
+                break
+        else:
+            before, inside, _ = entry.partition(_EXPERTS)
+            if inside and (".gate_proj" in entry or ".down_proj" in entry):
+                yield before + inside
 
 
 def _is_packed_int4(config: QuantConfig) -> bool:

@@ -4,13 +4,12 @@ compressed-tensors 0.20 `utils/match.py`: `match_name`, `_match_class`. A module
 a group's target is its name, matches it, or is the class `Linear`, and the list does not have it.
 """
 
-from collections.abc import Callable
-
+from inspector.analysis.loaders.rule import LeavesOut
 from inspector.config.quantization import EVERY_LINEAR, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 
 
-def leaves_out_by_name(config: QuantConfig, *, suffixes: bool = False) -> Callable[[str], bool]:
+def leaves_out_by_name(config: QuantConfig, *, suffixes: bool = False) -> LeavesOut:
     """Whether a module is left out: by the list, or because no group is meant for it.
 
     `suffixes` says that an entry also means every module whose last components it names. The

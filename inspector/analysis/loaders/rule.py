@@ -4,7 +4,7 @@ Facts about each loader stand in a file of its own, with the version and files t
 They hold for names as the checkpoint has them: a loader that renames modules renames its list too.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,18 +21,39 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
+LeavesOut = Callable[[str], bool]
+"""Whether a list has a module of this name."""
+
+
+def nothing(_: str) -> bool:
+    """The list that has no module."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How a list is read for one module that the checkpoint stores in parts.
+
+    In this order: `whole` is asked for the module's own name, `part` for each of its parts, which
+    must agree or the config is refused, and `after` for the module's own name again.
+    """
+
+    whole: LeavesOut
+    part: LeavesOut
+    after: LeavesOut = nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one loader does with one config.
 
     `asks` are the kinds of modules that it asks the list about; all others it builds unquantized.
-    `leaves_out` is the list, as the loader reads it. `fused` maps a module that the loader makes of
-    several to their names: they are one module to it, and a list that has some of them is refused.
+    `leaves_out` is the list, as the loader reads it; `fusion` None says that parts are modules.
     """
 
     asks: frozenset[ModuleKind]
-    leaves_out: Callable[[str], bool]
-    fused: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    leaves_out: LeavesOut
+    fusion: Fusion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +77,34 @@ WITHOUT_HEAD: Final = frozenset({ModuleKind.LINEAR, ModuleKind.EXPERTS})
 WITH_HEAD: Final = WITHOUT_HEAD | {ModuleKind.HEAD}
 
 
+_FUSED_OF: Final = {part: (whole, parts) for whole, parts in FUSED.items() for part in parts}
+
+
 def decide(rule: Rule | Refusal, modules: Iterable[tuple[str, ModuleKind]]) -> list[Verdict]:
     """The verdict on each module, by name and kind."""
     modules = list(modules)
     if isinstance(rule, Refusal):
         return [Verdict.REFUSED] * len(modules)
     names = {name for name, _ in modules}
-    fused_of = {part: (whole, parts) for whole, parts in rule.fused.items() for part in parts}
     return [
-        _decide(rule, name, fused_of, names) if kind in rule.asks else Verdict.UNQUANTIZED
+        _decide(rule, name, names) if kind in rule.asks else Verdict.UNQUANTIZED
         for name, kind in modules
     ]
 
 
-def _decide(
-    rule: Rule, name: str, fused_of: Mapping[str, tuple[str, tuple[str, ...]]], names: set[str]
-) -> Verdict:
+def _decide(rule: Rule, name: str, names: set[str]) -> Verdict:
     parent, dot, last = name.rpartition(".")
-    whole, parts = fused_of.get(last, ("", ()))
+    whole, parts = _FUSED_OF.get(last, ("", ()))
     siblings = [f"{parent}{dot}{part}" for part in parts]
-    if not siblings or not names.issuperset(siblings):
+    if rule.fusion is None or not siblings or not names.issuperset(siblings):
         return _verdict(left_out=rule.leaves_out(name))
-    if rule.leaves_out(f"{parent}{dot}{whole}"):
+    whole = f"{parent}{dot}{whole}"
+    if rule.fusion.whole(whole):
         return Verdict.UNQUANTIZED
-    left_out = {rule.leaves_out(sibling) for sibling in siblings}
-    return Verdict.REFUSED if len(left_out) > 1 else _verdict(left_out=left_out.pop())
+    left_out = {rule.fusion.part(sibling) for sibling in siblings}
+    if len(left_out) > 1:
+        return Verdict.REFUSED
+    return _verdict(left_out=left_out.pop() or rule.fusion.after(whole))
 
 
 def _verdict(*, left_out: bool) -> Verdict:

@@ -10,17 +10,18 @@ fbgemm_fp8 is not registered.
 """
 
 import re
-from collections.abc import Callable
 from typing import Final
 
 from inspector.analysis.loaders.named import leaves_out_by_name
 from inspector.analysis.loaders.rule import (
     EXPERTS,
-    FUSED,
     WITH_HEAD,
     WITHOUT_HEAD,
+    Fusion,
+    LeavesOut,
     Refusal,
     Rule,
+    nothing,
 )
 from inspector.config.quantization import Dialect, QuantConfig
 
@@ -36,18 +37,25 @@ def rule(config: QuantConfig) -> Rule | Refusal:
         case Dialect.FP8:
             bare = [entry.removeprefix(_MODEL) for entry in entries]
             both = (*bare, *(f"{_MODEL}{entry}" for entry in bare))
-            return Rule(WITHOUT_HEAD, _by_components(both), FUSED)
+            components = _by_components(both)
+            return Rule(WITHOUT_HEAD, components, Fusion(nothing, components))
         case Dialect.MXFP4:
-            return Rule(EXPERTS, lambda _: False)
+            return Rule(EXPERTS, nothing)
         case Dialect.MODELOPT:
-            return Rule(WITH_HEAD, _by_pattern(entries), FUSED)
+            components, pattern = _by_components(entries), _by_pattern(entries)
+
+            def either(name: str) -> bool:
+                return pattern(name) or (not name.endswith(".experts") and components(name))
+
+            return Rule(WITH_HEAD, either, Fusion(nothing, components, pattern))
         case Dialect.COMPRESSED_TENSORS:
-            return Rule(WITH_HEAD, leaves_out_by_name(config, suffixes=True), FUSED)
+            named = leaves_out_by_name(config, suffixes=True)
+            return Rule(WITH_HEAD, named, Fusion(frozenset(entries).__contains__, named))
         case _:
             return Refusal(f"quant_method {config.method} is not one that it knows")
 
 
-def _by_components(entries: tuple[str, ...]) -> Callable[[str], bool]:
+def _by_components(entries: tuple[str, ...]) -> LeavesOut:
     wanted = frozenset(entry.rstrip(".") for entry in entries)
     inside = "\n".join(entry for entry in entries if "experts" in entry)
 
@@ -70,14 +78,11 @@ def _runs(name: str) -> list[str]:
     return [".".join(parts[start:stop]) for start in range(len(parts)) for stop in ends[start:]]
 
 
-def _by_pattern(entries: tuple[str, ...]) -> Callable[[str], bool]:
+def _by_pattern(entries: tuple[str, ...]) -> LeavesOut:
     patterns = [re.compile(entry.replace(".", r"\.").replace("*", ".*")) for entry in entries]
-    components = _by_components(entries)
 
     def leaves_out(name: str) -> bool:
         words = (name, name.removeprefix("language_model."), *name.split("."))
-        if any(pattern.fullmatch(word) for pattern in patterns for word in words):
-            return True
-        return not name.endswith(".experts") and components(name)
+        return any(pattern.fullmatch(word) for pattern in patterns for word in words)
 
     return leaves_out

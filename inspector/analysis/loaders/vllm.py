@@ -8,19 +8,20 @@ asks for linear layers and experts, not for the head; `fbgemm_fp8.py` for linear
 `compressed_tensors/utils.py` `should_ignore_layer`: whole names or `re:`.
 """
 
-from collections.abc import Callable
 from fnmatch import fnmatch
 from typing import Final
 
 from inspector.analysis.loaders.named import leaves_out_by_name
 from inspector.analysis.loaders.rule import (
     EXPERTS,
-    FUSED,
     LINEAR,
     WITH_HEAD,
     WITHOUT_HEAD,
+    Fusion,
+    LeavesOut,
     Refusal,
     Rule,
+    nothing,
 )
 from inspector.config.quantization import Dialect, QuantConfig
 
@@ -33,22 +34,28 @@ _VISION: Final = ("vision_tower", "vision_model", "vit_large_projector")
 def rule(config: QuantConfig) -> Rule | Refusal:
     """How vllm reads a config."""
     entries = config.skip.entries
+    whole_name, exactly = _by_whole_name(entries), frozenset(entries).__contains__
     match config.dialect:
         case Dialect.FP8:
-            return Rule(WITHOUT_HEAD, _by_whole_name(entries), FUSED)
+            return Rule(WITHOUT_HEAD, whole_name, Fusion(exactly, exactly))
         case Dialect.FBGEMM_FP8:
-            return Rule(LINEAR, _by_whole_name(entries), FUSED)
+            return Rule(LINEAR, whole_name, Fusion(exactly, exactly))
         case Dialect.MXFP4:
-            return Rule(EXPERTS, lambda _: False)
+            return Rule(EXPERTS, nothing)
         case Dialect.MODELOPT:
-            return Rule(WITH_HEAD, _by_part_or_pattern(entries))
+            loose = _by_part_or_pattern(entries)
+            return Rule(
+                WITH_HEAD, lambda name: whole_name(name) or loose(name),
+                Fusion(exactly, exactly, loose),
+            )  # fmt: skip
         case Dialect.COMPRESSED_TENSORS:
-            return Rule(WITH_HEAD, leaves_out_by_name(config), FUSED)
+            named = leaves_out_by_name(config)
+            return Rule(WITH_HEAD, named, Fusion(named, named))
         case _:
             return Refusal(f"quant_method {config.method} is not read here")
 
 
-def _by_whole_name(entries: tuple[str, ...]) -> Callable[[str], bool]:
+def _by_whole_name(entries: tuple[str, ...]) -> LeavesOut:
     names = frozenset(entries)
     inside = "\n".join(entry for entry in entries if "experts" in entry)
 
@@ -58,14 +65,10 @@ def _by_whole_name(entries: tuple[str, ...]) -> Callable[[str], bool]:
     return leaves_out
 
 
-def _by_part_or_pattern(entries: tuple[str, ...]) -> Callable[[str], bool]:
-    whole = _by_whole_name(entries)
-
+def _by_part_or_pattern(entries: tuple[str, ...]) -> LeavesOut:
     def leaves_out(name: str) -> bool:
-        return (
-            whole(name)
-            or any(entry in name or fnmatch(name, entry) for entry in entries)
-            or any(word in name for word in _VISION)
+        return any(entry in name or fnmatch(name, entry) for entry in entries) or any(
+            word in name for word in _VISION
         )
 
     return leaves_out
