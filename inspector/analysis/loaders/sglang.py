@@ -38,14 +38,16 @@ def rule(config: QuantConfig) -> Rule | Refusal:
             bare = [entry.removeprefix(_MODEL) for entry in entries]
             both = (*bare, *(f"{_MODEL}{entry}" for entry in bare))
             components = _by_components(both)
-            return Rule(WITHOUT_HEAD, components, Fusion(nothing, components))
+            listed = _with_experts(components, both)
+            return Rule(WITHOUT_HEAD, listed, Fusion(nothing, components))
         case Dialect.MXFP4:
             return Rule(EXPERTS, nothing)
         case Dialect.MODELOPT:
             components, pattern = _by_components(entries), _by_pattern(entries)
+            listed = _with_experts(components, entries)
 
             def either(name: str) -> bool:
-                return pattern(name) or (not name.endswith(".experts") and components(name))
+                return pattern(name) or (not name.endswith(".experts") and listed(name))
 
             return Rule(WITH_HEAD, either, Fusion(nothing, components, pattern))
         case Dialect.COMPRESSED_TENSORS:
@@ -57,14 +59,13 @@ def rule(config: QuantConfig) -> Rule | Refusal:
 
 def _by_components(entries: tuple[str, ...]) -> LeavesOut:
     wanted = frozenset(entry.rstrip(".") for entry in entries)
+    return lambda name: any(run in wanted for run in _runs(name))
+
+
+def _with_experts(components: LeavesOut, entries: tuple[str, ...]) -> LeavesOut:
+    """The same, and what lies in an entry for something inside experts."""
     inside = "\n".join(entry for entry in entries if "experts" in entry)
-
-    def leaves_out(name: str) -> bool:
-        if any(run in wanted for run in _runs(name)):
-            return True
-        return "experts" in name and name in inside
-
-    return leaves_out
+    return lambda name: components(name) or ("experts" in name and name in inside)
 
 
 def _runs(name: str) -> list[str]:
