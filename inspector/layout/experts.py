@@ -11,10 +11,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from inspector.catalog import Catalog, TensorRow
 from inspector.config import ModelConfig
 from inspector.errors import LayoutError
+from inspector.layout.endings import Form
 from inspector.layout.families import EXPERT_GRAMMARS, ExpertGrammar, Projection
+from inspector.layout.stored import Stored, StoredWeights
+from inspector.layout.windows import Window
 
 
 class ExpertKey(NamedTuple):
@@ -31,38 +33,16 @@ class ExpertKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A matrix inside a tensor: a block of one stored `[stored_rows, stored_columns]` page.
-
-    `page` counts such pages from the start of the tensor. `transposed` says that the rows of the
-    matrix run along the stored columns.
-    """
-
-    page: int
-    stored_shape: tuple[int, int]
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    transposed: bool
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """`[rows, columns]` of the matrix, as a module of its own would have it."""
-        height = self.rows[1] - self.rows[0]
-        width = self.columns[1] - self.columns[0]
-        return (width, height) if self.transposed else (height, width)
-
-
-@dataclass(frozen=True, slots=True)
 class StoredExpert:
-    """One expert matrix: the name it has or would have alone, its tensor, and where in it."""
+    """One expert matrix: the name it has or would have alone, its weight, and where in that."""
 
     name: str
-    tensor: TensorRow
+    stored: Stored
     window: Window | None
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.window.shape if self.window else self.tensor.shape
+        return self.window.shape if self.window else self.stored.shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +55,18 @@ class _Group:
     rows: Mapping[tuple[int, ...], int]
     layers: frozenset[int]
 
+    def separate_name(self, key: ExpertKey) -> str:
+        """The name that a matrix of a fused tensor would have as a tensor of its own."""
+        return self.grammar.separate_name(self.prefix, key.layer, key.expert, key.projection)
+
 
 class ExpertInventory:
     """Every expert of a checkpoint. Built once; a lookup makes the few objects it needs."""
 
-    def __init__(self, catalog: Catalog, config: ModelConfig | None) -> None:
-        self._catalog = catalog
+    def __init__(self, weights: StoredWeights, config: ModelConfig | None) -> None:
+        self._weights = weights
         self._hidden = config.hidden_size if config else None
-        self._groups = sorted(_expert_groups(catalog), key=lambda group: -len(group.rows))
+        self._groups = sorted(_expert_groups(weights), key=lambda group: -len(group.rows))
         self.layers: tuple[int, ...] = tuple(
             sorted({layer for group in self._groups for layer in group.layers})
         )
@@ -94,8 +78,7 @@ class ExpertInventory:
             if not group.grammar.fused:
                 found.update(expert for at, expert in group.rows if at == layer)
             else:
-                shape = self._catalog.row(group.rows[(layer,)]).shape
-                found.update(range(shape[0]) if len(shape) == 3 else ())
+                found.update(range(self._count(group.rows[(layer,)])))
         return tuple(sorted(found))
 
     def find(self, key: ExpertKey) -> StoredExpert:
@@ -108,8 +91,8 @@ class ExpertInventory:
             if key.projection not in group.projections:
                 continue
             if not group.grammar.fused and (key.layer, key.expert) in group.rows:
-                tensor = self._catalog.row(group.rows[(key.layer, key.expert)])
-                return StoredExpert(tensor.name, tensor, None)
+                stored = self._weights.at(group.rows[(key.layer, key.expert)])
+                return StoredExpert(stored.name, stored, None)
             if group.grammar.fused:
                 return self._fused(group, key)
         raise LayoutError(f"no {key.projection} of expert {key.expert} in layer {key.layer}")
@@ -128,93 +111,112 @@ class ExpertInventory:
             if not group.grammar.fused:
                 continue
             for (layer,) in sorted(group.rows):
-                shape = self._catalog.row(group.rows[(layer,)]).shape
-                for expert in range(shape[0] if len(shape) == 3 else 0):
+                for expert in range(self._count(group.rows[(layer,)])):
                     for projection in group.projections:
                         key = ExpertKey(layer, expert, projection, group.prefix)
-                        names.append((key, _separate_name(group.prefix, key)))
+                        names.append((key, group.separate_name(key)))
         return names
 
-    def _fused(self, group: _Group, key: ExpertKey) -> StoredExpert:
-        tensor = self._catalog.row(group.rows[(key.layer,)])
-        if len(tensor.shape) != 3:
-            raise LayoutError(f"{tensor.name}: a fused tensor has 3 axes, this one {tensor.shape}")
-        if key.expert >= tensor.shape[0]:
-            raise LayoutError(f"{tensor.name}: no expert {key.expert} of {tensor.shape[0]}")
-        transposed = self._is_transposed(group, key.layer, tensor)
-        height, width = tensor.shape[1:]
-        part = group.projections.index(key.projection)
-        parts = len(group.projections)
-        if transposed:
-            step = width // parts
-            window = Window(
-                key.expert, (height, width), (0, height), (part * step, (part + 1) * step), True  # noqa: FBT003
-            )  # fmt: skip
-        else:
-            step = height // parts
-            window = Window(
-                key.expert, (height, width), (part * step, (part + 1) * step), (0, width), False  # noqa: FBT003
-            )  # fmt: skip
-        return StoredExpert(_separate_name(group.prefix, key), tensor, window)
+    def _count(self, row: int) -> int:
+        """Experts in a fused tensor, 0 where it has not the axes of one."""
+        tensor = self._weights.catalog.row(row)
+        axes = 4 if self._weights.pairing.form(row) is Form.BLOCKS else 3
+        return tensor.shape[0] if len(tensor.shape) == axes else 0
 
-    def _is_transposed(self, group: _Group, layer: int, tensor: TensorRow) -> bool:
+    def _fused(self, group: _Group, key: ExpertKey) -> StoredExpert:
+        stored = self._weights.at(group.rows[(key.layer,)])
+        name, shape = stored.tensor.name, stored.shape
+        if len(shape) != 3:
+            raise LayoutError(f"{name}: a fused tensor has 3 axes, this one {shape}")
+        if key.expert >= shape[0]:
+            raise LayoutError(f"{name}: no expert {key.expert} of {shape[0]}")
+        transposed = self._is_transposed(group, key.layer, stored)
+        if transposed and stored.coded is not None and stored.coded.coding.bits < 8:
+            raise LayoutError(f"{name}: packed along its outputs; no known scheme does that")
+        height, width = shape[1:]
+        part = group.projections.index(key.projection)
+        own, step = _own_part(
+            width if transposed else height, part, len(group.projections),
+            interleaved=group.grammar.interleaved,
+        )  # fmt: skip
+        window = Window(
+            key.expert, shape[0], (height, width),
+            rows=(0, height) if transposed else own,
+            columns=own if transposed else (0, width),
+            transposed=transposed, step=step,
+        )  # fmt: skip
+        return StoredExpert(group.separate_name(key), stored, window)
+
+    def _is_transposed(self, group: _Group, layer: int, stored: Stored) -> bool:
         """Whether a fused tensor is stored `[E, in, out]`, the reverse of a module's weight.
 
         gate_up_proj decides: `2I` and `H` differ unless `2I == H`. A `down_proj` with `I == H` is
         square and follows the gate_up_proj of its layer.
         """
-        hidden = self._hidden
+        hidden, shape = self._hidden, stored.shape
         if hidden is None:
             raise LayoutError(
-                f"{tensor.name} {list(tensor.shape)}: the axis order needs hidden_size",
+                f"{stored.tensor.name} {list(shape)}: the axis order needs hidden_size",
                 hint="a config.json beside the checkpoint states it",
             )
         down = group.projections == (Projection.DOWN,)
-        if down and tensor.shape[1] == tensor.shape[2] == hidden:
+        if down and shape[1] == shape[2] == hidden:
             for other in self._groups:
                 beside = other.grammar.fused and other.prefix == group.prefix and other is not group
                 if beside and (layer,) in other.rows:
-                    return self._is_transposed(
-                        other, layer, self._catalog.row(other.rows[(layer,)])
-                    )
-        if down:
-            return fused_is_transposed(tensor, input_axis_is_hidden=False, hidden=hidden)
-        return fused_is_transposed(tensor, input_axis_is_hidden=True, hidden=hidden)
+                    return self._is_transposed(other, layer, self._weights.at(other.rows[(layer,)]))
+        return fused_is_transposed(
+            stored.tensor.name, shape, input_axis_is_hidden=not down, hidden=hidden
+        )
 
 
-def fused_is_transposed(tensor: TensorRow, *, input_axis_is_hidden: bool, hidden: int) -> bool:
+def _own_part(
+    length: int, part: int, parts: int, *, interleaved: bool
+) -> tuple[tuple[int, int], int]:
+    """The rows of one of the projections that share an axis, and the step between them."""
+    if interleaved and parts > 1:
+        return (part, length), parts
+    each = length // parts
+    return (part * each, (part + 1) * each), 1
+
+
+def fused_is_transposed(
+    name: str, shape: tuple[int, ...], *, input_axis_is_hidden: bool, hidden: int
+) -> bool:
     """Whether `[E, a, b]` is `[E, in, out]`, from which axis is the hidden size.
 
     Raises:
         LayoutError: both axes are `hidden`, or neither is.
     """
-    _, first, second = tensor.shape
+    _, first, second = shape
     if (first == hidden) == (second == hidden):
         fits = "both axis orders" if first == hidden else "no axis order"
-        raise LayoutError(f"{tensor.name} {list(tensor.shape)} fits {fits} (hidden_size {hidden})")
+        raise LayoutError(f"{name} {list(shape)} fits {fits} (hidden_size {hidden})")
     return (first == hidden) == input_axis_is_hidden
 
 
 _NUMBER_SIGN: Final = "#"
 
 
-def _expert_groups(catalog: Catalog) -> list[_Group]:
+def _expert_groups(weights: StoredWeights) -> list[_Group]:
+    """The templates that hold experts, by the first grammar that each fits."""
     groups = []
-    names = catalog.names
-    for template_id, template in enumerate(names.templates):
-        label = template.fill([_NUMBER_SIGN] * template.holes)
+    names, templates = weights.catalog.names, weights.pairing.weight_templates
+    is_weight = weights.pairing.is_weight()
+    labels = [template.fill([_NUMBER_SIGN] * template.holes) for template in templates]
+    for template_id, label in enumerate(labels):
+        holes = templates[template_id].holes
         for grammar in EXPERT_GRAMMARS:
             match = grammar.match(label)
-            if match is None or template.holes != (1 if grammar.fused else 2):
+            if match is None or holes != (1 if grammar.fused else 2):
                 continue
-            rows = np.flatnonzero(names.template_ids == template_id)
-            numbers = names.numbers[rows][:, : template.holes].tolist()
+            module = label.rpartition(".")[0]
+            if grammar.beside is not None and f"{module}.{grammar.beside}" not in labels:
+                continue
+            rows = np.flatnonzero((names.template_ids == template_id) & is_weight)
+            numbers = names.numbers[rows][:, :holes].tolist()
             by_numbers = {tuple(n): row for n, row in zip(numbers, rows.tolist(), strict=True)}
             layers = frozenset(numbers[0] for numbers in by_numbers)
             groups.append(_Group(grammar, *match, by_numbers, layers))
+            break
     return groups
-
-
-def _separate_name(prefix: str, key: ExpertKey) -> str:
-    start = f"{prefix}." if prefix else ""
-    return f"{start}layers.{key.layer}.mlp.experts.{key.expert}.{key.projection}.weight"

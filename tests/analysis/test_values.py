@@ -53,7 +53,7 @@ class Pieces:
         shape = self.stored.shape
         dtype = CODES[self.stored.dtype]
         row = TensorRow("w", dtype, shape, self.stored.size, self.stored.nbytes, "s", 0, 0)
-        return Weight("w", row, shape, None, None)
+        return Weight("w", row, shape)
 
     def iterate_rows(self, weight: Weight, start: int, stop: int) -> Iterator[Rows]:
         edges = sorted({start, stop, *(cut for cut in self.cuts if start < cut < stop)})
