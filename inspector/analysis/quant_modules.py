@@ -17,7 +17,6 @@ from inspector.catalog import Catalog
 from inspector.catalog.names import Rows, Template
 from inspector.layout.endings import Part
 from inspector.layout.modules import ModuleKind, loaded_as, module_kind
-from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind, StoredWeights
 
 Mask = npt.NDArray[np.bool_]
@@ -104,7 +103,8 @@ class Modules:
 
 def modules_of(weights: StoredWeights) -> Modules:
     """The modules of a checkpoint."""
-    storages, rows, kind_ids, storage_ids, quantized = [], [], [], [], []
+    storages: list[Kind] = []
+    rows, kind_ids, storage_ids, quantized = [], [], [], []
     names = weights.catalog.names
     for storage in weights.kinds():
         template = weights.pairing.weight_templates[int(names.template_ids[storage.rows[0]])]
@@ -155,6 +155,3 @@ def _module_of(template: Template) -> Template:
     """The template of the module that holds a weight."""
     *before, last = template.pieces
     return Template((*before, last.removesuffix(_WEIGHT)))
-
-
-__all__ = ["KINDS", "NOBODY", "Members", "Modules", "modules_of", "other_names"]

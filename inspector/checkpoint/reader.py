@@ -12,6 +12,7 @@ from inspector.decode.blocks import Factor, decode_rows
 from inspector.decode.numeric import Array, Float32, stored_array, to_float32
 from inspector.errors import LayoutError
 from inspector.format.spans import Span
+from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
 from inspector.source.base import Source
 from inspector.source.coalescing import Coalesced
@@ -60,8 +61,15 @@ class Reader:
         Returns:
             The requests and bytes that it will take.
         """
-        wanted = _by_shard(span for part in parts for span in _spans(part))
-        planned = self._source.expect(wanted)
+        return self.expect_spans(span for part in parts for span in _spans(part))
+
+    def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
+        """Announce spans by shard, each to be read once.
+
+        Returns:
+            The requests and bytes that it will take.
+        """
+        planned = self._source.expect(_by_shard(spans))
         return Reads(
             requests=sum(
                 self._source.requests_for(path, len(reads)) for path, reads in planned.items()
@@ -118,17 +126,26 @@ class Reader:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""
         factors = []
         for grid in weight.grids:
-            dtype = grid.tensor.dtype
-            content = self._source.read(grid.tensor.shard, grid.span(start, stop))
-            first, last = grid.rows_for(start, stop)
-            if grid.window is None:
-                count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
-                stored = stored_array(content, dtype, (count, grid.stored_columns))
-            else:
-                stored = window_rows(content, grid.window, dtype, first, last)
-            values = numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
+            values = self.read_numbers(grid, start, stop)
+            first = grid.rows_for(start, stop)[0]
             factors.append(Factor(values, grid.block, grid.action, start - first * grid.block[0]))
         return factors
+
+    def read_numbers(self, grid: ScaleGrid, start: int, stop: int) -> Float32:
+        """The numbers that rows `[start, stop)` of the grid's matrix take: `[grid rows, columns]`.
+
+        Raises:
+            SourceError: the bytes cannot be obtained.
+        """
+        dtype = grid.tensor.dtype
+        content = self._source.read(grid.tensor.shard, grid.span(start, stop))
+        first, last = grid.rows_for(start, stop)
+        if grid.window is None:
+            count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
+            stored = stored_array(content, dtype, (count, grid.stored_columns))
+        else:
+            stored = window_rows(content, grid.window, dtype, first, last)
+        return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
 
 
 def _spans(part: Part) -> Iterator[tuple[str, Span]]:
