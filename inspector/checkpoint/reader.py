@@ -1,6 +1,6 @@
 """Rows of weights, from their bytes to float32, wherever they are stored."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -69,7 +69,13 @@ class Reader:
         Returns:
             The requests and bytes that it will take.
         """
-        planned = self._source.expect(_by_shard(spans))
+        return self._cost(self._source.expect(_by_shard(spans)))
+
+    def plan_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
+        """The requests and bytes that spans by shard would take, were they announced."""
+        return self._cost(self._source.plan(_by_shard(spans)))
+
+    def _cost(self, planned: Mapping[str, Sequence[Span]]) -> Reads:
         return Reads(
             requests=sum(
                 self._source.requests_for(path, len(reads)) for path, reads in planned.items()

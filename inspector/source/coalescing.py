@@ -49,16 +49,22 @@ class Coalesced:
 
     def expect(self, wanted: Mapping[str, Sequence[Span]]) -> dict[str, list[Span]]:
         """Announce spans by file, each to be read once; the reads that will cover them."""
-        planned: dict[str, list[Span]] = {}
+        planned = self.plan(wanted)
         for path, spans in wanted.items():
-            reads = merge_spans(spans, max_gap=self._max_gap, max_read=self._max_read)
-            planned[path] = reads
+            reads = planned[path]
             inside = [[span for span in spans if _covers(read, span)] for read in reads]
             for read, members in zip(reads, inside, strict=True):
                 if len(members) > 1:
                     joint = _Joint(read, waiting=len(members))
                     self._joints |= {(path, span): joint for span in members}
         return planned
+
+    def plan(self, wanted: Mapping[str, Sequence[Span]]) -> dict[str, list[Span]]:
+        """The reads that would cover spans by file, were they announced."""
+        return {
+            path: merge_spans(spans, max_gap=self._max_gap, max_read=self._max_read)
+            for path, spans in wanted.items()
+        }
 
     def files(self) -> Mapping[str, int]:
         return self._inner.files()

@@ -5,47 +5,46 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from inspector.analysis.listing import number_ranges
-from inspector.analysis.quant_modules import Members, Modules
-from inspector.analysis.quant_rules import finding
+from inspector.analysis.quant.modules import Members, Modules
+from inspector.analysis.quant.rules import finding
 from inspector.errors import LayoutError, Problem
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
-from inspector.layout.weights import WeightBook
+from inspector.layout.weights import Weight, WeightBook
 
-Misfits = Sequence[LayoutError | None]
-"""Why the weights of each storage do not go with their scales; None where they do."""
-
-
-def misfits_of(modules: Modules, book: WeightBook) -> Misfits:
-    """What is wrong with each storage, by one example of it."""
-    return [_misfit(storage, book) for storage in modules.storages]
+Example = Weight | LayoutError | None
+"""One weight of a storage: as it is decoded, or why it cannot be; None where it holds no codes."""
 
 
-def check_structure(modules: Modules, misfits: Misfits) -> Iterator[Problem]:
+def examples_of(modules: Modules, book: WeightBook) -> list[Example]:
+    """An example of each storage."""
+    return [_example(storage, book) for storage in modules.storages]
+
+
+def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[Problem]:
     """Findings on scales that headers tell."""
-    for at, misfit in enumerate(misfits):
-        if misfit is not None:
+    for at, example in enumerate(examples):
+        if isinstance(example, LayoutError):
             members = np.flatnonzero(modules.storage_ids == at)
-            yield _unfit(modules, modules.storages[at], members, misfit)
+            yield _unfit(modules, modules.storages[at], members, example)
     yield from _orphans(modules)
     yield from _elsewhere(modules)
 
 
-def _misfit(storage: Kind, book: WeightBook) -> LayoutError | None:
-    if storage.problem is not None:
+def _example(storage: Kind, book: WeightBook) -> Example:
+    if storage.stored is None:
         return storage.problem
-    if storage.stored is None or storage.stored.coded is None:
+    if storage.stored.coded is None:
         return None
     try:
         if len(storage.stored.shape) != 3:
-            next(book.stored_weights(storage.rows[:1]))
-        for key in matrices_in(book, int(storage.rows[0]))[:2]:
-            book.expert(key)
+            return next(book.stored_weights(storage.rows[:1]))
+        inside = [book.expert(key) for key in matrices_in(book, int(storage.rows[0]))[:2]]
     except LayoutError as error:
         return error
-    return None
+    return inside[0] if inside else None
 
 
 def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:

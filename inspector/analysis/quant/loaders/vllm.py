@@ -11,8 +11,8 @@ asks for linear layers and experts, not for the head; `fbgemm_fp8.py` for linear
 from fnmatch import fnmatch
 from typing import Final
 
-from inspector.analysis.loaders.named import leaves_out_by_name
-from inspector.analysis.loaders.rule import (
+from inspector.analysis.quant.loaders.named import leaves_out_by_name
+from inspector.analysis.quant.loaders.rule import (
     EXPERTS,
     LINEAR,
     WITH_HEAD,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from inspector.analysis.listing import number_ranges
-from inspector.analysis.quant_modules import Mask, Modules, other_names
-from inspector.analysis.quant_rules import finding
+from inspector.analysis.quant.modules import Mask, Modules, other_names
+from inspector.analysis.quant.rules import finding
 from inspector.catalog.names import split_name
 from inspector.config.quantization import EVERY_LINEAR, Dialect, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax

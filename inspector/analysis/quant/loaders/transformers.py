@@ -11,8 +11,8 @@ start to the end of a component, or a suffix of any letters. `quantizers/base.py
 
 from typing import Final
 
-from inspector.analysis.loaders.named import leaves_out_by_name
-from inspector.analysis.loaders.rule import EXPERTS, WITH_HEAD, WITHOUT_HEAD, Refusal, Rule
+from inspector.analysis.quant.loaders.named import leaves_out_by_name
+from inspector.analysis.quant.loaders.rule import EXPERTS, WITH_HEAD, WITHOUT_HEAD, Refusal, Rule
 from inspector.config.quantization import Dialect, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 

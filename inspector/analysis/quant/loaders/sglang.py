@@ -12,8 +12,8 @@ fbgemm_fp8 is not registered.
 import re
 from typing import Final
 
-from inspector.analysis.loaders.named import leaves_out_by_name
-from inspector.analysis.loaders.rule import (
+from inspector.analysis.quant.loaders.named import leaves_out_by_name
+from inspector.analysis.quant.loaders.rule import (
     EXPERTS,
     WITH_HEAD,
     WITHOUT_HEAD,

@@ -1,18 +1,19 @@
-"""What the numbers of scales and codes say: findings that only reading them can tell. Weights are
-injected; nothing here opens anything.
+"""What the numbers of scales and codes say: findings that only reading them can tell.
+
+Weights are injected; nothing here opens anything.
 
 A scale that is not finite or zero is left out of every other rule, and so are the codes below it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Final, Protocol, Self
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 import numpy as np
 
-from inspector.analysis.quant_modules import Modules
-from inspector.analysis.quant_rules import finding
-from inspector.analysis.quant_sample import Look
+from inspector.analysis.quant.modules import Modules
+from inspector.analysis.quant.rules import finding
+from inspector.analysis.quant.sample import Look
 from inspector.decode.block_codes import e4m3_block_codes
 from inspector.decode.numeric import Array, Float32
 from inspector.errors import Problem
@@ -28,7 +29,7 @@ _UNDECIDED: Final = LEAST_MINIMAL - 1
 
 _FLOORS: Final = (2.0**-22, 2.0**-28, 2.0**-48)
 """The least scales of producers that clamp a block's largest magnitude at 1e-4 (DeepSeek
-`act_quant`), 1e-6 (lmdeploy) or 1e-12 (xtuner): a block there may be smaller than its scale says."""
+`act_quant`), 1e-6 (lmdeploy) or 1e-12 (xtuner): a block there is smaller than its scale says."""
 
 
 class NumberReader(Protocol):
@@ -97,11 +98,10 @@ class Evidence:
         mostly = 2 * scales.powers_of_two > scales.usable
         return rounding_of(self.codes.largest, powers_of_two=mostly)
 
-    def total(self, others: Iterable["Evidence"]) -> Self:
-        """This and others together."""
-        for other in others:
-            self = replace(self + other)
-        return self
+
+def total_of(evidence: Iterable[Evidence]) -> Evidence:
+    """All of it together."""
+    return sum(evidence, start=Evidence())
 
 
 def gather(
@@ -174,10 +174,10 @@ def check_values(
 ) -> Iterator[Problem]:
     """Findings on numbers that were read: one for each family and rule."""
     members = np.array(sorted(evidence), dtype=np.int64)
-    overall = Evidence().total(evidence.values())
+    overall = total_of(evidence.values())
     judges_minimum = declares_ue8m0 or overall.has_powers_of_two
     for pattern, some in modules.families(members):
-        of_family = Evidence().total(evidence[member] for member in some.tolist())
+        of_family = total_of(evidence[member] for member in some.tolist())
         yield from _check_scales(pattern, of_family.scales)
         yield from _check_codes(pattern, of_family, overall, judges_minimum=judges_minimum)
     scales = overall.scales

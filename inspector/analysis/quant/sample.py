@@ -1,13 +1,13 @@
 """Which weights an audit looks into, and which bytes that takes. Pure: chooses, never reads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from inspector.analysis.quant_modules import Members, Modules
-from inspector.analysis.quant_structure import Misfits, matrices_in
+from inspector.analysis.quant.modules import Members, Modules
+from inspector.analysis.quant.structure import Example, matrices_in
 from inspector.format.codings import Number
 from inspector.format.spans import Span
 from inspector.layout.endings import Part
@@ -34,11 +34,15 @@ _WITH_CODES: Final = frozenset({Number.E4M3})
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One weight that is looked into: all its scales, and codes of rows `[start, stop)` or none."""
+    """One weight that is looked into: all its scales, and codes of rows `[start, stop)` or none.
+
+    `turn` counts the looks of its family: the lower, the sooner it is worth its bytes.
+    """
 
     member: int
     weight: Weight
     rows: tuple[int, int] | None
+    turn: int
 
     def spans(self) -> Iterator[tuple[str, Span]]:
         """The bytes that it takes, by shard."""
@@ -47,13 +51,34 @@ class Look:
         if self.rows is not None:
             yield self.weight.tensor.shard, self.weight.span(*self.rows)
 
-    @property
-    def bytes(self) -> int:
-        return sum(len(span) for _, span in self.spans())
+
+def spans_of(looks: Iterable[Look]) -> Iterator[tuple[str, Span]]:
+    """The bytes that some looks take, each span once."""
+    return iter(dict.fromkeys(span for look in looks for span in look.spans()))
+
+
+def affordable(
+    looks: Sequence[Look], cost: Callable[[Iterator[tuple[str, Span]]], int], max_bytes: int
+) -> list[Look]:
+    """As many looks as cost no more than `max_bytes`, those first that tell of every family."""
+    order = sorted(looks, key=lambda look: (look.rows is None, look.turn))
+    least, most = 0, len(order)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if cost(spans_of(order[:middle])) <= max_bytes:
+            least = middle
+        else:
+            most = middle - 1
+    return order[:least]
+
+
+def in_file_order(looks: Iterable[Look]) -> list[Look]:
+    """Looks as their codes, or else scales, lie: what is read together is let go soon."""
+    return sorted(looks, key=lambda look: list(look.spans())[-1])
 
 
 def choose_looks(
-    modules: Modules, misfits: Misfits, book: WeightBook, sample: int | None
+    modules: Modules, examples: Sequence[Example], book: WeightBook, sample: int | None
 ) -> list[Look]:
     """What to look into: `sample` weights of each family, evenly spread; None is all of them.
 
@@ -61,7 +86,7 @@ def choose_looks(
     """
     if sample == 0:
         return []
-    sound = np.array([misfit is None for misfit in misfits], dtype=np.bool_)
+    sound = np.array([isinstance(example, Weight) for example in examples], dtype=np.bool_)
     members = np.flatnonzero(modules.quantized & sound[modules.storage_ids])
     scales = modules.part(Part.SCALE)[members]
     few = int(modules.catalog.sizes(scales[scales != NOBODY]).sum()) <= _ALL_SCALES
@@ -73,7 +98,7 @@ def choose_looks(
             member, key = places[place]
             weight = book.expert(key) if key else next(book.stored_weights(modules.rows[[member]]))
             rows = _rows(weight, turn, whole=sample is None) if place in chosen else None
-            found.append(Look(member, weight, rows))
+            found.append(Look(member, weight, rows, turn))
     return found
 
 

@@ -5,8 +5,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from inspector.analysis.loaders import lmdeploy, sglang, transformers, vllm
-from inspector.analysis.loaders.rule import Refusal, Rule, Verdict, decide
+from inspector.analysis.quant.loaders import lmdeploy, sglang, transformers, vllm
+from inspector.analysis.quant.loaders.rule import Refusal, Rule, Verdict, decide
 from inspector.config.quantization import QuantConfig
 
 __all__ = ["LOADERS", "VERSIONS", "Loader", "Refusal", "Rule", "Verdict", "decide"]

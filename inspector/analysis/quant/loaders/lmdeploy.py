@@ -11,8 +11,8 @@ gate_up_proj, one for an expert for all experts of its layer. The head is built 
 from collections.abc import Iterator
 from typing import Final
 
-from inspector.analysis.loaders.named import leaves_out_by_name
-from inspector.analysis.loaders.rule import (
+from inspector.analysis.quant.loaders.named import leaves_out_by_name
+from inspector.analysis.quant.loaders.rule import (
     WITHOUT_HEAD,
     Fusion,
     LeavesOut,

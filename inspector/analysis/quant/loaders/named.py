@@ -4,7 +4,7 @@ compressed-tensors 0.20 `utils/match.py`: `match_name`, `_match_class`. A module
 a group's target is its name, matches it, or is the class `Linear`, and the list does not have it.
 """
 
-from inspector.analysis.loaders.rule import LeavesOut
+from inspector.analysis.quant.loaders.rule import LeavesOut
 from inspector.config.quantization import EVERY_LINEAR, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 

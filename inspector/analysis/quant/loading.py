@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.loaders import LOADERS, Loader, Refusal, Verdict, decide
-from inspector.analysis.loaders.rule import FUSED
-from inspector.analysis.quant_modules import Mask, Modules
-from inspector.analysis.quant_rules import finding
+from inspector.analysis.quant.loaders import LOADERS, Loader, Refusal, Verdict, decide
+from inspector.analysis.quant.loaders.rule import FUSED
+from inspector.analysis.quant.modules import Mask, Modules
+from inspector.analysis.quant.rules import finding
 from inspector.config.quantization import QuantConfig
 from inspector.errors import Problem
 from inspector.layout.modules import ModuleKind
