@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.commands import cache, check, dequant, expert_similarity, list_tensors
+from inspector.cli.commands import audit, cache, check, dequant, expert_similarity, list_tensors
 from inspector.cli.guard import guarded
 from inspector.version import __version__
 
@@ -49,6 +49,7 @@ for _command, _commands_examples in (
     (list_tensors.list_tensors, list_tensors.EXAMPLES),
     (dequant.dequant, dequant.EXAMPLES),
     (check.check, check.EXAMPLES),
+    (audit.audit, audit.EXAMPLES),
     (expert_similarity.expert_similarity, expert_similarity.EXAMPLES),
     (cache.cache, cache.EXAMPLES),
 ):

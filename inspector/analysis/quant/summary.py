@@ -6,7 +6,7 @@ import numpy as np
 
 from inspector.analysis.quant.audit import Audit, Facts
 from inspector.analysis.quant.lists import patterns_of
-from inspector.analysis.quant.loaders import VERSIONS
+from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
 from inspector.analysis.quant.report import (
@@ -23,7 +23,6 @@ from inspector.analysis.quant.report import (
 )
 from inspector.analysis.quant.values import total_of
 from inspector.layout.endings import Part
-from inspector.layout.modules import ModuleKind
 from inspector.layout.pairing import NOBODY
 from inspector.layout.weights import Weight
 
@@ -111,10 +110,9 @@ def _family(facts: Facts, at: int) -> Family:
     storage = modules.storages[at]
     members = np.flatnonzero(modules.storage_ids == at)
     (name, _), *_ = modules.families(members)
-    scale = modules.part(Part.SCALE)[members[0]]
-    grid = example.scale if isinstance(example, Weight) else None
     is_coded = _is_quantized(modules, at)
-    dtype = modules.catalog.row(int(scale)).dtype if scale != NOBODY and is_coded else None
+    scale = int(modules.part(Part.SCALE)[members[0]]) if is_coded else NOBODY
+    grid = example.scale if isinstance(example, Weight) else None
     return Family(
         name=name,
         kind=str(KINDS[modules.kind_ids[members[0]]]),
@@ -123,7 +121,7 @@ def _family(facts: Facts, at: int) -> Family:
         dtype=str(storage.example.dtype),
         shape=storage.stored.shape if storage.stored else storage.example.shape,
         scheme=str(example.scheme) if isinstance(example, Weight) else None,
-        scale_dtype=None if dtype is None else str(dtype),
+        scale_dtype=_scale_dtype(modules, scale),
         granularity=str(grid.granularity) if grid else None,
         block=grid.block if grid else None,
     )
@@ -141,12 +139,8 @@ def _loader_facts(
     modules: Modules, view: LoaderView, unit_ids: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> LoaderFacts:
     verdicts = view.unit_verdicts[unit_ids]
-    counts = dict(
-        zip(VERDICTS, np.bincount(verdicts, minlength=len(VERDICTS)).tolist(), strict=True)
-    )
-    takes = verdicts == VERDICTS.index(VERDICTS[0])
-    is_vector = modules.of_kinds(frozenset({ModuleKind.VECTOR}))
-    against = (takes != modules.quantized) & ~is_vector
+    counts = np.bincount(verdicts, minlength=len(VERDICTS)).tolist()
+    against = (verdicts == VERDICTS.index(Verdict.QUANTIZED)) != modules.quantized
     return LoaderFacts(
         version=VERSIONS[view.loader],
         refuses=view.refusal,
@@ -167,29 +161,32 @@ def module_rows(found: Audit) -> Iterator[ModuleRow]:
         str(view.loader): [str(VERDICTS[one]) for one in view.unit_verdicts[unit_ids].tolist()]
         for view in facts.views
     }
-    scales = modules.part(Part.SCALE)
-    quantized, listed = modules.quantized.tolist(), facts.listed.modules.tolist()
-    for member, (name, row) in enumerate(
-        zip(modules.names, catalog.rows(modules.rows), strict=True)
-    ):
-        has_scale = scales[member] != NOBODY and quantized[member]
+    scales = np.where(modules.quantized, modules.part(Part.SCALE), NOBODY).tolist()
+    for member, tensor in enumerate(catalog.rows(modules.rows)):
+        scale = scales[member]
         evidence = found.evidence.get(member)
+        codes = evidence.codes if evidence and evidence.weights_with_codes else None
         yield ModuleRow(
-            name=name,
+            name=modules.names[member],
             kind=str(KINDS[modules.kind_ids[member]]),
-            dtype=str(row.dtype),
-            shape=row.shape,
-            quantized=quantized[member],
-            listed=listed[member],
-            scale_dtype=str(catalog.dtypes[catalog.dtype_ids[scale]]) if has_scale else None,
-            scale_shape=catalog.shapes[catalog.shape_ids[scale]] if has_scale else None,
+            dtype=str(tensor.dtype),
+            shape=tensor.shape,
+            quantized=bool(modules.quantized[member]),
+            listed=bool(facts.listed.modules[member]),
+            scale_dtype=_scale_dtype(modules, scale),
+            scale_shape=None if scale == NOBODY else catalog.shapes[catalog.shape_ids[scale]],
+            scales=evidence.scales.values if evidence else None,
+            powers_of_two=evidence.scales.powers_of_two if evidence else None,
+            zero_scales=evidence.scales.zeros if evidence else None,
+            blocks=codes.blocks if codes else None,
+            nan_codes=codes.nan if codes else None,
             **{
                 loader: verdicts[loader][member] if loader in verdicts else None
                 for loader in LoaderTable.__struct_fields__
             },
-            scales=evidence.scales.values if evidence else None,
-            powers_of_two=evidence.scales.powers_of_two if evidence else None,
-            zero_scales=evidence.scales.zeros if evidence else None,
-            blocks=evidence.codes.blocks if evidence and evidence.weights_with_codes else None,
-            nan_codes=evidence.codes.nan if evidence and evidence.weights_with_codes else None,
         )
+
+
+def _scale_dtype(modules: Modules, scale: int) -> str | None:
+    catalog = modules.catalog
+    return None if scale == NOBODY else str(catalog.dtypes[catalog.dtype_ids[scale]])
