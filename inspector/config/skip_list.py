@@ -32,6 +32,9 @@ _LITERAL: Final = re.compile(r"[\w.-]+")
 _BOUNDARY: Final = r"(?:(?<=\.)|(?=\.|$))"
 _RE: Final = "re:"
 
+_MOST_REMEMBERED: Final = 4096
+"""Parents whose entries are remembered: the modules of a checkpoint come by parent."""
+
 
 class SkipList:
     """The entries of a list, each under its position, and which of them cover a name.
@@ -84,6 +87,8 @@ class SkipList:
     def _up_to_dot(self, name: str) -> tuple[int, ...]:
         """Of a name that goes on after a dot; remembered, for the modules of one parent."""
         if name not in self._remembered:
+            if len(self._remembered) > _MOST_REMEMBERED:
+                self._remembered.clear()
             at_dot = self._as_long_as(f"{name}.")
             self._remembered[name] = (*self._prefixed(name), *at_dot)
         return self._remembered[name]

@@ -35,7 +35,7 @@ def covered_by(modules: Modules, skip: SkipList) -> Listed:
     on_unquantized = np.zeros(len(skip), dtype=np.bool_)
     quantized_by = {}
     counts = modules.of_kinds(QUANTIZABLE | {ModuleKind.ROUTER, ModuleKind.HEAD})
-    for member, name in enumerate(modules.names if len(skip) else ()):
+    for member, name in enumerate(modules.names() if len(skip) else ()):
         entries = skip.covering(name)
         if not entries:
             continue
@@ -92,7 +92,7 @@ def _targeted(modules: Modules, claim: QuantConfig) -> Mask:
     if not targets or EVERY_LINEAR in targets:
         return np.ones(len(modules), dtype=np.bool_)
     named = SkipList(targets, Syntax.NAME)
-    return np.array([bool(named.covering(name)) for name in modules.names], dtype=np.bool_)
+    return np.array([bool(named.covering(name)) for name in modules.names()], dtype=np.bool_)
 
 
 def _listed_but_quantized(modules: Modules, blamed: Mask) -> Iterator[Problem]:
@@ -129,7 +129,7 @@ def _dead_entries(modules: Modules, claim: QuantConfig, listed: Listed) -> Itera
         return
     rest = SkipList([claim.skip.entries[entry] for entry in unused], claim.skip.syntax)
     alive: set[int] = set()
-    for name in other_names(modules, modules.names):
+    for name in other_names(modules):
         alive.update(rest.covering(name))
     dead = [rest.entries[at] for at in range(len(rest)) if at not in alive]
     for pattern, count in patterns_of(dead):

@@ -4,9 +4,10 @@ A module is what holds a weight: `M` for `M.weight`, and a fused tensor of exper
 name. 145,532 modules of one model are some forty templates: what can be asked once a template is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from inspector.analysis.listing import number_ranges
 from inspector.catalog import Catalog
-from inspector.catalog.names import Rows, Template
+from inspector.catalog.names import NameColumns, Rows, Template
 from inspector.layout.endings import Part
 from inspector.layout.modules import ModuleKind, loaded_as, module_kind
 from inspector.layout.stored import Kind, StoredWeights
@@ -49,16 +50,13 @@ class Modules:
     def catalog(self) -> Catalog:
         return self.weights.catalog
 
-    @cached_property
-    def names(self) -> list[str]:
-        """The names of the modules."""
-        found = [""] * len(self)
-        for template, members in self.by_template(np.arange(len(self))):
-            form = _module_of(template).form()
-            numbers = self.catalog.names.numbers[self.rows[members], : template.holes].tolist()
-            for member, values in zip(members.tolist(), numbers, strict=True):
-                found[member] = form % tuple(values)
-        return found
+    def names(self, *, chunk: int = 8192) -> Iterator[str]:
+        """The names of the modules, in their order, made as they are needed."""
+        catalog = self.catalog.names
+        templates = tuple(map(_module_of, self.weights.pairing.weight_templates))
+        columns = NameColumns(templates, catalog.template_ids, catalog.numbers)
+        for start in range(0, len(self), chunk):
+            yield from columns.texts(self.rows[start : start + chunk])
 
     @cached_property
     def units(self) -> tuple[list[tuple[str, ModuleKind]], npt.NDArray[np.int64]]:
@@ -66,7 +64,9 @@ class Modules:
         found: dict[str, int] = {}
         kinds: list[ModuleKind] = []
         ids = np.empty(len(self), dtype=np.int64)
-        for member, (name, kind) in enumerate(zip(self.names, self.kind_ids.tolist(), strict=True)):
+        for member, (name, kind) in enumerate(
+            zip(self.names(), self.kind_ids.tolist(), strict=True)
+        ):
             is_expert = KINDS[kind] is ModuleKind.EXPERTS
             unit = loaded_as(name) if is_expert else name
             ids[member] = at = found.setdefault(unit, len(found))
@@ -132,23 +132,19 @@ def modules_of(weights: StoredWeights) -> Modules:
     )
 
 
-def other_names(modules: Modules, taken: Sequence[str]) -> set[str]:
-    """Names that are no module and may be meant all the same: parameters, and what holds modules.
-
-    Args:
-        modules: of a checkpoint.
-        taken: names that need not be given again.
-    """
+def other_names(modules: Modules) -> set[str]:
+    """Names that may be meant though they are no module's: of parameters, of modules' parents."""
     catalog = modules.catalog
     beside = np.setdiff1d(catalog.all_rows, modules.rows)
     is_weight = modules.weights.pairing.is_weight()
-    found = set(catalog.texts(beside[is_weight[beside]]))
-    for name in (*taken, *list(found)):
+    parameters = set(catalog.texts(beside[is_weight[beside]]))
+    found = set(parameters)
+    for name in chain(parameters, modules.names()):
         above = name.rpartition(".")[0]
         while above and above not in found:
             found.add(above)
             above = above.rpartition(".")[0]
-    return found.difference(taken)
+    return found
 
 
 def _module_of(template: Template) -> Template:

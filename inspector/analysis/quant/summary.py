@@ -162,12 +162,13 @@ def module_rows(found: Audit) -> Iterator[ModuleRow]:
         for view in facts.views
     }
     scales = np.where(modules.quantized, modules.part(Part.SCALE), NOBODY).tolist()
-    for member, tensor in enumerate(catalog.rows(modules.rows)):
+    tensors = zip(modules.names(), catalog.rows(modules.rows), strict=True)
+    for member, (name, tensor) in enumerate(tensors):
         scale = scales[member]
         evidence = found.evidence.get(member)
         codes = evidence.codes if evidence and evidence.weights_with_codes else None
         yield ModuleRow(
-            name=modules.names[member],
+            name=name,
             kind=str(KINDS[modules.kind_ids[member]]),
             dtype=str(tensor.dtype),
             shape=tensor.shape,
