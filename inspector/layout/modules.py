@@ -17,7 +17,8 @@ _EXPERTS: Final = "experts"
 class ModuleKind(StrEnum):
     """What a module is to a loader that quantizes.
 
-    A linear layer or experts are quantized unless a list says no. A head is asked about by some.
+    A linear layer or experts are quantized unless a list says no. A head is asked about by some;
+    one inside a layer, of multi-token prediction, is not.
     Routers, embeddings, vectors (norms, biases) and all else are built unquantized.
     """
 
@@ -54,7 +55,7 @@ def module_kind(weight: Template, axes: int) -> ModuleKind:
     if last in _ROUTERS:
         return ModuleKind.ROUTER
     if last in _HEADS:
-        return ModuleKind.HEAD
+        return ModuleKind.OTHER if weight.holes else ModuleKind.HEAD
     if last is not None and last.endswith(_EMBEDDINGS):
         return ModuleKind.EMBEDDING
     return ModuleKind.LINEAR if axes == 2 and named else ModuleKind.OTHER

@@ -18,6 +18,7 @@ from inspector.layout.modules import ModuleKind, loaded_as, module_kind
         ("model.layers.0.mlp.router.weight", 2, ModuleKind.ROUTER),
         ("model.layers.0.block_sparse_moe.gate.weight", 2, ModuleKind.ROUTER),
         ("lm_head.weight", 2, ModuleKind.HEAD),
+        ("model.layers.78.shared_head.head.weight", 2, ModuleKind.OTHER),
         ("model.embed_tokens.weight", 2, ModuleKind.EMBEDDING),
         ("embed.weight", 2, ModuleKind.EMBEDDING),
         ("model.visual.pos_embed.weight", 2, ModuleKind.EMBEDDING),
