@@ -1,6 +1,7 @@
 """Audits of replicas of published models, and the facts of their lists."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ EXPECTED: dict[str, list[str]] = {
 """Rules that the replica of a model breaks; the others have no findings."""
 
 
+@cache
 def audit_of(file: str) -> Audit:
     return audited(replica_of(PUBLISHED[file]))
 
