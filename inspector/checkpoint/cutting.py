@@ -25,14 +25,14 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
     if weight.coding is None:
         shape = (stop - start, *weight.shape[1:]) if weight.shape else ()
         return stored_array(content, dtype, shape)
-    return _elements(content, dtype).reshape(stop - start, -1)
+    return _elements(content, dtype, stop - start)
 
 
 def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: int) -> Array:
     """Rows `[start, stop)` of a matrix, from the span that `stored_span` gives for them."""
     count = max(0, (stop - start - 1) * window.step + 1)
     height = window.rows[1] - window.rows[0] if window.transposed else count
-    page = _elements(content, dtype).reshape(height, -1)
+    page = _elements(content, dtype, height)
     if not window.transposed:
         return page[:: window.step]
     first = window.columns[0] + start * window.step
@@ -55,6 +55,7 @@ def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
     return list(pairwise(edges)) if stop > start else []
 
 
-def _elements(content: bytes, dtype: Dtype) -> Array:
-    """The stored elements in one row; those below a byte as the bytes that hold them."""
-    return np.frombuffer(content, dtype=NUMPY_DTYPES.get(dtype, np.dtype(np.uint8)))
+def _elements(content: bytes, dtype: Dtype, rows: int) -> Array:
+    """`[rows, stored elements]`; those below a byte as the bytes that hold them."""
+    elements = np.frombuffer(content, dtype=NUMPY_DTYPES.get(dtype, np.dtype(np.uint8)))
+    return elements.reshape(rows, elements.size // max(rows, 1))

@@ -26,26 +26,41 @@ JOINT_GAP: Final = 64 * 1024
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of one weight: `codes` as stored, `values` decoded; `first_row` counts in the weight."""
+    """Rows of one weight: `codes` as stored, `values` decoded; `first_row` counts in the weight.
 
+    `factors` are what was applied to the codes, from the first of these rows on.
+    """
+
+    weight: Weight
     codes: Array
     values: Float32
     first_row: int
+    factors: Sequence[Factor]
+
+    def unrounded(self) -> Float32:
+        """The values, such that rounding them to fewer bits is the only rounding."""
+        if self.weight.coding is None:
+            return self.values
+        columns = self.weight.shape[1]
+        return decode_rows(self.codes, self.weight.coding, columns, self.factors, to_odd=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows `[start, stop)` of a weight."""
+    """Rows `[start, stop)` of a weight, and of them `columns` `[a, b)`, or all."""
 
     weight: Weight
     start: int
     stop: int
+    columns: tuple[int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the values."""
-        weight = self.weight
-        return (self.stop - self.start, *weight.shape[1:]) if weight.shape else ()
+        shape = self.weight.shape
+        if self.columns is not None:
+            shape = (*shape[:-1], self.columns[1] - self.columns[0])
+        return (self.stop - self.start, *shape[1:]) if shape else ()
 
 
 class Reader:
@@ -94,12 +109,17 @@ class Reader:
         edges = pieces(weight, start, stop)
         codes = map_ordered(lambda piece: self.read_codes(weight, *piece), edges, jobs=self._jobs)
         for (first, _), part in zip(edges, codes, strict=True):
-            yield Rows(part, _decoded(weight, part, factors, first - start), first)
+            own = _moved(factors, first - start)
+            yield Rows(weight, part, _decoded(weight, part, own), first, own)
 
     def read_values(self, weight: Weight, start: int, stop: int) -> Float32:
         """Rows `[start, stop)` decoded, in one read and one for each grid: `[rows, ...]`."""
         codes = self.read_codes(weight, start, stop)
-        return _decoded(weight, codes, self._read_grids(weight, start, stop), 0)
+        return _decoded(weight, codes, self._read_grids(weight, start, stop))
+
+    def read_unscaled(self, weight: Weight, start: int, stop: int) -> Float32:
+        """Rows `[start, stop)` as their codes stand for, without any scale: `[rows, ...]`."""
+        return _decoded(weight, self.read_codes(weight, start, stop), [])
 
     def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
         """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
@@ -172,9 +192,12 @@ def _by_shard(spans: Iterable[tuple[str, Span]]) -> dict[str, list[Span]]:
     return grouped
 
 
-def _decoded(weight: Weight, codes: Array, factors: Sequence[Factor], row: int) -> Float32:
-    """The values of codes whose first row is `row` rows after the one that the factors begin at."""
+def _moved(factors: Sequence[Factor], rows: int) -> list[Factor]:
+    """Factors for codes that begin some rows farther on."""
+    return [replace(factor, first_row=factor.first_row + rows) for factor in factors]
+
+
+def _decoded(weight: Weight, codes: Array, factors: Sequence[Factor]) -> Float32:
     if weight.coding is None:
         return to_float32(codes, weight.tensor.dtype)
-    moved = [replace(factor, first_row=factor.first_row + row) for factor in factors]
-    return decode_rows(codes, weight.coding, weight.shape[1], moved)
+    return decode_rows(codes, weight.coding, weight.shape[1], factors)

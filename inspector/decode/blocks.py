@@ -17,9 +17,9 @@ from inspector.decode.packed import code_values
 from inspector.errors import DecodeError
 from inspector.format.codings import Action, Coding
 
-STRIP_ROWS: Final = 32
-"""Rows decoded at a time: 32 x 4096 float32 stay in a 1 MB cache (913 M elements/s, against 817 for
-128 rows and 824 for 8; filling the same array runs at 1,330)."""
+STRIP_ELEMENTS: Final = 1 << 18
+"""Values decoded at a time: 64 rows of 4096 stay in a 1 MB cache. Medians of 25 rounds for 18.9 M
+E4M3 codes by 128x128: 11.2 ms, with strips of half the size 11.7, an eighth 13.2."""
 
 Work = npt.NDArray[Any]
 """Values on the way: float32, or float64 where a step before the last is not exact."""
@@ -45,15 +45,9 @@ class Factor:
             own = self.numbers[first : first + len(strip)]
         else:
             own = self.numbers[first // block_rows : first // block_rows + 1]
-        target = strip
-        if own.shape[1] == 1:
-            pass
-        elif columns % block_columns == 0:
-            target = strip.reshape(len(strip), -1, block_columns)
-            own = own[:, :, None]
-        else:
+        if own.shape[1] > 1:  # repeating is quicker than broadcasting over runs of a group's length
             own = np.repeat(own, block_columns, axis=1)[:, :columns]
-        _OPERATIONS[self.action](target, own, out=target)
+        _OPERATIONS[self.action](strip, own, out=strip)
 
 
 _OPERATIONS: Final = {
@@ -63,7 +57,9 @@ _OPERATIONS: Final = {
 }
 
 
-def decode_rows(codes: Array, coding: Coding, columns: int, factors: Sequence[Factor]) -> Float32:
+def decode_rows(
+    codes: Array, coding: Coding, columns: int, factors: Sequence[Factor], *, to_odd: bool = False
+) -> Float32:
     """The values of some rows of a quantized matrix, `[rows, columns]`.
 
     Args:
@@ -71,6 +67,9 @@ def decode_rows(codes: Array, coding: Coding, columns: int, factors: Sequence[Fa
         coding: what a code means.
         columns: of the matrix, in codes.
         factors: applied in their order.
+        to_odd: round what float32 cannot hold to the neighbour whose last bit is 1. Rounding that
+            to a format of at most 22 bits gives what rounding the exact value once would (Boldo
+            and Melquiond, 2008); rounding to nearest twice does not.
 
     Raises:
         DecodeError: the numbers of a factor do not tile the codes.
@@ -79,16 +78,35 @@ def decode_rows(codes: Array, coding: Coding, columns: int, factors: Sequence[Fa
     for factor in factors:
         _check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
-    exact = all(map(_is_exact, factors))
-    for start, stop in _strips(rows, factors):
+    exact = not to_odd and all(map(_is_exact, factors))
+    for start, stop in _strips(rows, columns, factors):
         strip = values[start:stop]
         code_values(codes[start:stop], coding, strip)
-        work = strip if exact else strip.astype(np.float64)
+        if exact:
+            for factor in factors:
+                factor.apply(strip, start, columns)
+            continue
+        work = strip.astype(np.float64)
         for factor in factors:
             factor.apply(work, start, columns)
-        if not exact:
-            strip[...] = work
+        strip[...] = rounded_to_odd(work) if to_odd else work
     return values
+
+
+def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:
+    """Float64 as float32; what does not fit goes to the neighbour whose last bit is 1.
+
+    >>> rounded_to_odd(np.array([1.0, 1 + 2.0**-30])).tolist()
+    [1.0, 1.0000001192092896]
+    """
+    with np.errstate(over="ignore"):
+        near = values.astype(np.float32)
+    back = near.astype(np.float64)
+    other = np.nextafter(near, np.where(values > back, np.float32(np.inf), np.float32(-np.inf)))
+    is_even = near.view(np.uint32) & 1 == 0
+    fits = (back == values) | np.isinf(near) | np.isnan(near)
+    result: Float32 = np.where(is_even & ~fits, other, near)
+    return result
 
 
 def _is_exact(factor: Factor) -> bool:
@@ -98,9 +116,9 @@ def _is_exact(factor: Factor) -> bool:
     )
 
 
-def _strips(rows: int, factors: Sequence[Factor]) -> list[tuple[int, int]]:
+def _strips(rows: int, columns: int, factors: Sequence[Factor]) -> list[tuple[int, int]]:
     """Rows `[0, rows)` in strips, none of which crosses the edge of a block."""
-    edges = {*range(0, rows, STRIP_ROWS), rows}
+    edges = {*range(0, rows, max(1, STRIP_ELEMENTS // max(columns, 1))), rows}
     for factor in factors:
         height = factor.block[0]
         if height > 1:

@@ -75,7 +75,8 @@ def _pair_table(coding: Coding) -> npt.NDArray[np.uint64]:
 
 def bytes_of(codes: Array) -> npt.NDArray[np.uint8]:
     """`[rows, bytes]` of stored elements, little-endian, without a copy where they lie so."""
-    return np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), -1)
+    width = codes.shape[1] * codes.itemsize
+    return np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), width)
 
 
 def unpack(codes: Array, bits: int, columns: int) -> npt.NDArray[np.uint8]:

@@ -28,10 +28,14 @@ _EMPTY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Blocks as (rows, columns) and widths of packed integers, each once, in the config's order."""
+    """What is declared, each once, in the config's order.
+
+    `blocks` are (rows, columns); `integers` are widths in bits of packed integers, each with the
+    columns of a group, None where a row is one.
+    """
 
     blocks: tuple[tuple[int, int], ...] = ()
-    bits: tuple[int, ...] = ()
+    integers: tuple[tuple[int, int | None], ...] = ()
 
 
 def declared_by(config: ModelConfig | None) -> Declared:
@@ -42,8 +46,12 @@ def declared_by(config: ModelConfig | None) -> Declared:
     quantization = _quantization(config.raw)
     groups = list(_weight_groups(quantization))
     blocks = [*own, *(block for group in (quantization, *groups) for block in _blocks(group))]
-    bits = [group["num_bits"] for group in groups if _is_bits(group.get("num_bits"))]
-    return Declared(tuple(dict.fromkeys(blocks)), tuple(dict.fromkeys(bits)))
+    integers = [
+        (group["num_bits"], group["group_size"] if _is_size(group.get("group_size")) else None)
+        for group in groups
+        if _is_bits(group.get("num_bits"))
+    ]
+    return Declared(tuple(dict.fromkeys(blocks)), tuple(dict.fromkeys(integers)))
 
 
 def _quantization(raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -64,6 +72,8 @@ def _weight_groups(quantization: Mapping[str, Any]) -> Iterator[Mapping[str, Any
 
 def _blocks(stated: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
     structure = stated.get("block_structure")
+    if isinstance(structure, str):
+        structure = [int(part) for part in structure.lower().split("x") if part.isdecimal()]
     if isinstance(structure, list) and len(structure) == 2 and all(map(_is_size, structure)):
         yield structure[0], structure[1]
     if _is_size(stated.get("group_size")):

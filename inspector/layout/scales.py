@@ -112,7 +112,12 @@ class Numbers:
 
 
 def lay_grid(
-    matrix: Matrix, numbers: Numbers, declared: Sequence[Block], specified: Block | None = None
+    matrix: Matrix,
+    numbers: Numbers,
+    declared: Sequence[Block],
+    specified: Block | None = None,
+    *,
+    by_block_only: bool = False,
 ) -> ScaleGrid:
     """The grid of a matrix's numbers, proved to tile it.
 
@@ -121,6 +126,7 @@ def lay_grid(
         numbers: the tensor that holds them.
         declared: block sizes that the config states.
         specified: the block size of the number format, tried where no declared one fits.
+        by_block_only: one number for all, or one a row, is not what the format has.
 
     Raises:
         LayoutError: the shape fits no class, or a block scale has no declared or no fitting block.
@@ -136,15 +142,17 @@ def lay_grid(
         )
     if not fitting and specified is not None and _fits(matrix, numbers, specified):
         fitting = [specified]
+    rows, columns = (max(size, 1) for size in matrix.page)
     for block in fitting:
+        if block[0] == 1 and block[1] >= columns and not by_block_only:
+            return _grid(matrix, numbers, Granularity.CHANNEL, (1, columns))
         granularity = Granularity.GROUP if block[0] == 1 else Granularity.BLOCK
         return _grid(matrix, numbers, granularity, block)
-    rows, columns = (max(size, 1) for size in matrix.page)
     for granularity, block in (
         (Granularity.TENSOR, (rows, columns)),
         (Granularity.CHANNEL, (1, columns)),
     ):
-        if _is_simple(matrix, numbers, granularity):
+        if not by_block_only and _is_simple(matrix, numbers, granularity):
             return _grid(matrix, numbers, granularity, block)
     raise _no_grid(matrix, numbers, [*declared, *([specified] if specified else [])])
 
@@ -193,6 +201,8 @@ def _simple_shapes(
     rows = matrix.page[0]
     pages = () if matrix.window is None else (matrix.window.pages,)
     if granularity is Granularity.TENSOR:
+        if numbers.encoding is Encoding.OFFSET_WORDS:
+            return  # a word of one row holds the numbers of several
         yield from ((), (1,), (1, 1), pages, (*pages, 1), (*pages, 1, 1))
     else:
         yield (*pages, *numbers.stored(rows, 1))

@@ -49,6 +49,11 @@ class Scheme:
     needs: frozenset[Part] = frozenset()
     may: frozenset[Part] = frozenset()
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its codes are floats of fewer than 8 bits, whose groups are specified."""
+        return self.coding is not None and self.group is not None
+
 
 _FP8: Final = frozenset(dtype for dtype in PLAIN_CODINGS if dtype is not Dtype.I8)
 _FLOATS: Final = frozenset({Dtype.F32, Dtype.BF16, Dtype.F16})
@@ -60,8 +65,10 @@ _PACKED: Final = frozenset({Form.PACKED})
 SCHEMES: Final = (
     # DeepSeek-V3, Qwen3-FP8, Intern-S1-Pro, MiniMax-M2, Mistral, GLM, fbgemm, modelopt FP8, Quark
     Scheme(SchemeName.FP8, _PLAIN, _FP8, _FLOATS, may=frozenset({Part.ZERO_POINT})),
-    # DeepSeek-V4 dense layers; FastDeploy keeps four exponents in an I32; modelopt MXFP8
-    Scheme(SchemeName.MXFP8, _PLAIN, _FP8, _EXPONENTS | {Dtype.I32}, group=32),
+    # FastDeploy keeps four exponents in an I32
+    Scheme(SchemeName.FP8, _PLAIN, _FP8, frozenset({Dtype.I32})),
+    # DeepSeek-V4 dense layers, modelopt and compressed-tensors MXFP8
+    Scheme(SchemeName.MXFP8, _PLAIN, _FP8, _EXPONENTS, group=32),
     # compressed-tensors naive-quantized, Ascend
     Scheme(
         SchemeName.INT8, _PLAIN, frozenset({Dtype.I8}), _FLOATS, INT8,
@@ -130,10 +137,9 @@ def coded(
         if form in scheme.forms and tensor.dtype in scheme.dtypes and scale.dtype in scheme.scales
         and scheme.needs <= beside <= scheme.needs | scheme.may
     ]  # fmt: skip
-    codings = [(scheme, _coding(scheme, name, tensor, scale, declared)) for scheme in found]
-    choices = [Coded(scheme, coding, _unpacked(tensor, form, coding)) for scheme, coding in codings]
+    choices = [_unpacked(scheme, name, tensor, form, scale, declared) for scheme in found]
     if len(choices) > 1:
-        choices = [one for one in choices if _groups(one) == scale.shape[-1:]]
+        choices = [one for one in choices if _fills(one, tensor, scale)]
     if len(choices) != 1:
         with_parts = "".join(f", with {part}" for part in sorted(beside))
         raise LayoutError(
@@ -143,40 +149,54 @@ def coded(
     return choices[0]
 
 
-def _groups(one: Coded) -> tuple[int, ...]:
-    return (-(-one.shape[-1] // (one.scheme.group or 1)),)
+def _fills(one: Coded, tensor: TensorRow, scale: TensorRow) -> bool:
+    """Whether codes fill the stored rows to the last bit, and their groups the scale."""
+    row_bits = tensor.shape[-1] * tensor.dtype.bits if tensor.shape else 0
+    groups = -(-one.shape[-1] // one.scheme.group) if one.scheme.group and one.shape else 1
+    return row_bits % one.coding.bits == 0 and scale.shape[-1:] == (groups,)
 
 
-def _unpacked(tensor: TensorRow, form: Form, coding: Coding) -> tuple[int, ...]:
-    """The shape in codes; gpt-oss splits the last axis into groups, which is undone."""
+def _unpacked(
+    scheme: Scheme, name: str, tensor: TensorRow, form: Form, scale: TensorRow, declared: Declared
+) -> Coded:
+    """The codes of a tensor and the shape they unpack to.
+
+    gpt-oss splits the last axis into groups, which is undone.
+    """
     shape = tensor.shape
     if form is Form.BLOCKS and len(shape) > 1:
         shape = (*shape[:-2], shape[-2] * shape[-1])
-    return (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype)) if shape else shape
+    if scheme.name is SchemeName.PACKED_INTEGER:
+        bits, columns = _packed_integers(name, tensor, scale, declared)
+        return Coded(scheme, Coding(Number.OFFSET, bits), (*shape[:-1], columns))
+    coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
+    if shape:
+        shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
+    return Coded(scheme, coding, shape)
 
 
-def _coding(
-    scheme: Scheme, name: str, tensor: TensorRow, scale: TensorRow, declared: Declared
-) -> Coding:
-    if scheme.coding is not None:
-        return scheme.coding
-    if scheme.name is not SchemeName.PACKED_INTEGER:
-        return PLAIN_CODINGS[tensor.dtype]
-    fitting = {
-        bits
-        for bits in declared.bits
-        if any(
-            -(-(tensor.shape[-1] * 32 // bits) // block[1]) == scale.shape[-1]
-            for block in declared.blocks
-            if scale.shape and block[0] == 1
-        )
-    }
-    if len(declared.bits) == 1:
-        fitting = set(declared.bits)
-    if len(fitting) != 1:
-        stated = f"{sorted(declared.bits)} are" if declared.bits else "none is"
-        raise LayoutError(
-            f"{name}: packed integers need num_bits, {stated} declared",
-            hint="config.json states it in quantization_config.config_groups",
-        )
-    return Coding(Number.OFFSET, fitting.pop())
+def _packed_integers(
+    name: str, tensor: TensorRow, scale: TensorRow, declared: Declared
+) -> tuple[int, int]:
+    """The width of packed integers and the most columns that a row of words holds of them.
+
+    The last word of a row may be padded; the true number is in `weight_shape`.
+    """
+    words = tensor.shape[-1] if tensor.shape else 0
+    groups = scale.shape[-1] if scale.shape else 1
+    found: dict[int, int] = {}
+    for bits, width in declared.integers:
+        most, fewest = words * 32 // bits, (words - 1) * 32 // bits + 1
+        columns = most if width is None else min(most, groups * width)
+        needed = 1 if width is None else -(-columns // width)
+        if columns >= fewest and groups == needed:
+            found[bits] = max(columns, found.get(bits, 0))
+    if len(found) == 1:
+        return found.popitem()
+    widths = sorted({bits for bits, _ in declared.integers})
+    stated = f"{widths} are" if widths else "none is"
+    raise LayoutError(
+        f"{name}: the width of packed integers in {list(tensor.shape)} words with scales "
+        f"{list(scale.shape)} cannot be told; of num_bits, {stated} declared",
+        hint="config.json states num_bits and group_size in quantization_config.config_groups",
+    )

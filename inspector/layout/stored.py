@@ -14,7 +14,7 @@ from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
-from inspector.layout.schemes import Coded, coded
+from inspector.layout.schemes import Coded, Scheme, coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +98,25 @@ class StoredWeights:
         how = stored.coded
         if how is None:
             return ()
-        specified = None if how.scheme.group is None else (1, how.scheme.group)
-        # A format of fewer than 8 bits has the groups of its specification whatever the config
-        # says of the other layers: DeepSeek-V4 declares 128x128 and has experts by 1x32.
-        declared = self.declared.blocks if how.scheme.coding is None or not specified else ()
-        grids = [
-            lay_grid(matrix, _numbers(stored, part, how), declared, specified)
+        return tuple(
+            self._grid(matrix, _numbers(stored, part, how), how.scheme, is_scale=part is Part.SCALE)
             for part in _ORDER
             if part in stored.parts
-        ]
-        return tuple(grids)
+        )
+
+    def _grid(
+        self, matrix: Matrix, numbers: Numbers, scheme: Scheme, *, is_scale: bool
+    ) -> ScaleGrid:
+        """The grid of one part of a weight."""
+        declared = self.declared.blocks
+        specified = None if scheme.group is None else (1, scheme.group)
+        if numbers.encoding is Encoding.E8M0_WORDS and declared:
+            specified = (1, declared[0][1])  # a row of blocks may be repeated for each of its rows
+        # A format of fewer than 8 bits has the groups of its specification whatever the config
+        # says of the other layers: DeepSeek-V4 declares 128x128 and has experts by 1x32.
+        if scheme.is_narrow:
+            return lay_grid(matrix, numbers, (), specified, by_block_only=is_scale)
+        return lay_grid(matrix, numbers, declared, specified)
 
 
 _ORDER = (

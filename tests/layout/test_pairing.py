@@ -93,9 +93,7 @@ def test_scales_of_activations_go_with_no_weight_and_are_no_orphans(name: str) -
     assert not len(pairing.orphans())
 
 
-@pytest.mark.parametrize(
-    "name", ["gate.tid2eid", "pos.offset", "norm.shape", "a.scaled"]
-)
+@pytest.mark.parametrize("name", ["gate.tid2eid", "pos.offset", "norm.shape", "a.scaled"])
 def test_other_names_are_weights(name: str) -> None:
     assert pairing_of(["w.weight", name]).is_weight().all()
 

@@ -48,7 +48,7 @@ def scale_row(*shape: int) -> TensorRow:
         ((576, 7168), (5, 56), (128, 128), Granularity.BLOCK, (128, 128)),
         ((64, 96), (1, 1), (128, 128), Granularity.BLOCK, (128, 128)),
         ((64, 96), (64, 3), (1, 32), Granularity.GROUP, (1, 32)),
-        ((64, 96), (64, 1), (1, 96), Granularity.GROUP, (1, 96)),
+        ((64, 96), (64, 1), (1, 96), Granularity.CHANNEL, (1, 96)),
     ],
 )
 def test_the_shape_of_a_scale_says_its_class(
@@ -92,8 +92,13 @@ def test_a_declared_block_is_checked_by_ceiling_division(
 ) -> None:
     tiles = (len(range(0, rows, height)), len(range(0, columns, width)))
     grid = grid_of((rows, columns), tiles, (height, width))
-    expected = Granularity.GROUP if height == 1 else Granularity.BLOCK
-    assert (grid.granularity, grid.block) == (expected, (height, width))
+    if height > 1:
+        expected = (Granularity.BLOCK, (height, width))
+    elif width < columns:
+        expected = (Granularity.GROUP, (1, width))
+    else:
+        expected = (Granularity.CHANNEL, (1, columns))
+    assert (grid.granularity, grid.block) == expected
 
 
 def test_rows_by_scale_rows_is_not_the_block() -> None:
