@@ -19,6 +19,8 @@ from typer.main import get_command
 from docs.console import ROOT, refreshed, run
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.listing import ListingDocument
+from inspector.analysis.quant.report import AuditDocument
+from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.analysis.report import Document
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
@@ -33,6 +35,7 @@ DOCUMENTS: Final = MappingProxyType[str, type[Document]](
         "list-tensors": ListingDocument,
         "dequant": DequantDocument,
         "expert-similarity": SimilarityDocument,
+        "audit": AuditDocument,
     }
 )
 """Command -> type of its JSON document."""
@@ -69,7 +72,7 @@ def pages_with_examples() -> list[Path]:
 def generated_pages() -> Iterator[tuple[Path, str]]:
     """Path below docs/ and text of every page that is made from the code."""
     yield CLI_PAGE, _cli_page()
-    yield Path("reference/rules.md"), _rules_page()
+    yield Path("reference/rules.md"), _rules_page() + _audit_rules()
     for name, document in DOCUMENTS.items():
         schema = json.dumps(schema_of(document, name), indent=2)
         yield Path(f"reference/schemas/{name}.json"), f"{schema}\n"
@@ -120,6 +123,22 @@ def _rules_page() -> str:
         "| rule | severity | meaning |",
         "|---|---|---|",
         *(f"| `{slug}` | {severity} | {meaning} |" for slug, (severity, meaning) in RULES.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _audit_rules() -> str:
+    lines = [
+        "",
+        "## Rules of an audit",
+        "",
+        "What a quantized checkpoint is held to by [audit](../commands/audit.md). A cause is one",
+        "finding: a scale that is missing or of a wrong shape is held to no rule about values, one",
+        "that is not finite or zero to none about powers of two.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *(f"| `{slug}` | {severity} | {told} |" for slug, (severity, told) in AUDIT_RULES.items()),
     ]
     return "\n".join(lines) + "\n"
 

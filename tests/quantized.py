@@ -100,7 +100,7 @@ def _scales(largest: Array, rounding: str) -> Array:
         return exact
     if rounding == "floor":
         return np.asarray(2.0 ** (np.floor(np.log2(largest)) - 8))
-    exponent = {"ceil": np.ceil, "round": np.round}[rounding](np.log2(exact))
+    exponent = np.ceil(np.log2(exact)) if rounding == "ceil" else np.round(np.log2(exact))
     return np.asarray(2.0**exponent)
 
 
@@ -119,7 +119,7 @@ def qwen_like(
     scale_dtype: npt.DTypeLike = np.float32,
     seed: int = 0,
 ) -> Model:
-    """A sound checkpoint of Qwen3-MoE's names with a vision tower, FP8 in blocks, ue8m0 declared."""
+    """A sound checkpoint with Qwen3-MoE's names and a vision tower: FP8 blocks, ue8m0 declared."""
     rng = np.random.default_rng(seed)
     tensors: dict[str, Array] = {}
     skip = ["lm_head", "model.embed_tokens", "model.norm"]
@@ -173,5 +173,3 @@ def config_of(skip: list[str] | None, *, layers: int, experts: int) -> dict[str,
         "moe_intermediate_size": 192,
         "quantization_config": claim,
     }
-
-

@@ -1,4 +1,4 @@
-"""Small checkpoints with the names, dtypes and layouts of published models, all layers, tiny shapes.
+"""Tiny checkpoints with the names, dtypes, layouts and all layers of published models.
 
 Which modules are quantized follows the models' own code and the headers of their checkpoints, not
 the list of the config: the two are compared. Sources: transformers 5.24 `models/`, DeepSeek-V3.2

@@ -22,15 +22,19 @@ def counted_severity(severity: Severity, count: int) -> str:
 
 
 def summary_table(groups: Sequence[RuleGroup], rules: Mapping[str, Rule]) -> Table:
-    """The rules that are broken, and how often."""
+    """The rules that are broken, and how often; in how many files, where findings lie in files."""
+    in_files = any(one.where.shard for group in groups for one in group.findings)
     columns = (
         Column("severity"), Column("rule"), Column("findings", right=True),
-        Column("files", right=True), Column("meaning"),
+        *([Column("files", right=True)] if in_files else []), Column("meaning"),
     )  # fmt: skip
     rows = [
-        (str(group.severity), group.rule, len(group.findings), group.files, rules[group.rule][1])
+        (
+            str(group.severity), group.rule, len(group.findings),
+            *([group.files] if in_files else []), rules[group.rule][1],
+        )
         for group in groups
-    ]
+    ]  # fmt: skip
     return Table(columns, rows)
 
 

@@ -10,10 +10,15 @@ from inspector.config.skip_list import SkipList, Syntax
 WORDS = st.sampled_from(["a", "b", "ab", "a1", "gate", "gate_proj", "0", "1", "11", "mlp"])
 NAMES = st.lists(WORDS, min_size=1, max_size=5).map(".".join)
 ENTRIES = st.lists(
-    st.one_of(NAMES, NAMES.map(lambda name: f"{name}."), NAMES.map(lambda name: f".{name}"),
-              NAMES.map(lambda name: name.replace("a", ".*")), st.sampled_from(["1", "_proj", "("])),
+    st.one_of(
+        NAMES,
+        NAMES.map(lambda name: f"{name}."),
+        NAMES.map(lambda name: f".{name}"),
+        NAMES.map(lambda name: name.replace("a", ".*")),
+        st.sampled_from(["1", "_proj", "("]),
+    ),
     max_size=5,
-)  # fmt: skip
+)
 
 
 def by_definition(entry: str, name: str, syntax: Syntax) -> bool:

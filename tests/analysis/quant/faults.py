@@ -113,4 +113,3 @@ FAULTS: Final = MappingProxyType[str, Callable[[Model], None]](
     }
 )
 """Rule -> what plants its fault."""
-

@@ -13,7 +13,7 @@ from inspector.config.quantization import QuantConfig, quantization_of
 from inspector.layout.modules import ModuleKind
 
 LINEAR, EXPERTS, HEAD = ModuleKind.LINEAR, ModuleKind.EXPERTS, ModuleKind.HEAD
-Q, K, V, O = (f"model.layers.1.self_attn.{part}_proj" for part in "qkvo")
+Q, K, V, OUT = (f"model.layers.1.self_attn.{part}_proj" for part in "qkvo")
 MOE = "model.layers.1.mlp.experts"
 GATE = "model.layers.1.mlp.gate"
 VISION = "model.visual.blocks.0.attn.proj"
@@ -87,27 +87,27 @@ def test_routers_embeddings_and_vectors_are_never_quantized(kind: ModuleKind) ->
 def test_whole_names_and_regular_expressions_of_compressed_tensors() -> None:
     groups = {"g": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float"}}}
     for entry, expected in (
-        (O, (LEFT, LEFT, LEFT, REFUSED)),
+        (OUT, (LEFT, LEFT, LEFT, REFUSED)),
         ("re:.*o_proj$", (LEFT, LEFT, LEFT, REFUSED)),
         ("self_attn.o_proj", (QUANTIZED, QUANTIZED, LEFT, REFUSED)),
         ("model.layers.1", (QUANTIZED, QUANTIZED, QUANTIZED, REFUSED)),
     ):
         claim = config("compressed-tensors", [entry], config_groups=groups)
-        assert verdicts(claim, O) == expected, entry
+        assert verdicts(claim, OUT) == expected, entry
 
 
 def test_a_group_for_some_modules_leaves_the_others_alone() -> None:
     groups = {"g": {"targets": ["re:.*experts.*"], "weights": {"num_bits": 4}}}
     claim = config("compressed-tensors", [], config_groups=groups)
-    assert verdicts(claim, O)[:3] == (LEFT,) * 3
+    assert verdicts(claim, OUT)[:3] == (LEFT,) * 3
     assert verdicts(claim, MOE, EXPERTS)[:3] == (QUANTIZED,) * 3
 
 
 def test_lmdeploy_takes_packed_int4_in_groups_of_32() -> None:
     weights = {"num_bits": 4, "type": "int", "group_size": 32, "symmetric": True}
     groups = {"group_0": {"targets": ["Linear"], "weights": weights}}
-    claim = config("compressed-tensors", [O], config_groups=groups, format="pack-quantized")
-    assert verdicts(claim, O)[3] is LEFT
+    claim = config("compressed-tensors", [OUT], config_groups=groups, format="pack-quantized")
+    assert verdicts(claim, OUT)[3] is LEFT
     assert verdicts(claim, Q)[3] is QUANTIZED
 
 
@@ -121,12 +121,12 @@ def test_lmdeploy_takes_packed_int4_in_groups_of_32() -> None:
     ],
 )
 def test_an_entry_of_a_modelopt_list(entry: str, expected: tuple[Verdict, ...]) -> None:
-    assert verdicts(config("modelopt", [entry], quant_algo="NVFP4"), O) == expected
+    assert verdicts(config("modelopt", [entry], quant_algo="NVFP4"), OUT) == expected
 
 
 def test_mxfp4_is_for_experts_only() -> None:
     claim = config("mxfp4", ["model.layers.*.self_attn", "lm_head"])
-    assert verdicts(claim, O) == (LEFT, LEFT, LEFT, REFUSED)
+    assert verdicts(claim, OUT) == (LEFT, LEFT, LEFT, REFUSED)
     assert verdicts(claim, MOE, EXPERTS) == (QUANTIZED, QUANTIZED, QUANTIZED, REFUSED)
 
 
