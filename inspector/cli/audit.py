@@ -1,17 +1,24 @@
 """`audit`: facts from headers and config, a few numbers, one report."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.quant.audit import audit, audit_facts
 from inspector.analysis.quant.sample import Look, affordable, in_file_order, spans_of
 from inspector.checkpoint import Checkpoint
+from inspector.cli.choosing import refuse_large
 from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import write_view
 from inspector.render.audit import audit_view
 from inspector.render.text import counted
+from inspector.source.pool import map_ordered
+
+_AT_A_TIME: Final = 16
+"""Weights that are looked into together: each holds some megabytes."""
 
 
 def run(
@@ -32,11 +39,12 @@ def run(
             write_plan("audit", [_planned(checkpoint, wanted)], checkpoint, outputs)
             return 0
         looks = in_file_order(_within_budget(checkpoint, inputs, wanted))
+        refuse_large(checkpoint, inputs, reader.plan_spans(spans_of(looks)).bytes)
         reader.expect_spans(spans_of(looks))
-        tell = checkpoint.policy.progress
         found = audit(
             facts, looks, reader, left_out=len(wanted) - len(looks),
-            tell=lambda done: tell("weights", done, len(looks)),
+            each=partial(map_ordered, jobs=min(inputs.jobs, _AT_A_TIME)),
+            tell=lambda done: checkpoint.policy.progress("weights", done, len(looks)),
         )  # fmt: skip
         problems = checkpoint.problems
         view = audit_view(found, checkpoint.model, checkpoint.cost, problems, limit=limit)

@@ -36,18 +36,14 @@ def e4m3_block_codes(codes: Array, block: tuple[int, int]) -> BlockCodes:
     is_nan = magnitudes == _NAN
     numbers = np.where(is_nan, np.uint8(0), magnitudes)
     return BlockCodes(
-        largest=_by_block(np.maximum, numbers, block).astype(np.int64),
-        nan=_count(is_nan, block),
-        top=_count(magnitudes == _TOP, block),
-        second=_count(magnitudes == _TOP - 1, block),
+        largest=_by_block(np.maximum, numbers, block),
+        nan=_by_block(np.add, is_nan, block),
+        top=_by_block(np.add, magnitudes == _TOP, block),
+        second=_by_block(np.add, magnitudes == _TOP - 1, block),
     )
 
 
-def _count(mask: npt.NDArray[np.bool_], block: tuple[int, int]) -> Grid:
-    return _by_block(np.add, mask.astype(np.int64), block)
-
-
-def _by_block(operation: np.ufunc, values: Array, block: tuple[int, int]) -> Array:
+def _by_block(operation: np.ufunc, values: Array, block: tuple[int, int]) -> Grid:
     rows, columns = values.shape
-    by_row = operation.reduceat(values, range(0, rows, block[0]), axis=0)
+    by_row = operation.reduceat(values, range(0, rows, block[0]), axis=0, dtype=np.int64)
     return np.asarray(operation.reduceat(by_row, range(0, columns, block[1]), axis=1))

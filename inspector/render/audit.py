@@ -217,6 +217,9 @@ def _footer(declared: Declared | None, observed: Observed) -> list[str]:
     ]
     if looked.left_out:
         lines.append(f"--max-bytes left out {counted(looked.left_out, 'weight')}")
+    if looked.axes_unknown:
+        what = counted(looked.axes_unknown, "fused tensor")
+        lines.append(f"{what} not looked into: the shapes do not tell the axis order")
     if declared is None:
         lines.append("the config claims no quantization: there is nothing to compare with")
     elif not declared.understood:

@@ -18,7 +18,7 @@ from inspector.analysis.quant.loading import LoaderView, check_loaders, views_of
 from inspector.analysis.quant.modules import Mask, Modules, modules_of
 from inspector.analysis.quant.sample import Look, choose_looks
 from inspector.analysis.quant.structure import Example, check_structure, examples_of
-from inspector.analysis.quant.values import Evidence, NumberReader, check_values, gather
+from inspector.analysis.quant.values import Each, Evidence, NumberReader, check_values, gather
 from inspector.config.quantization import QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import Problem, Severity
@@ -76,10 +76,11 @@ def audit(
     reader: NumberReader,
     *,
     left_out: int = 0,
+    each: Each = map,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Audit:
     """The answer, after looking into some weights."""
-    evidence = gather(looks, reader, tell)
+    evidence = gather(looks, reader, each, tell)
     values = check_values(facts.modules, evidence, declares_ue8m0=_declares_ue8m0(facts.claim))
     order = list(Severity)
     findings = sorted([*facts.findings, *values], key=lambda one: order.index(one.severity))

@@ -25,6 +25,9 @@ _ALL_SCALES: Final = 16_000_000
 _WHOLE_WEIGHT: Final = 1 << 20
 """A weight with one scale must be read whole, or its largest code is not known."""
 
+_PIECE: Final = 4 << 20
+"""Bytes of codes that are held and counted at a time."""
+
 _STRIPE: Final = 128
 """Rows that are read where each row has scales of its own."""
 
@@ -48,8 +51,19 @@ class Look:
         """The bytes that it takes, by shard."""
         for grid in self.weight.grids:
             yield grid.tensor.shard, grid.span(0, self.weight.rows)
-        if self.rows is not None:
-            yield self.weight.tensor.shard, self.weight.span(*self.rows)
+        for piece in self.pieces():
+            yield self.weight.tensor.shard, self.weight.span(*piece)
+
+    def pieces(self) -> Iterator[tuple[int, int]]:
+        """The rows whose codes are read, in pieces of some megabytes that cut no block."""
+        if self.rows is None or self.weight.scale is None:
+            return
+        start, stop = self.rows
+        is_cut = self.weight.window is None or not self.weight.window.transposed
+        row_bytes = max(1, len(self.weight.span(start, stop)) // (stop - start))
+        block = self.weight.scale.block[0]
+        rows = max(1, _PIECE // row_bytes // block) * block if is_cut else stop - start
+        yield from ((at, min(at + rows, stop)) for at in range(start, stop, rows))
 
 
 def spans_of(looks: Iterable[Look]) -> Iterator[tuple[str, Span]]:

@@ -73,6 +73,7 @@ def observed_of(found: Audit) -> Observed:
             weights=evidence.weights,
             with_codes=evidence.weights_with_codes,
             left_out=found.left_out,
+            axes_unknown=_axes_unknown(found.facts),
             scales=scales.values,
             blocks=codes.blocks,
         ),
@@ -94,6 +95,15 @@ def observed_of(found: Audit) -> Observed:
         quantized=quantized,
         unquantized=[family for family, at in families if not _is_quantized(modules, at)],
     )
+
+
+def _axes_unknown(facts: Facts) -> int:
+    """Modules that are quantized, and of which no example could be made."""
+    unknown = [
+        example is None and _is_quantized(facts.modules, at)
+        for at, example in enumerate(facts.examples)
+    ]
+    return int(np.isin(facts.modules.storage_ids, np.flatnonzero(unknown)).sum())
 
 
 def _fraction(part: int, whole: int) -> float | None:

@@ -5,7 +5,7 @@ Weights are injected; nothing here opens anything.
 A scale that is not finite or zero is left out of every other rule, and so are the codes below it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -104,13 +104,17 @@ def total_of(evidence: Iterable[Evidence]) -> Evidence:
     return sum(evidence, start=Evidence())
 
 
+Each = Callable[[Callable[[Look], Evidence], Sequence[Look]], Iterable[Evidence]]
+"""Looks into each weight, in order: `map`, or several at a time where reading takes time."""
+
+
 def gather(
-    looks: Iterable[Look], reader: NumberReader, tell: Callable[[int], None]
+    looks: Sequence[Look], reader: NumberReader, each: Each, tell: Callable[[int], None]
 ) -> dict[int, Evidence]:
     """What is found in each module that was looked into, by its position."""
     found: dict[int, Evidence] = {}
-    for done, look in enumerate(looks, 1):
-        evidence = look_into(look, reader)
+    all_evidence = each(lambda look: look_into(look, reader), looks)
+    for done, (look, evidence) in enumerate(zip(looks, all_evidence, strict=True), 1):
         before = found.get(look.member)
         found[look.member] = evidence if before is None else before + evidence
         tell(done)
@@ -120,7 +124,8 @@ def gather(
 def look_into(look: Look, reader: NumberReader) -> Evidence:
     """What one weight's scales and codes say."""
     weight, scale = look.weight, look.weight.scale
-    scales, codes, values = ScaleFigures(), None, None
+    scales, values = ScaleFigures(), None
+    codes: CodeFigures | None = None
     for grid in weight.grids:
         if grid.action is Action.SUBTRACT:
             continue
@@ -131,11 +136,11 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
             scales += figures
         else:  # of a second or global scale only what makes the weight wrong counts
             scales += ScaleFigures(figures.values, figures.not_finite, figures.zeros)
-    if scale is not None and values is not None and look.rows is not None:
-        start, stop = look.rows
-        first = start // scale.block[0]
-        stored = reader.read_codes(weight, start, stop)
-        codes = _codes(stored, values[first:], scale.block)
+    for start, stop in look.pieces():
+        if scale is not None and values is not None:
+            stored = reader.read_codes(weight, start, stop)
+            part = _codes(stored, values[start // scale.block[0] :], scale.block)
+            codes = part if codes is None else codes + part
     is_whole = look.rows == (0, weight.rows)
     dead = codes is not None and is_whole and 0 < codes.blocks == codes.zero_blocks
     return Evidence(
