@@ -62,11 +62,10 @@ def audit_facts(book: WeightBook, claim: QuantConfig | None) -> Facts:
     listed = covered_by(modules, claim.skip if claim else _NO_LIST)
     findings = list(check_structure(modules, examples))
     views: list[LoaderView] = []
-    if claim is not None:
+    if claim is not None and claim.dialect is not None:
         findings += check_list(modules, claim, listed)
-        if claim.dialect is not None:
-            views = views_of(modules, claim)
-            findings += check_loaders(modules, views, _blamed(modules, claim, listed))
+        views = views_of(modules, claim)
+        findings += check_loaders(modules, views, _blamed(modules, claim, listed))
     return Facts(claim, book, modules, examples, listed, tuple(views), tuple(findings))
 
 

@@ -42,16 +42,20 @@ def views_of(modules: Modules, claim: QuantConfig) -> list[LoaderView]:
 
 
 def check_loaders(modules: Modules, views: list[LoaderView], blamed: Mask) -> Iterator[Problem]:
-    """Modules on which loaders that take the config differ, those in `blamed` left out.
+    """Modules on which loaders differ, or which all take for unquantized though codes are stored.
 
-    Each family of modules and each way to differ is one finding.
+    Loaders that refuse the config have no say, and modules in `blamed` are left out. Each family of
+    modules and each way to differ is one finding.
     """
     takers = [view for view in views if view.refusal is None]
-    if len(takers) < 2:
+    if not takers:
         return
     table = np.stack([view.unit_verdicts for view in takers], axis=1)
     units, unit_ids = modules.units
-    differ = (table != table[:, :1]).any(axis=1)
+    is_coded = np.zeros(len(units), dtype=np.bool_)
+    is_coded[unit_ids[modules.quantized]] = True
+    lost = is_coded & (table == VERDICTS.index(Verdict.UNQUANTIZED)).all(axis=1)
+    differ = (table != table[:, :1]).any(axis=1) | lost
     differ &= ~_explained(units, np.unique(unit_ids[blamed]))
     for verdicts in np.unique(table[differ], axis=0):
         which = np.flatnonzero(differ & (table == verdicts).all(axis=1))
@@ -63,8 +67,8 @@ def check_loaders(modules: Modules, views: list[LoaderView], blamed: Mask) -> It
         for pattern, some in modules.families(members):
             stored = "quantized" if modules.quantized[some].all() else "unquantized"
             yield finding(
-                "loader_disagreement", pattern, "loaders read the config differently",
-                expected=f"one verdict; stored {stored}", found=told,
+                "loader_disagreement", pattern, "loaders do not all take it as it is stored",
+                expected=f"one verdict, as stored: {stored}", found=told,
             )  # fmt: skip
 
 

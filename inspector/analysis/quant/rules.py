@@ -32,7 +32,10 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
             _WARNING,
             "An entry of the list covers modules stored quantized and others that are not.",
         ),
-        "loader_disagreement": (_WARNING, "Loaders differ in whether a module is quantized."),
+        "loader_disagreement": (
+            _WARNING,
+            "Loaders differ in whether a module is quantized, or all from what is stored.",
+        ),
         "scale_not_power_of_two": (_WARNING, "Declared ue8m0, and scales are no powers of two."),
         "scale_not_minimal": (
             _WARNING,

@@ -91,7 +91,8 @@ def test_a_model_of_modelopt_is_audited_by_its_own_file() -> None:
 
 def test_a_method_that_is_not_understood_is_said_to_be() -> None:
     model = replica_of(PUBLISHED["Qwen--Qwen3-235B-A22B"])
-    model.config["quantization_config"] = {"quant_method": "awq", "bits": 4}
+    stated = {"quant_method": "awq", "bits": 4, "modules_to_not_convert": ["nothing.there"]}
+    model.config["quantization_config"] = stated
     found = audited(model)
     declared = declared_of(found.facts)
     assert declared is not None
