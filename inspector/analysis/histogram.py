@@ -41,7 +41,10 @@ class Tally:
             self._counts += np.bincount(upper[start : start + _STRIP], minlength=_HALVES)
 
     def histogram(self, mean: float, std: float) -> Histogram | None:
-        """Bins over four standard deviations around the mean; None where nothing varies."""
+        """Bins over four standard deviations around the mean; None where nothing varies.
+
+        Bins at either end that hold nothing are left out.
+        """
         if not (np.isfinite(mean) and np.isfinite(std) and std > 0):
             return None
         step = 2.0 ** np.ceil(np.log2(8 * std / _MOST_BINS))
@@ -58,6 +61,10 @@ class Tally:
         places = np.clip(bins, first - 1, stop).astype(np.int64) - (first - 1)
         sums = np.zeros(stop - first + 2, dtype=np.int64)
         np.add.at(sums, places, self._counts[used])
-        counts = sums.tolist()
-        edges = [float(edge * step) for edge in range(first, stop + 1)]
-        return Histogram(edges=edges, counts=counts[1:-1], below=counts[0], above=counts[-1])
+        full = np.flatnonzero(sums[1:-1])
+        left, right = (int(full[0]), int(full[-1]) + 1) if len(full) else (0, stop - first)
+        edges = [float((first + edge) * step) for edge in range(left, right + 1)]
+        below, above = int(sums[0]), int(sums[-1])
+        return Histogram(
+            edges=edges, counts=sums[1:-1][left:right].tolist(), below=below, above=above
+        )

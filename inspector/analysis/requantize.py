@@ -2,7 +2,8 @@
 
 Two rules are in use: a scale of `amax / largest` (DeepSeek-V3, InternLM/xtuner `hf_to_fp8.py`), and
 that rounded up to a power of two (DeepGEMM `ceil_to_ue8m0`, DeepSeek-V3.1 and later). Which one is
-meant is told from the scales themselves: all are powers of two, or not.
+meant is told from the scales themselves: all are powers of two, or not. A scale that cut values
+off looks like one that just fits: what was cut is gone, and its codes come back as well.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,12 @@ class Requantizer:
         amax = np.maximum.reduceat(np.abs(values).max(axis=0), range(0, values.shape[1], width))
         real = np.isfinite(amax)
         wanted = amax.astype(np.float64) / largest
-        own = np.where(self.power_of_two, _ceil_power_of_two(wanted), wanted).astype(np.float32)
+        own = wanted.astype(np.float32)
+        if self.power_of_two:
+            own = _ceil_power_of_two(wanted).astype(np.float32)
+            # The largest value rounded down to half of what the format holds: up to a sixteenth
+            # above it the scale was this, and below that half of this.
+            own = np.where(amax == scales * np.float32(largest / 2), scales, own)
         wide = np.repeat(np.where(own > 0, own, 1), width)[: values.shape[1]]
         kept = np.repeat(real, width)[: values.shape[1]]
         again = (values[:, kept] / wide[kept]).astype(dtype).view(np.uint8)

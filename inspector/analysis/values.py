@@ -6,7 +6,7 @@ code or of its scale, is counted in `nan_codes` and left out of all else.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
@@ -17,7 +17,7 @@ from inspector.analysis.report import Document
 from inspector.analysis.requantize import Requantizer, Verified, are_powers_of_two, can_verify
 from inspector.analysis.sums import Sums
 from inspector.decode.blocks import Factor
-from inspector.decode.counts import code_magnitudes, is_float, largest_code, zero_blocks
+from inspector.decode.counts import ZeroBlocks, code_magnitudes, is_float, largest_code
 from inspector.decode.numeric import Array, Float32
 from inspector.format.codings import Action
 from inspector.layout.weights import Weight
@@ -175,21 +175,32 @@ class _CodeCounts:
         self._own = slice(*(columns or (0, self._columns)))
         scale = weight.scale
         shifted = any(grid.action is Action.SUBTRACT for grid in weight.grids)
-        self._block = None if scale is None or shifted else scale.block
+        self._zeros = (
+            None
+            if scale is None or shifted
+            else ZeroBlocks(scale.block, first_column=self._own.start)
+        )
         self.saturated = None if self._coding is None or not is_float(self._coding) else 0
-        self.blocks_zero = None if self._block is None else 0
 
     def add(self, codes: Array, first_row: int) -> None:
-        """Count the codes of some rows in, as they are stored."""
+        """Count the codes of some rows in, as they are stored, in strips that a cache holds."""
         if self._coding is None:
             return
-        magnitudes = code_magnitudes(codes, self._coding, self._columns)[:, self._own]
-        if self.saturated is not None:
-            self.saturated += int(np.count_nonzero(magnitudes == largest_code(self._coding)))
-        if self.blocks_zero is not None and self._block is not None:
-            self.blocks_zero += zero_blocks(
-                magnitudes, self._block, first_row=first_row, first_column=self._own.start
-            )
+        for start in range(0, len(codes), _STRIP_ROWS):
+            strip = codes[start : start + _STRIP_ROWS]
+            magnitudes = code_magnitudes(strip, self._coding, self._columns)[:, self._own]
+            if self.saturated is not None:
+                self.saturated += int(np.count_nonzero(magnitudes == largest_code(self._coding)))
+            if self._zeros is not None:
+                self._zeros.add(magnitudes, first_row + start)
+
+    @property
+    def blocks_zero(self) -> int | None:
+        """How many blocks of the scale hold zeros only."""
+        return None if self._zeros is None else self._zeros.count()
+
+
+_STRIP_ROWS: Final = 64
 
 
 def _requantizer(weight: Weight) -> Requantizer | None:

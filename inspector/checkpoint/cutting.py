@@ -40,7 +40,7 @@ def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: 
 
 
 def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
-    """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges.
+    """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges where there are such.
 
     A transposed window is one piece: any of its rows needs all of its bytes.
     """
@@ -48,9 +48,8 @@ def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
         return [(start, stop)]
     row_bytes = max(1, len(weight.span(start, stop)) // max(1, stop - start))
     step = max(1, CHUNK_BYTES // row_bytes)
-    if weight.scale is not None:
-        block_rows = weight.scale.block[0]
-        step = max(block_rows, step - step % block_rows)
+    if weight.scale is not None and weight.scale.block[0] <= step:
+        step -= step % weight.scale.block[0]
     edges = [start, *range(start - start % step + step, stop, step), stop]
     return list(pairwise(edges)) if stop > start else []
 

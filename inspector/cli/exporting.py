@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Final
 
@@ -41,27 +42,30 @@ class Export:
         self.file.write(export_values(values, self.dtype))
 
 
-@dataclass(slots=True)
 class _Archive(Export):
     """An archive with an entry for each weight, opened when its first rows come."""
 
-    parts: Mapping[str, Part] = field(default_factory=dict)
-    archive: zipfile.ZipFile | None = None
-    entry: str = ""
+    def __init__(self, archive: zipfile.ZipFile, parts: Sequence[Part], dtype: str) -> None:
+        super().__init__(BytesIO(), dtype)
+        self._archive = archive
+        self._waiting = {part.weight.name: part.shape for part in parts}
 
     def take(self, weight: Weight, values: Float32) -> None:
-        if self.archive is not None and self.entry != weight.name:
-            self.finish_entry()
-            self.entry = weight.name
-            info = zipfile.ZipInfo(f"{weight.name}.npy", date_time=_EPOCH)
-            self.file = self.archive.open(info, "w", force_zip64=True)
-            self.file.write(npy_header(self.parts[weight.name].shape, self.dtype))
-        Export.take(self, weight, values)
+        if weight.name in self._waiting:
+            self._open(weight.name)
+        super().take(weight, values)
 
-    def finish_entry(self) -> None:
-        """Close the entry that is open."""
-        if self.entry:
-            self.file.close()
+    def finish(self) -> None:
+        """Close the entry that is open; weights of which no row came are empty."""
+        for name in list(self._waiting):
+            self._open(name)
+        self.file.close()
+
+    def _open(self, name: str) -> None:
+        self.file.close()
+        info = zipfile.ZipInfo(f"{name}.npy", date_time=_EPOCH)
+        self.file = self._archive.open(info, "w", force_zip64=True)
+        self.file.write(npy_header(self._waiting.pop(name), self.dtype))
 
 
 def check_export(file: str, dtype: str) -> None:
@@ -138,8 +142,7 @@ def _archive(file: IO[bytes], parts: Sequence[Part], dtype: str) -> Iterator[Exp
         name = part.weight.name
         if "/" in name or "\\" in name or not name.isprintable():
             raise UsageError(f"{name!r} cannot be the name of an entry of an archive")
-    named = {part.weight.name: part for part in parts}
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        export = _Archive(file, dtype, parts=named, archive=archive)
+        export = _Archive(archive, parts, dtype)
         yield export
-        export.finish_entry()
+        export.finish()

@@ -59,21 +59,44 @@ def saturated_codes(codes: Array, coding: Coding, columns: int) -> int:
     return int(np.count_nonzero(code_magnitudes(codes, coding, columns) == largest_code(coding)))
 
 
-def zero_blocks(
-    magnitudes: Magnitudes, block: tuple[int, int], *, first_row: int = 0, first_column: int = 0
-) -> int:
-    """How many blocks hold only zeros, among the rows and columns given.
+class ZeroBlocks:
+    """Counts the blocks that hold only zeros, of rows that come piece by piece, in order.
 
-    `first_row` and `first_column` are those of `magnitudes[0, 0]` in the matrix: blocks are cut
-    where the matrix has them.
+    `first_column` is that of the first column given, in the matrix: blocks are cut where the matrix
+    has them. A block of which some rows came is counted by those.
     """
-    rows, columns = magnitudes.shape
-    if not magnitudes.size:
-        return 0
-    edges = sorted({0, *range(block[0] - first_row % block[0], rows, block[0]), rows})
-    starts = sorted({0, *range(block[1] - first_column % block[1], columns, block[1])})
-    count = 0
-    for start, stop in pairwise(edges):
-        used = np.bitwise_or.reduce(magnitudes[start:stop], axis=0)
-        count += int(np.count_nonzero(np.bitwise_or.reduceat(used, starts) == 0))
-    return count
+
+    def __init__(self, block: tuple[int, int], *, first_column: int = 0) -> None:
+        self._height, self._width = block
+        self._first_column = first_column
+        self._row: int | None = None
+        self._used: Magnitudes = np.empty(0, dtype=np.uint8)
+        self._count = 0
+
+    def add(self, magnitudes: Magnitudes, first_row: int) -> None:
+        """Take in some rows; `first_row` is that of the first one, in the matrix."""
+        rows, columns = magnitudes.shape
+        if not magnitudes.size:
+            return
+        height, width = self._height, self._width
+        edges = sorted({0, *range(height - first_row % height, rows, height), rows})
+        starts = sorted({0, *range(width - self._first_column % width, columns, width)})
+        for start, stop in pairwise(edges):
+            used = np.bitwise_or.reduce(magnitudes[start:stop], axis=0)
+            by_block = np.bitwise_or.reduceat(used, starts)
+            row = (first_row + start) // height
+            if row == self._row:
+                self._used = self._used | by_block
+            else:
+                self._finish_row()
+                self._row, self._used = row, by_block
+
+    def count(self) -> int:
+        """How many there were; nothing comes after this."""
+        self._finish_row()
+        self._row = None
+        return self._count
+
+    def _finish_row(self) -> None:
+        if self._row is not None:
+            self._count += int(np.count_nonzero(self._used == 0))

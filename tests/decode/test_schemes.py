@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from inspector.checkpoint import Checkpoint
+from inspector.checkpoint import Checkpoint, ReadPolicy
 from inspector.decode.numeric import NUMPY_DTYPES
 from inspector.errors import LayoutError
 from inspector.format.dtypes import Dtype
@@ -14,6 +14,7 @@ from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
 from inspector.layout.scales import Granularity
 from inspector.layout.weights import Weight
+from inspector.source.base import Ledger, MemorySource
 from tests.decode.quantized import (
     BLOCK,
     EXPONENTS,
@@ -27,6 +28,7 @@ from tests.decode.quantized import (
     spread,
     tiles,
 )
+from tests.hostile.build import SINGLE
 from tests.strategies_arrays import (
     FP8,
     Array,
@@ -35,6 +37,7 @@ from tests.strategies_arrays import (
     fp8_config,
     memory_checkpoint,
     random_codes,
+    shard_of,
 )
 
 SCALES = (Dtype.F32, Dtype.BF16, Dtype.F16, *EXPONENTS)
@@ -368,6 +371,19 @@ def test_weights_of_several_groups_of_a_config_have_each_their_own() -> None:
     assert {weight.name for weight in weights_found} == set(expected)
     for weight in weights_found:
         decoded_like(checkpoint, weight, expected[weight.name])
+
+
+def test_a_tensor_of_four_bit_elements_is_shaped_in_codes() -> None:
+    """safetensors counts the elements of F4, two to a byte; numpy has no such dtype."""
+    rng = np.random.default_rng(12)
+    codes, values = fp4(rng, (4, 32))
+    scale = random_codes(rng, Dtype.F8_E4M3, (4, 2))
+    second = float32(0.37).reshape(())
+    tensors = {"q.weight": pack(codes, 4, 8), "q.weight_scale": scale, "q.weight_scale_2": second}
+    file = shard_of(tensors).replace(b'"U8"', b'"F4"').replace(b"[4, 16]", b"[4, 32]")
+    checkpoint = Checkpoint(MemorySource({SINGLE: file}), Ledger(), ReadPolicy())
+    exact = values * spread(scale.astype(np.float64), (1, 16), (4, 32)) * np.float64(second)
+    decoded_like(checkpoint, only_weight(checkpoint), rounded(exact))
 
 
 def test_rows_of_packed_codes_cost_their_bytes_and_those_of_their_scales() -> None:
