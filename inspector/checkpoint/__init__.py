@@ -185,7 +185,8 @@ class Checkpoint:
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
-        return WeightBook(self.catalog, self.config)
+        beside = self.claim if MODELOPT_NAME in self.source.files() else None
+        return WeightBook(self.catalog, self.config, beside)
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:

@@ -12,7 +12,7 @@ from inspector.analysis.quant.lists import patterns_of
 from inspector.analysis.quant.summary import declared_of, loader_table, observed_of
 from inspector.config.quantization import quantization_of
 from tests.published import PUBLISHED
-from tests.quantized import audited, rules_of
+from tests.quantized import audited, qwen_like, rules_of
 from tests.replicas import nvfp4_replica, replica_of
 
 SHARED = Path(__file__).resolve().parents[4] / "shared/data/configs"
@@ -87,6 +87,16 @@ def test_a_model_of_modelopt_is_audited_by_its_own_file() -> None:
     assert table.vllm.against_stored == 0
     assert table.transformers is not None
     assert table.transformers.refuses
+
+
+def test_the_blocks_that_modelopt_declares_in_its_own_file_are_known() -> None:
+    model = qwen_like()
+    claim = model.config.pop("quantization_config")
+    stated = {"quant_algo": "FP8_PB_WO", "exclude_modules": claim["modules_to_not_convert"]}
+    model.others["hf_quant_config.json"] = {"quantization": stated}
+    found = audited(model)
+    assert rules_of(found) == []
+    assert observed_of(found).quantized[0].block == (128, 128)
 
 
 def test_a_method_that_is_not_understood_is_said_to_be() -> None:
