@@ -17,7 +17,7 @@ from inspector.render.audit import audit_view
 from inspector.render.text import counted
 from inspector.source.pool import map_ordered
 
-_AT_A_TIME: Final = 16
+_AT_A_TIME: Final = 8
 """Weights that are looked into together: each holds some megabytes."""
 
 
