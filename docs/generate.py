@@ -26,6 +26,8 @@ from inspector.analysis.kept import CacheDocument
 from inspector.analysis.listing import ListingDocument
 from inspector.analysis.params.report import ParamsDocument
 from inspector.analysis.plan import PlanDocument
+from inspector.analysis.quant.report import AuditDocument
+from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
 from inspector.errors import Severity
@@ -42,6 +44,7 @@ DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
         "dequant": DequantDocument,
         "check": CheckDocument,
         "expert-similarity": SimilarityDocument,
+        "audit": AuditDocument,
         "params": ParamsDocument,
         "compare": CompareDocument,
         "cache": CacheDocument,
@@ -143,6 +146,16 @@ def _rules_page() -> str:
         "| rule | safetensors | huggingface_hub | huggingface.js | hf-mem |",
         "|---|---|---|---|---|",
         *(_verdict_row(slug) for slug in RULES),
+        "",
+        "## Rules of an audit",
+        "",
+        "What a quantized checkpoint is held to by [audit](../commands/audit.md). A cause is one",
+        "finding: a scale that is missing or of a wrong shape is held to no rule about values, one",
+        "that is not finite or zero to none about powers of two.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(AUDIT_RULES),
         "",
         "## Differences of two models",
         "",

@@ -22,6 +22,12 @@ from inspector.checkpoint.planning import plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
 from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
+from inspector.config.quantization import (
+    MODELOPT_NAME,
+    QuantConfig,
+    parse_modelopt,
+    quantization_of,
+)
 from inspector.errors import BudgetExceeded, ObjectNotFound, Problem
 from inspector.layout.weights import WeightBook
 from inspector.source.access import Access
@@ -111,6 +117,24 @@ class Checkpoint:
             for name in names
             if sizes.get(name, MAX_CONFIG_BYTES + 1) <= MAX_CONFIG_BYTES
         }
+
+    @cached_property
+    def claim(self) -> QuantConfig | None:
+        """What is claimed of the quantization, in config.json or beside it; None where nothing is.
+
+        Raises:
+            ConfigError: the claim is malformed.
+        """
+        config = self.config
+        if config is not None:
+            found = quantization_of(config.raw, file=CONFIG_NAME)
+            if found is not None:
+                return found
+        try:
+            text = read_file(self.source, MODELOPT_NAME, max_bytes=MAX_CONFIG_BYTES)
+        except ObjectNotFound:
+            return None
+        return parse_modelopt(text, file=MODELOPT_NAME)
 
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.
@@ -204,7 +228,8 @@ class Checkpoint:
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
-        return WeightBook(self.catalog, self.config)
+        beside = self.claim if MODELOPT_NAME in self.source.files() else None
+        return WeightBook(self.catalog, self.config, beside)
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:

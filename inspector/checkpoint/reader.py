@@ -1,6 +1,6 @@
 """Rows of weights, from their bytes to float32, wherever they are stored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
@@ -14,6 +14,7 @@ from inspector.decode.blocks import Factor, decode_rows
 from inspector.decode.numeric import Array, Float32, stored_array, to_float32
 from inspector.errors import LayoutError
 from inspector.format.spans import Span
+from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
 from inspector.source.base import Source
 from inspector.source.coalescing import Coalesced
@@ -84,7 +85,21 @@ class Reader:
         Returns:
             The requests and bytes that it will take.
         """
-        planned = self._source.expect(chain.from_iterable(map(_spans, parts)))
+        return self.expect_spans(chain.from_iterable(map(_spans, parts)))
+
+    def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
+        """Announce spans by shard, each to be read once, in this order.
+
+        Returns:
+            The requests and bytes that it will take.
+        """
+        return self._cost(self._source.expect(spans))
+
+    def plan_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
+        """The requests and bytes that spans by shard would take, were they announced."""
+        return self._cost(self._source.plan(spans))
+
+    def _cost(self, planned: Mapping[str, Sequence[Span]]) -> Reads:
         return Reads(
             requests=sum(
                 self._source.requests_for(path, len(reads)) for path, reads in planned.items()
@@ -146,17 +161,26 @@ class Reader:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""
         factors = []
         for grid in weight.grids:
-            dtype = grid.tensor.dtype
-            content = self._source.read(grid.tensor.shard, grid.span(start, stop))
-            first, last = grid.rows_for(start, stop)
-            if grid.window is None:
-                count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
-                stored = stored_array(content, dtype, (count, grid.stored_columns))
-            else:
-                stored = window_rows(content, grid.window, dtype, first, last)
-            values = numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
+            values = self.read_numbers(grid, start, stop)
+            first = grid.rows_for(start, stop)[0]
             factors.append(Factor(values, grid.block, grid.action, start - first * grid.block[0]))
         return factors
+
+    def read_numbers(self, grid: ScaleGrid, start: int, stop: int) -> Float32:
+        """The numbers that rows `[start, stop)` of the grid's matrix take: `[grid rows, columns]`.
+
+        Raises:
+            SourceError: the bytes cannot be obtained.
+        """
+        dtype = grid.tensor.dtype
+        content = self._source.read(grid.tensor.shard, grid.span(start, stop))
+        first, last = grid.rows_for(start, stop)
+        if grid.window is None:
+            count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
+            stored = stored_array(content, dtype, (count, grid.stored_columns))
+        else:
+            stored = window_rows(content, grid.window, dtype, first, last)
+        return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
 
 
 def _spans(part: Part) -> Iterator[tuple[str, Span]]:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from inspector.cli.commands import (
+    audit,
     cache,
     check,
     compare,
@@ -57,6 +58,7 @@ for _command, _commands_examples in (
     (list_tensors.list_tensors, list_tensors.EXAMPLES),
     (dequant.dequant, dequant.EXAMPLES),
     (check.check, check.EXAMPLES),
+    (audit.audit, audit.EXAMPLES),
     (params.params, params.EXAMPLES),
     (compare.compare, compare.EXAMPLES),
     (expert_similarity.expert_similarity, expert_similarity.EXAMPLES),

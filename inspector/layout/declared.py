@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from inspector.config import ModelConfig
+from inspector.config.quantization import QuantConfig
 
 _BLOCKS_BY_ALGORITHM: Final = MappingProxyType(
     {
@@ -38,12 +39,15 @@ class Declared:
     integers: tuple[tuple[int, int | None], ...] = ()
 
 
-def declared_by(config: ModelConfig | None) -> Declared:
-    """What a config declares, in any dialect; what is of a wrong type declares nothing."""
-    if config is None:
-        return Declared()
-    own = [config.weight_block_size] if config.weight_block_size else []
-    quantization = _quantization(config.raw)
+def declared_by(config: ModelConfig | None, claim: QuantConfig | None = None) -> Declared:
+    """What a config declares, in any dialect; what is of a wrong type declares nothing.
+
+    Args:
+        config: config.json, or None where there is none.
+        claim: what is declared in a file beside it, where config.json declares nothing.
+    """
+    own = [config.weight_block_size] if config and config.weight_block_size else []
+    quantization = claim.raw if claim else _quantization(config.raw if config else _EMPTY)
     groups = list(_weight_groups(quantization))
     blocks = [*own, *(block for group in (quantization, *groups) for block in _blocks(group))]
     integers = [

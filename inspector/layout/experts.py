@@ -112,6 +112,18 @@ class ExpertInventory:
             prefix = having[0].prefix
         return [group for group in having if group.prefix == prefix]
 
+    def keys_in(self, row: int) -> list[ExpertKey]:
+        """The matrices inside one fused tensor, by expert; none where it is no such tensor."""
+        return [
+            ExpertKey(layer, expert, projection, group.prefix, group.grammar.bias)
+            for group in self._groups
+            if group.grammar.fused
+            for (layer,), at in group.rows.items()
+            if at == row
+            for expert in range(self._count(group, layer))
+            for projection in group.projections
+        ]
+
     def fused_keys(self) -> list[tuple[ExpertKey, str]]:
         """Experts inside fused tensors, with the names that they would have alone."""
         names: list[tuple[ExpertKey, str]] = []

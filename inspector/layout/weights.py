@@ -9,6 +9,7 @@ import numpy as np
 from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import NameColumns, NameColumnsBuilder, Rows
 from inspector.config import ModelConfig
+from inspector.config.quantization import QuantConfig
 from inspector.errors import LayoutError
 from inspector.format.codings import Action, Coding
 from inspector.format.spans import Span
@@ -83,9 +84,11 @@ class Weight:
 class WeightBook:
     """The weights of a checkpoint by name: stored ones, and experts inside fused tensors."""
 
-    def __init__(self, catalog: Catalog, config: ModelConfig | None) -> None:
+    def __init__(
+        self, catalog: Catalog, config: ModelConfig | None, claim: QuantConfig | None = None
+    ) -> None:
         self.catalog = catalog
-        self.in_store = StoredWeights(catalog, declared_by(config))
+        self.in_store = StoredWeights(catalog, declared_by(config, claim))
         self.experts = ExpertInventory(self.in_store, config)
         self._fused_keys: list[ExpertKey] | None = None
         self._fused_names: NameColumns | None = None

@@ -64,10 +64,27 @@ class Coalesced:
         """
         self._joints.clear()
         planned: dict[str, list[Span]] = {}
+        for path, read, inside in self._reads(wanted):
+            planned.setdefault(path, []).append(read)
+            if len(inside) > 1:
+                joint = _Joint(read, waiting=len(inside))
+                for span in inside:
+                    self._joints.setdefault((path, span), deque()).append(joint)
+        return planned
+
+    def plan(self, wanted: Iterable[tuple[str, Span]]) -> dict[str, list[Span]]:
+        """The reads that would cover spans of files, were they announced."""
+        planned: dict[str, list[Span]] = {}
+        for path, read, _ in self._reads(wanted):
+            planned.setdefault(path, []).append(read)
+        return planned
+
+    def _reads(self, wanted: Iterable[tuple[str, Span]]) -> Iterator[tuple[str, Span, list[Span]]]:
+        """Each read with its file and the spans that it covers."""
         for batch in self._batches(wanted):
             for path, spans in batch.items():
-                planned.setdefault(path, []).extend(self._join(path, spans))
-        return planned
+                for read, inside in self._joined(spans):
+                    yield path, read, inside
 
     def _batches(self, wanted: Iterable[tuple[str, Span]]) -> Iterator[dict[str, list[Span]]]:
         """The spans in their order, by file, as many at a time as may be held."""
@@ -82,20 +99,14 @@ class Coalesced:
             held += weight
         yield batch
 
-    def _join(self, path: str, spans: list[Span]) -> list[Span]:
+    def _joined(self, spans: list[Span]) -> list[tuple[Span, list[Span]]]:
         reads = merge_spans(spans, max_gap=self._max_gap, max_read=self._max_read)
         starts = [read.start for read in reads]
         members: list[list[Span]] = [[] for _ in reads]
         for span in spans:
             if len(span):
                 members[bisect_right(starts, span.start) - 1].append(span)
-        needed = [(read, inside) for read, inside in zip(reads, members, strict=True) if inside]
-        for read, inside in needed:
-            if len(inside) > 1:
-                joint = _Joint(read, waiting=len(inside))
-                for span in inside:
-                    self._joints.setdefault((path, span), deque()).append(joint)
-        return [read for read, _ in needed]
+        return [(read, inside) for read, inside in zip(reads, members, strict=True) if inside]
 
     def files(self) -> Mapping[str, int]:
         return self._inner.files()

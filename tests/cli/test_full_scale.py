@@ -26,6 +26,8 @@ REPO = "internlm/Intern-S1-Pro"
 PREFIX = "model.language_model.layers.3.mlp.experts.200."
 PINNED = f"{REPO}@{COMMIT}"
 MAX_RSS_BYTES = 250_000_000
+MAX_AUDIT_RSS_BYTES = 320_000_000
+"""Modules are columns besides the catalog: some 40 MB more than a listing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +217,25 @@ def test_one_expert_costs_its_bytes_and_a_header_without_the_index(
         ("hub", "GET", 200): 2, ("hub", "GET", 307): 1, ("hub", "GET", 206): 1,
         ("hub", "GET", 302): 19, ("hub", "HEAD", 302): 1, ("cdn", "GET", 206): 24,
     }  # fmt: skip
+
+
+def test_an_audit_by_headers_and_config_takes_no_more_memory_than_a_few_listings(
+    scene: Scene,
+) -> None:
+    done = scene.run("s1inspect audit --sample 0 --limit 0 --json")
+    document = json.loads(done.out)
+    observed, skip = document["observed"], document["declared"]["modules_to_not_convert"]
+    assert document["findings"] == []
+    assert (observed["quantized_modules"], observed["unquantized_modules"]) == (144_760, 622)
+    assert (skip["entries"], skip["unique"], skip["covered"]) == (623, 623, 622)
+    assert sum(pattern["entries"] for pattern in skip["patterns"]) == 623
+    assert done.peak_bytes <= MAX_AUDIT_RSS_BYTES
+
+
+def test_an_audit_of_a_sample_reads_some_megabytes_in_few_requests(scene: Scene) -> None:
+    done = scene.run("s1inspect audit --limit 0 --json --fail-on never")
+    looked = json.loads(done.out)["observed"]["looked_into"]
+    assert looked["weights"] == looked["with_codes"] == 28
+    weights = [one for one in done.log if one.path.endswith(".safetensors")]
+    assert len(weights) <= 2 * 28 * 2
+    assert sum(one.body_bytes for one in weights) <= 20_000_000

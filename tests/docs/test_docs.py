@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from docs.console import CUT, ROOT, Example, examples, run, without_times, workplace
 from docs.generate import DOCS, DOCUMENTS, commands, pages_with_examples, stale_pages
 from inspector.analysis.compare.rules import COMPARE_RULES
+from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.format.rules import RULES
 
 PAGES = pages_with_examples()
@@ -28,6 +29,7 @@ QUESTIONS = {
     "expert-similarity": (
         "expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini"
     ),
+    "audit": "audit -m sample_shards/s1-pro-mini --fail-on error",
     "cache": "cache",
     "plan": "dequant layers.0 -m sample_shards/s1-pro-mini --plan",
 }
@@ -59,7 +61,8 @@ def test_every_command_has_a_page_a_schema_and_its_help_in_the_reference(command
 
 def test_every_rule_has_a_row() -> None:
     text = (DOCS / "reference/rules.md").read_text(encoding="utf-8")
-    assert [slug for slug in (*RULES, *COMPARE_RULES) if f"| `{slug}` |" not in text] == []
+    rules = (*RULES, *AUDIT_RULES, *COMPARE_RULES)
+    assert [slug for slug in rules if f"| `{slug}` |" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
