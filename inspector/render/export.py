@@ -50,11 +50,15 @@ def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
     return file.getvalue()
 
 
-def export_values(values: Float32, dtype: str) -> bytes:
-    """Values in the dtype of the file, row-major, little-endian; too large ones become infinite."""
+def export_values(values: Float32, dtype: str) -> memoryview:
+    """Values in the dtype of the file, row-major, little-endian; too large ones become infinite.
+
+    Float32 values that lie so already are not copied.
+    """
     _, numpy_dtype = EXPORT_DTYPES[dtype]
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values).astype(numpy_dtype, copy=False).tobytes()
+        stored = np.ascontiguousarray(values).astype(numpy_dtype, copy=False)
+    return stored.reshape(-1).view(np.uint8).data
 
 
 def overflowed(values: Float32, dtype: str) -> int:
