@@ -1,0 +1,97 @@
+"""The lines of a table as Markdown: made, put into a page, and read back from it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.study.figures import Figure, Reached
+from benchmarks.study.plans import Setting
+from benchmarks.table import reaches
+
+_HEADER: Final = (
+    "| what | figure | reached | 95 % interval | of | to reach | |\n|---|---|---|---|---|---|---|"
+)
+_ROW: Final = re.compile(r"^\| (?!what |---)(.+) \|$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: a figure of a study. Numbers are as they are shown."""
+
+    what: str
+    figure: str
+    reached: str
+    interval: str
+    count: str
+    demand: str
+    verdict: str
+
+    def markdown(self) -> str:
+        cells = (self.what, self.figure, self.reached, self.interval, self.count, self.demand)
+        return f"| {' | '.join((*cells, self.verdict))} |"
+
+
+def row(what: str, figure: Figure, reached: Reached) -> Row:
+    """A line of a table; without a demand there is no verdict."""
+    verdict = ""
+    if figure.demand:
+        verdict = "pass" if reaches(reached.value, figure.demand) else "**missed**"
+    return Row(
+        what=what,
+        figure=figure.name,
+        reached=number(reached.value),
+        interval=f"{number(reached.low)} to {number(reached.high)}",
+        count=f"{reached.count:,}",
+        demand=figure.demand,
+        verdict=verdict,
+    )
+
+
+def number(value: float) -> str:
+    """Three digits; a whole number below 1000 without a point.
+
+    >>> number(0.99219), number(101.3), number(0.0)
+    ('0.992', '101', '0')
+    """
+    return f"{value:.3g}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The lines under their heading."""
+    return "\n".join([_HEADER, *(one.markdown() for one in rows)])
+
+
+def rows_of(text: str) -> Iterator[Row]:
+    """The lines of every table in a page.
+
+    Raises:
+        ValueError: a line does not have seven cells.
+    """
+    for found in _ROW.finditer(text):
+        cells = [cell.strip() for cell in f"{found[1]} ".split("|")]
+        if len(cells) != len(Row.__slots__):
+            raise ValueError(f"expected {len(Row.__slots__)} cells, found {len(cells)}: {found[0]}")
+        yield Row(*cells)
+
+
+def section(text: str, setting: Setting) -> str:
+    """What a page says between the marks of a setting.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    begin, end = _marks(setting)
+    if begin not in text or end not in text:
+        raise ValueError(f"no {begin} ... {end}")
+    return text.partition(begin)[2].partition(end)[0]
+
+
+def with_section(text: str, setting: Setting, content: str) -> str:
+    """The page with new content between the marks of a setting."""
+    begin, end = _marks(setting)
+    return text.replace(f"{begin}{section(text, setting)}{end}", f"{begin}\n{content}\n{end}")
+
+
+def _marks(setting: Setting) -> tuple[str, str]:
+    return f"<!-- {setting} -->", f"<!-- end of {setting} -->"

@@ -1,0 +1,107 @@
+"""Tasks whose outcome is kept in a file, so that a study that was stopped goes on where it was.
+
+The name of the file says the task and the code it ran with: a task whose parameters, seed or code
+changed has no outcome yet.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from benchmarks.study.outcome import Outcome
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+Scalar = str | int | float | bool
+Parameters = Mapping[str, Scalar]
+Measure = Callable[[Parameters, np.random.Generator], Outcome]
+"""Simulates what the parameters say with the generator given, and counts."""
+
+CODE: Final = (
+    "inspector/stats",
+    "inspector/analysis",
+    "benchmarks/study",
+    "tests/stats/simulated.py",
+    "sample_shards/build.py",
+)
+"""What an outcome depends on, besides its parameters and its seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One measurement: replicate `replicate` of what `measure` does with `parameters`."""
+
+    measure: str
+    parameters: Parameters
+    replicate: int
+    seed: int
+
+    @property
+    def identity(self) -> str:
+        """The task as canonical JSON."""
+        fields = [self.measure, dict(self.parameters), self.replicate, self.seed]
+        return json.dumps(fields, sort_keys=True)
+
+    def rng(self) -> np.random.Generator:
+        """A stream of its own for each seed, replicate, measure and set of parameters."""
+        what = json.dumps([self.measure, dict(self.parameters)], sort_keys=True)
+        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8])
+        return np.random.default_rng([self.seed, self.replicate, number])
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A folder of outcomes that one version of the code made."""
+
+    folder: Path
+    version: str
+
+    def path(self, task: Task) -> Path:
+        """Where the outcome of a task is, or would be."""
+        key = hashlib.sha256(f"{self.version} {task.identity}".encode()).hexdigest()
+        return self.folder / f"{task.measure}-{key[:16]}.json"
+
+    def get(self, task: Task) -> Outcome | None:
+        """The outcome of a task, where it ran already."""
+        path = self.path(task)
+        return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.is_file() else None
+
+    def put(self, task: Task, outcome: Outcome) -> None:
+        """Keep an outcome; a run that is killed leaves no half file."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.path(task)
+        part = path.with_suffix(".part")
+        part.write_bytes(msgspec.json.encode(outcome))
+        part.replace(path)
+
+
+def run_tasks(
+    tasks: Iterable[Task],
+    measures: Mapping[str, Measure],
+    shelf: Shelf,
+    progress: Callable[[Task], None],
+) -> Iterator[Outcome]:
+    """The outcome of every task in order; those that the shelf lacks run, and `progress` is told."""
+    for task in tasks:
+        outcome = shelf.get(task)
+        if outcome is None:
+            progress(task)
+            outcome = measures[task.measure](task.parameters, task.rng())
+            shelf.put(task, outcome)
+        yield outcome
+
+
+def code_version() -> str:
+    """Twelve digits of a sha256 over the sources that outcomes depend on."""
+    digest = hashlib.sha256()
+    for name in CODE:
+        path = ROOT / name
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:12]
