@@ -1,4 +1,4 @@
-"""The command line that both tables share: run what is not on the shelf, print, and write the page."""
+"""The command line of both tables: run what is not on the shelf, print, write the page."""
 
 import argparse
 import subprocess
@@ -76,7 +76,4 @@ def made_with(job: Job, setting: Setting, seed: int, version: str) -> str:
 
 
 def _git(*arguments: str) -> str:
-    found = subprocess.run(
-        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return found.stdout.strip()
+    return subprocess.check_output(["git", *arguments], cwd=ROOT, text=True).strip()

@@ -99,7 +99,7 @@ def quantile(sample: str, level: float) -> Reader:
     def read(outcome: Outcome) -> Reached:
         values = np.sort(outcome.samples[sample])
         tail = (1 - CONFIDENCE) / 2
-        ranks = binom.ppf([tail, 1 - tail], len(values), level).astype(int)
+        ranks = np.asarray(binom.ppf([tail, 1 - tail], len(values), level), dtype=np.int64)
         low, high = values[np.clip(ranks, 0, len(values) - 1)]
         return Reached(float(np.quantile(values, level)), float(low), float(high), len(values))
 

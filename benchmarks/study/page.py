@@ -10,7 +10,7 @@ from benchmarks.study.plans import Setting
 from benchmarks.table import reaches
 
 _HEADER: Final = (
-    "| what | figure | reached | 95 % interval | of | to reach | |\n|---|---|---|---|---|---|---|"
+    "| what | figure | reached | 95 % interval | of | to reach | |\n" + 7 * "|---" + "|"
 )
 _ROW: Final = re.compile(r"^\| (?!what |---)(.+) \|$", re.MULTILINE)
 

@@ -87,7 +87,7 @@ def run_tasks(
     shelf: Shelf,
     progress: Callable[[Task], None],
 ) -> Iterator[Outcome]:
-    """The outcome of every task in order; those that the shelf lacks run, and `progress` is told."""
+    """The outcome of every task, in order; `progress` is told of those that the shelf lacks."""
     for task in tasks:
         outcome = shelf.get(task)
         if outcome is None:
