@@ -9,9 +9,7 @@ from benchmarks.study.figures import Figure, Reached
 from benchmarks.study.plans import Setting
 from benchmarks.table import reaches
 
-_HEADER: Final = (
-    "| what | figure | reached | 95 % interval | of | to reach | |\n" + 7 * "|---" + "|"
-)
+_COLUMNS: Final = ("what", "figure", "reached", "95 % interval", "of", "to reach", "")
 _ROW: Final = re.compile(r"^\| (?!what |---)(.+) \|$", re.MULTILINE)
 
 
@@ -29,7 +27,7 @@ class Row:
 
     def markdown(self) -> str:
         cells = (self.what, self.figure, self.reached, self.interval, self.count, self.demand)
-        return f"| {' | '.join((*cells, self.verdict))} |"
+        return _line((*cells, self.verdict))
 
 
 def row(what: str, figure: Figure, reached: Reached) -> Row:
@@ -59,7 +57,8 @@ def number(value: float) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """The lines under their heading."""
-    return "\n".join([_HEADER, *(one.markdown() for one in rows)])
+    heading = [_line(_COLUMNS), f"|{'---|' * len(_COLUMNS)}"]
+    return "\n".join([*heading, *(one.markdown() for one in rows)])
 
 
 def rows_of(text: str) -> Iterator[Row]:
@@ -91,6 +90,10 @@ def with_section(text: str, setting: Setting, content: str) -> str:
     """The page with new content between the marks of a setting."""
     begin, end = _marks(setting)
     return text.replace(f"{begin}{section(text, setting)}{end}", f"{begin}\n{content}\n{end}")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _marks(setting: Setting) -> tuple[str, str]:
