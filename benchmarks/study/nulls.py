@@ -7,9 +7,9 @@ import numpy as np
 
 from benchmarks.study.generator import Float32, draw_layer, fp8_codes
 from benchmarks.study.operators import drifted, sorted_by_norm
-from benchmarks.study.outcome import Outcome, null_outcome
+from benchmarks.study.outcome import Outcome, merged, null_outcome
 from benchmarks.study.relations import make_children
-from benchmarks.study.scenes import Scene, simulated_scene
+from benchmarks.study.scenes import Scene, make_scene
 from benchmarks.study.signed import least_of_both, needed_z, scores
 from benchmarks.study.tasks import Parameters
 from inspector.analysis.expert_looks import null_width
@@ -19,19 +19,22 @@ Pair = tuple[Float32, Float32]
 
 
 def signed_null(parameters: Parameters, rng: np.random.Generator) -> Outcome:
-    """Z and z* of `targets` experts against `references`, none of them a parent."""
-    scene = simulated_scene(parameters, rng)
-    targets, references = KINDS[str(parameters["kind"])](scene, int(parameters["targets"]), rng)
-    z = scores(fp8_codes(targets), references)
-    return null_outcome(z=z, star=least_of_both(z))
+    """Z and z* of `targets` experts against all references, none of them a parent."""
+    kind = KINDS[str(parameters["kind"])]
+    found = []
+    for _ in range(int(parameters.get("draws", 1))):
+        targets, references = kind(make_scene(parameters, rng), int(parameters["targets"]), rng)
+        z = scores(fp8_codes(targets), references)
+        found.append(null_outcome(z=z, star=least_of_both(z)))
+    return merged(found)
 
 
 def few_references(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """The same with so few references that z* needs those of other layers for its pool."""
-    scene = simulated_scene(parameters, rng)
+    scene = make_scene(parameters, rng)
     targets = fp8_codes(scene.fresh(int(parameters["targets"]), rng))
     count = len(scene.references)
-    others = [simulated_scene(parameters, rng) for _ in range(null_width(94, count))]
+    others = [make_scene(parameters, rng) for _ in range(null_width(94, count))]
     pool = np.concatenate([scores(targets, other.references) for other in others], axis=1)
     z = scores(targets, scene.references)
     return null_outcome(z=z, star=least_of_both(z, pool))
@@ -39,7 +42,7 @@ def few_references(parameters: Parameters, rng: np.random.Generator) -> Outcome:
 
 def wrong_parents(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """True children against the references that are not their parents."""
-    scene = simulated_scene(parameters, rng)
+    scene = make_scene(parameters, rng)
     rows = scene.references.shape[1]
     parents = np.arange(len(scene.references))
     z = scores(fp8_codes(make_children(scene, parents, parameters, rng)), scene.references)

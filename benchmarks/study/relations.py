@@ -9,7 +9,7 @@ import numpy.typing as npt
 from benchmarks.study import operators
 from benchmarks.study.generator import Float32, fp8_codes
 from benchmarks.study.outcome import Outcome
-from benchmarks.study.scenes import Scene, simulated_scene
+from benchmarks.study.scenes import Scene, make_scene
 from benchmarks.study.signed import least_of_both, needed_z, scores
 from benchmarks.study.tasks import Parameters
 
@@ -40,7 +40,7 @@ def make_children(
 
 def signed_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """One child of every reference: found where z* passes and is largest at the true parent."""
-    scene = simulated_scene(parameters, rng)
+    scene = make_scene(parameters, rng)
     parents = np.arange(len(scene.references))
     star = least_of_both(
         scores(fp8_codes(make_children(scene, parents, parameters, rng)), scene.references)

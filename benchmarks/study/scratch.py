@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.study.generator import Float32, fp8_codes
 from benchmarks.study.outcome import Outcome
-from benchmarks.study.scenes import simulated_scene
+from benchmarks.study.scenes import make_scene
 from benchmarks.study.signed import FAMILY
 from benchmarks.study.tasks import Parameters
 from inspector.analysis.expert_looks import Sampler, look_at_layer
@@ -18,7 +18,7 @@ from tests.analysis.memory import MemoryExperts
 
 def scratch_verdicts(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """One layer of `targets` siblings of the references, in a family as large as a full run's."""
-    scene = simulated_scene(parameters, rng)
+    scene = make_scene(parameters, rng)
     targets = fp8_codes(scene.fresh(int(parameters["targets"]), rng))
     verdicts = Counter(layer_verdicts(targets, scene.references))
     counts = {str(verdict): verdicts[verdict] for verdict in Verdict}
