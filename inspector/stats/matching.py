@@ -46,10 +46,16 @@ def unit_neurons(vectors: Float32) -> Float32:
 
 def standard_rows(vectors: Float32) -> Float32:
     """Each row to mean zero and standard deviation one over neurons; a constant row to zero."""
-    centred = vectors - vectors.mean(axis=2, keepdims=True)
+    mean, scale = row_standards(vectors)
+    return np.asarray((vectors - mean) * scale, dtype=np.float32)
+
+
+def row_standards(vectors: Float32) -> tuple[Float32, Float32]:
+    """Mean of each row over neurons, and 1 / its standard deviation, 0 where it is constant."""
+    mean = vectors.mean(axis=2, keepdims=True)
+    centred = vectors - mean
     deviation = np.sqrt(np.mean(centred * centred, axis=2, keepdims=True))
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    return np.asarray(centred * scale, dtype=np.float32)
+    return mean, np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ class Preparation:
 
     def apply(self, vectors: Float32) -> Prepared:
         """Project the shared directions out, to unit neurons again, to mean zero again."""
-        return _centred(self._projected(vectors))
+        return _centred(self.projected(vectors))
 
     def apply_to_references(self, vectors: Float32) -> Prepared:
         """The same for references, and off again with what they share at each neuron.
@@ -68,12 +74,13 @@ class Preparation:
         Unit norm brings a common ancestor of the references back: without this, strangers that
         descend from that ancestor reach a mean z of 3 to 4.5 (m = 1536, k = 8, drift 1).
         """
-        projected = self._projected(vectors)
+        projected = self.projected(vectors)
         if len(projected) > 1:
             projected -= projected.mean(axis=0, keepdims=True)
         return _centred(projected)
 
-    def _projected(self, vectors: Float32) -> Float32:
+    def projected(self, vectors: Float32) -> Float32:
+        """Without the shared directions, each neuron of unit norm again."""
         kept = vectors
         if len(self.basis):
             kept = vectors - np.matmul(self.basis.T, np.matmul(self.basis, vectors))
