@@ -43,7 +43,8 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> None:
     shelf = Shelf(parsed.shelf, code_version())
     parts = []
     for heading, group in chosen.items():
-        lines = [line for one in group for line in rows(one, job.measures, shelf, parsed)]
+        wanted = [one for one in group if one.repeats.of(parsed.setting)]
+        lines = [line for one in wanted for line in rows(one, job.measures, shelf, parsed)]
         parts.append(f"### {heading}\n\n{table(lines)}")
         print(f"{parts[-1]}\n")
     print(f"{time.monotonic() - started:.0f} s, outcomes in {parsed.shelf}", file=sys.stderr)

@@ -60,15 +60,19 @@ def proportion(hits: int, count: int) -> Reached:
     return Reached(hits / count, low, high, count)
 
 
-def tail_ratio(statistic: str, level: float) -> Reader:
-    """False positives at a level over the level: 1 where the statistic is standard normal."""
+def over(hits: str, of: str, times: float) -> Reader:
+    """A share times a number: how it compares with the bound `1 / times`."""
 
     def read(outcome: Outcome) -> Reached:
-        count = outcome.counts[f"{statistic} tests"]
-        one = proportion(outcome.counts[tail_key(statistic, level)], count)
-        return Reached(one.value / level, one.low / level, one.high / level, count)
+        one = proportion(outcome.counts[hits], outcome.counts[of])
+        return Reached(one.value * times, one.low * times, one.high * times, one.count)
 
     return read
+
+
+def tail_ratio(statistic: str, level: float) -> Reader:
+    """False positives at a level over the level: 1 where the statistic is standard normal."""
+    return over(tail_key(statistic, level), f"{statistic} tests", 1 / level)
 
 
 def uniform_distance(statistic: str) -> Reader:

@@ -3,9 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from benchmarks.study.figures import Figure
-from benchmarks.study.tasks import Parameters, Task
+from benchmarks.study.tasks import Parameters, Scalar, Task
+
+FULL_SIZE: Final[dict[str, Scalar]] = {"rows": 8, "neurons": 1536, "references": 128}
+"""A layer as large as the published models' are, at the rows of the first look."""
 
 
 class Setting(StrEnum):

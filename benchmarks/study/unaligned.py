@@ -3,10 +3,11 @@
 from typing import Final
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from benchmarks.study.generator import Float32, Float64, fp8_codes
 from benchmarks.study.outcome import Outcome, null_outcome
-from benchmarks.study.relations import make_children
+from benchmarks.study.relations import Ints, make_children
 from benchmarks.study.scenes import make_scene
 from benchmarks.study.signed import FAMILY, least_of_both
 from benchmarks.study.tasks import Parameters
@@ -64,6 +65,15 @@ def shift_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     )  # fmt: skip
 
 
+def shift_null(parameters: Parameters, rng: np.random.Generator) -> Outcome:
+    """The z whose tail is that of the best shift of `targets` siblings times their number."""
+    scene = make_scene(parameters, rng)
+    preparation, references = prepare_references(scene.references)
+    targets = prepare_targets(fp8_codes(scene.fresh(int(parameters["targets"]), rng)), preparation)
+    z = best_shifts(targets, references).z
+    return null_outcome(z=-ndtri(np.minimum(1.0, ndtr(-z) * (scene.neurons - 1))))
+
+
 def permuted_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """Permuted children of `targets` references: shortlisted, and accepted after the contrast."""
     scene = make_scene(parameters, rng)
@@ -108,7 +118,7 @@ def _flip_scores(targets: Float32, references: Float32) -> Float64:
 
 
 def _contrast(
-    target: Float32, references: Prepared, chosen: np.ndarray, rng: np.random.Generator
+    target: Float32, references: Prepared, chosen: Ints, rng: np.random.Generator
 ) -> Float64:
     """The contrast of each chosen reference with controls that were not chosen."""
     others = np.setdiff1d(np.arange(len(references)), chosen)
