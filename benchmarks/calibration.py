@@ -16,9 +16,10 @@ from benchmarks.study.outcome import TAILS
 from benchmarks.study.places import place_null
 from benchmarks.study.plans import FULL_SIZE, Repeats, Study, Table
 from benchmarks.study.scratch import scratch_verdicts
-from benchmarks.study.tasks import ROOT, Measure
+from benchmarks.study.tasks import Measure
 from benchmarks.study.trained_scores import trained_models
 from benchmarks.study.unaligned import flip_null, permuted_null, shift_null
+from benchmarks.study.versions import ROOT
 
 MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
     {

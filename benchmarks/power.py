@@ -11,8 +11,9 @@ from benchmarks.study import cost, estimates, layouts, neuron_maps, places, rela
 from benchmarks.study.command import Job, main
 from benchmarks.study.figures import Figure, median, quantile, share
 from benchmarks.study.plans import FULL_SIZE, Repeats, Study, Table
-from benchmarks.study.tasks import ROOT, Measure, Scalar
+from benchmarks.study.tasks import Measure, Scalar
 from benchmarks.study.trained_scores import trained_models
+from benchmarks.study.versions import ROOT
 
 MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
     {

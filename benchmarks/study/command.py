@@ -12,9 +12,12 @@ from typing import Final
 from benchmarks.study.outcome import merged
 from benchmarks.study.page import Row, row, table, with_section
 from benchmarks.study.plans import Setting, Study, Table
-from benchmarks.study.tasks import CODE, ROOT, Measure, Shelf, Task, code_version, run_tasks
+from benchmarks.study.tasks import Measure, Shelf, Task, run_tasks
+from benchmarks.study.versions import ROOT
 
 SHELF: Final = ROOT / "build/study"
+CODE: Final = ("inspector", "benchmarks", "tests", "sample_shards")
+"""Where a change that is not committed makes the commit say less than it seems to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,40 +43,43 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> None:
         parser.error("--write needs the whole table")
     chosen = {heading: group for heading, group in job.table.items() if parsed.only in heading}
     started = time.monotonic()
-    shelf = Shelf(parsed.shelf, code_version())
+    shelf = Shelf(parsed.shelf)
     parts = []
     for heading, group in chosen.items():
         wanted = [one for one in group if one.repeats.of(parsed.setting)]
-        lines = [line for one in wanted for line in rows(one, job.measures, shelf, parsed)]
+        lines = [
+            line
+            for one in wanted
+            for line in study_rows(one, job.measures, shelf, parsed.setting, parsed.seed)
+        ]
         parts.append(f"### {heading}\n\n{table(lines)}")
         print(f"{parts[-1]}\n")
     print(f"{time.monotonic() - started:.0f} s, outcomes in {parsed.shelf}", file=sys.stderr)
     if parsed.write:
-        origin = made_with(job, parsed.setting, parsed.seed, shelf.version)
+        origin = made_with(job, parsed.setting, parsed.seed)
         page = job.page.read_text(encoding="utf-8")
         content = "\n\n".join((origin, *parts))
         job.page.write_text(with_section(page, parsed.setting, content), encoding="utf-8")
 
 
-def rows(
-    study: Study, measures: Mapping[str, Measure], shelf: Shelf, parsed: argparse.Namespace
+def study_rows(
+    study: Study, measures: Mapping[str, Measure], shelf: Shelf, setting: Setting, seed: int
 ) -> list[Row]:
     """The lines of one study."""
 
     def say(task: Task) -> None:
         print(f"{study.title}, replicate {task.replicate}", file=sys.stderr, flush=True)
 
-    tasks = study.tasks(parsed.setting, parsed.seed)
-    outcome = merged(run_tasks(tasks, measures, shelf, say))
+    outcome = merged(run_tasks(study.tasks(setting, seed), measures, shelf, say))
     return [row(study.title, figure, figure.read(outcome)) for figure in study.figures]
 
 
-def made_with(job: Job, setting: Setting, seed: int, version: str) -> str:
+def made_with(job: Job, setting: Setting, seed: int) -> str:
     """The sentence that says how a table came about."""
     commit = _git("rev-parse", "--short=12", "HEAD")
-    changed = ", and changes not committed," if _git("status", "--short", "--", *CODE) else ""
+    changed = " with changes" if _git("status", "--short", "--", *CODE) else ""
     command = f"python -m benchmarks.{job.name} --setting {setting} --seed {seed} --write"
-    return f"Made by `{command}` at commit `{commit}`{changed} code `{version}`."
+    return f"Made by `{command}` at commit `{commit}`{changed}."
 
 
 def _git(*arguments: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from benchmarks.study.generator import Float32
-from benchmarks.study.tasks import ROOT
+from benchmarks.study.versions import ROOT
 from sample_shards.build import NEURONS, SOURCE_LAYERS, Source, fetch_wheel, read_source
 
 BLOCK: Final = 128

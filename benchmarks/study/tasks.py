@@ -1,7 +1,7 @@
 """Tasks whose outcome is kept in a file, so that a study that was stopped goes on where it was.
 
-The name of the file says the task and the code it ran with: a task whose parameters, seed or code
-changed has no outcome yet.
+The name of the file comes from the task and from the code that its measure imports: a task whose
+parameters, seed or code changed has no outcome yet.
 """
 
 import hashlib
@@ -9,28 +9,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import numpy as np
 
 from benchmarks.study.outcome import Outcome
-
-ROOT: Final = Path(__file__).resolve().parents[2]
+from benchmarks.study.versions import version_of
 
 Scalar = str | int | float | bool
 Parameters = Mapping[str, Scalar]
 Measure = Callable[[Parameters, np.random.Generator], Outcome]
 """Simulates what the parameters say with the generator given, and counts."""
-
-CODE: Final = (
-    "inspector/stats",
-    "inspector/analysis",
-    "benchmarks/study",
-    "tests/stats/simulated.py",
-    "sample_shards/build.py",
-)
-"""What an outcome depends on, besides its parameters and its seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +46,24 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A folder of outcomes that one version of the code made."""
+    """A folder of outcomes."""
 
     folder: Path
-    version: str
 
-    def path(self, task: Task) -> Path:
-        """Where the outcome of a task is, or would be."""
-        key = hashlib.sha256(f"{self.version} {task.identity}".encode()).hexdigest()
+    def path(self, task: Task, version: str) -> Path:
+        """Where the outcome that this version of the code gives a task is, or would be."""
+        key = hashlib.sha256(f"{version} {task.identity}".encode()).hexdigest()
         return self.folder / f"{task.measure}-{key[:16]}.json"
 
-    def get(self, task: Task) -> Outcome | None:
+    def get(self, task: Task, version: str) -> Outcome | None:
         """The outcome of a task, where it ran already."""
-        path = self.path(task)
+        path = self.path(task, version)
         return msgspec.json.decode(path.read_bytes(), type=Outcome) if path.is_file() else None
 
-    def put(self, task: Task, outcome: Outcome) -> None:
+    def put(self, task: Task, version: str, outcome: Outcome) -> None:
         """Keep an outcome; a run that is killed leaves no half file."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.path(task)
+        path = self.path(task, version)
         part = path.with_suffix(".part")
         part.write_bytes(msgspec.json.encode(outcome))
         part.replace(path)
@@ -88,20 +76,12 @@ def run_tasks(
     progress: Callable[[Task], None],
 ) -> Iterator[Outcome]:
     """The outcome of every task, in order; `progress` is told of those that the shelf lacks."""
+    versions = {name: version_of(measure) for name, measure in measures.items()}
     for task in tasks:
-        outcome = shelf.get(task)
+        version = versions[task.measure]
+        outcome = shelf.get(task, version)
         if outcome is None:
             progress(task)
             outcome = measures[task.measure](task.parameters, task.rng())
-            shelf.put(task, outcome)
+            shelf.put(task, version, outcome)
         yield outcome
-
-
-def code_version() -> str:
-    """Twelve digits of a sha256 over the sources that outcomes depend on."""
-    digest = hashlib.sha256()
-    for name in CODE:
-        path = ROOT / name
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:12]
