@@ -6,6 +6,7 @@ is that of training. The same seed gives the same models on one machine with one
 """
 
 import copy
+import math
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -156,7 +157,7 @@ def read_corpus() -> Tensor:
 
 
 def _train(model: Model, corpus: Tensor, steps: int) -> float:
-    """Train with AdamW; the mean loss of the last tenth of the steps, in bits a byte."""
+    """Train with AdamW; the mean loss of the last tenth of the steps, NaN of none, in bits."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
     losses = []
     for _ in range(steps):
@@ -168,8 +169,9 @@ def _train(model: Model, corpus: Tensor, steps: int) -> float:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        losses.append(float(loss.detach()) / float(np.log(2)))
-    return float(np.mean(losses[-max(1, steps // 10) :]))
+        losses.append(float(loss.detach()) / math.log(2))
+    last = losses[-max(1, steps // 10) :]
+    return sum(last) / len(last) if last else math.nan
 
 
 def _upcycled(parent: Model) -> Model:
