@@ -107,7 +107,12 @@ TABLE: Final[Table] = {
         ),
         null("siblings sorted by norm", "sorted", Repeats(2, 16), ratios("star", 1.3, 1.5, 2, 3)),
         null("experts of another layer", "other layer", Repeats(1, 4), ratios("star")),
-        null("cousins: one ancestor, drift 1", "cousins", Repeats(1, 4), ratios("star")),
+        null(
+            "cousins: one ancestor, drift 1",
+            "cousins",
+            Repeats(4, 16),
+            [*ratios("star"), Figure("accepted / tests", share("accepted", "star tests"))],
+        ),
         null("siblings, k = 32", "siblings", Repeats(1, 4), ratios("star"), rows=32),
         *(few(count) for count in (1, 2, 8, 16)),
     ],

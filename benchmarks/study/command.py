@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.study.outcome import merged
-from benchmarks.study.page import Row, row, table, with_section
+from benchmarks.study.page import Row, row, sections, table, with_sections
 from benchmarks.study.plans import Setting, Study, Table
 from benchmarks.study.tasks import Measure, Shelf, Task, run_tasks
 from benchmarks.study.versions import ROOT
@@ -39,27 +39,29 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--shelf", type=Path, default=SHELF, help="where outcomes are kept")
     parser.add_argument("--write", action="store_true", help=f"put the tables into {job.page.name}")
     parsed = parser.parse_args(arguments)
-    if parsed.write and parsed.only:
-        parser.error("--write needs the whole table")
+    setting, seed = parsed.setting, parsed.seed
     chosen = {heading: group for heading, group in job.table.items() if parsed.only in heading}
     started = time.monotonic()
-    shelf = Shelf(parsed.shelf)
-    parts = []
+    made: dict[str, str] = {}
     for heading, group in chosen.items():
-        wanted = [one for one in group if one.repeats.of(parsed.setting)]
+        studies = [one for one in group if one.repeats.of(setting)]
         lines = [
-            line
-            for one in wanted
-            for line in study_rows(one, job.measures, shelf, parsed.setting, parsed.seed)
+            study_rows(one, job.measures, Shelf(parsed.shelf), setting, seed) for one in studies
         ]
-        parts.append(f"### {heading}\n\n{table(lines)}")
-        print(f"{parts[-1]}\n")
+        text = table([line for some in lines for line in some])
+        print(f"### {heading}\n\n{text}\n", flush=True)
+        made[heading] = f"{made_with(setting, seed)}\n\n{text}"
+        if parsed.write:
+            write_sections(job, setting, made)
     print(f"{time.monotonic() - started:.0f} s, outcomes in {parsed.shelf}", file=sys.stderr)
-    if parsed.write:
-        origin = made_with(job, parsed.setting, parsed.seed)
-        page = job.page.read_text(encoding="utf-8")
-        content = "\n\n".join((origin, *parts))
-        job.page.write_text(with_section(page, parsed.setting, content), encoding="utf-8")
+
+
+def write_sections(job: Job, setting: Setting, made: Mapping[str, str]) -> None:
+    """Put what was made into the page; other headings of the table keep what they say."""
+    page = job.page.read_text(encoding="utf-8")
+    content = sections(page, setting) | dict(made)
+    ordered = {heading: content[heading] for heading in job.table if heading in content}
+    job.page.write_text(with_sections(page, setting, ordered), encoding="utf-8")
 
 
 def study_rows(
@@ -74,12 +76,11 @@ def study_rows(
     return [row(study.title, figure, figure.read(outcome)) for figure in study.figures]
 
 
-def made_with(job: Job, setting: Setting, seed: int) -> str:
+def made_with(setting: Setting, seed: int) -> str:
     """The sentence that says how a table came about."""
     commit = _git("rev-parse", "--short=12", "HEAD")
     changed = " with changes" if _git("status", "--short", "--", *CODE) else ""
-    command = f"python -m benchmarks.{job.name} --setting {setting} --seed {seed} --write"
-    return f"Made by `{command}` at commit `{commit}`{changed}."
+    return f"Setting {setting}, seed {seed}, commit `{commit}`{changed}."
 
 
 def _git(*arguments: str) -> str:

@@ -25,7 +25,9 @@ def signed_null(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     for _ in range(int(parameters.get("draws", 1))):
         targets, references = kind(make_scene(parameters, rng), int(parameters["targets"]), rng)
         z = scores(fp8_codes(targets), references)
-        found.append(null_outcome(z=z, star=least_of_both(z)))
+        star = least_of_both(z)
+        accepted = int((star > needed_z(int(parameters["rows"]))).sum())
+        found += [null_outcome(z=z, star=star), Outcome(counts={"accepted": accepted})]
     return merged(found)
 
 

@@ -1,7 +1,7 @@
 """The lines of a table as Markdown: made, put into a page, and read back from it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ from benchmarks.study.plans import Setting
 from benchmarks.table import reaches
 
 _COLUMNS: Final = ("what", "figure", "reached", "95 % interval", "of", "to reach", "")
+_HEADING: Final = re.compile(r"^### (.+)$", re.MULTILINE)
 _ROW: Final = re.compile(r"^\| (?!what |---)(.+) \|$", re.MULTILINE)
 
 
@@ -74,22 +75,29 @@ def rows_of(text: str) -> Iterator[Row]:
         yield Row(*cells)
 
 
-def section(text: str, setting: Setting) -> str:
-    """What a page says between the marks of a setting.
+def sections(text: str, setting: Setting) -> dict[str, str]:
+    """What a page says between the marks of a setting, by heading.
 
     Raises:
         ValueError: the page has no such marks.
     """
+    found = _HEADING.split(_between(text, setting))
+    return dict(zip(found[1::2], (one.strip() for one in found[2::2]), strict=True))
+
+
+def with_sections(text: str, setting: Setting, content: Mapping[str, str]) -> str:
+    """The page with these headings, in this order, between the marks of a setting."""
+    begin, end = _marks(setting)
+    parts = [f"### {heading}\n\n{one}\n" for heading, one in content.items()]
+    inside = "\n".join(["", *parts, ""])
+    return text.replace(f"{begin}{_between(text, setting)}{end}", f"{begin}\n{inside}{end}")
+
+
+def _between(text: str, setting: Setting) -> str:
     begin, end = _marks(setting)
     if begin not in text or end not in text:
         raise ValueError(f"no {begin} ... {end}")
     return text.partition(begin)[2].partition(end)[0]
-
-
-def with_section(text: str, setting: Setting, content: str) -> str:
-    """The page with new content between the marks of a setting."""
-    begin, end = _marks(setting)
-    return text.replace(f"{begin}{section(text, setting)}{end}", f"{begin}\n{content}\n{end}")
 
 
 def _line(cells: Sequence[str]) -> str:

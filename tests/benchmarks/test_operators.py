@@ -6,7 +6,6 @@ from benchmarks.study import operators
 from benchmarks.study.generator import Float32, draw_layer, fp8_codes, fp8_values
 from benchmarks.study.relations import CHANGES, make_children
 from benchmarks.study.scenes import Scene
-from benchmarks.study.tasks import Scalar
 
 EXPERTS, ROWS, NEURONS = 3, 16, 160
 
@@ -131,13 +130,7 @@ def test_every_change_gives_children_of_the_parents_shape(
     relation: str, parents: Float32, rng: np.random.Generator
 ) -> None:
     scene = Scene(parents, lambda count, rng: draw_layer(ROWS, NEURONS, rng).draw(count, rng))
-    parameters: dict[str, Scalar] = {
-        "relation": relation,
-        "scale": 0.7,
-        "shift": 3,
-        "weight": 0.5,
-        "sigma": 0.1,
-    }
-    children = make_children(scene, np.arange(EXPERTS), parameters, rng)
+    figures = {"scale": 0.7, "shift": 3, "weight": 0.5, "sigma": 0.1}
+    children = make_children(scene, np.arange(EXPERTS), {"relation": relation, **figures}, rng)
     assert children.shape == parents.shape
     assert not np.array_equal(children, parents)
