@@ -44,11 +44,14 @@ def main(job: Job, arguments: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     made: dict[str, str] = {}
     for heading, group in chosen.items():
-        studies = [one for one in group if one.repeats.of(setting)]
-        lines = [
-            study_rows(one, job.measures, Shelf(parsed.shelf), setting, seed) for one in studies
-        ]
-        text = table([line for some in lines for line in some])
+        text = table(
+            [
+                line
+                for study in group
+                if study.repeats.of(setting)
+                for line in study_rows(study, job.measures, Shelf(parsed.shelf), setting, seed)
+            ]
+        )
         print(f"### {heading}\n\n{text}\n", flush=True)
         made[heading] = f"{made_with(setting, seed)}\n\n{text}"
         if parsed.write:
