@@ -15,7 +15,7 @@ from benchmarks.study.nulls import few_references, signed_null, wrong_parents
 from benchmarks.study.outcome import TAILS
 from benchmarks.study.places import place_null
 from benchmarks.study.plans import FULL_SIZE, Repeats, Study, Table
-from benchmarks.study.scratch import scratch_verdicts
+from benchmarks.study.runs import scratch_run
 from benchmarks.study.tasks import Measure
 from benchmarks.study.trained_scores import trained_models
 from benchmarks.study.unaligned import flip_null, permuted_null, shift_null
@@ -26,7 +26,7 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "signed_null": signed_null,
         "few_references": few_references,
         "wrong_parents": wrong_parents,
-        "scratch_verdicts": scratch_verdicts,
+        "scratch_run": scratch_run,
         "trained_models": trained_models,
         "flip_null": flip_null,
         "shift_null": shift_null,
@@ -129,13 +129,14 @@ TABLE: Final[Table] = {
             ],
         ),
         Study(
-            "experts from scratch, looks at 8, 32 and 128 rows",
-            "scratch_verdicts",
-            FULL_SIZE | {"rows": 128, "targets": 512},
-            Repeats(2, 94),
+            "experts from scratch in whole runs: 2 layers of 64 x 128",
+            "scratch_run",
+            FULL_SIZE | {"layers": 2, "targets": 64},
+            Repeats(1, 376),
             [
-                Figure("called descendant / experts", share("descendant", "experts"), "<= 0"),
+                Figure("given a parent / experts", share("parents", "experts"), "<= 0"),
                 Figure("no_evidence / experts", share("no_evidence", "experts")),
+                Figure("inconclusive / experts", share("inconclusive", "experts")),
             ],
         ),
         Study(
@@ -162,16 +163,16 @@ TABLE: Final[Table] = {
             ratios("z")[:3],
         ),
         Study(
-            "permuted neurons, k = 64: contrast to 16 controls",
+            "permuted neurons, k = 64: the 3 on the shortlist against 16 controls",
             "permuted_null",
-            FULL_SIZE | {"rows": 64, "targets": 64},
-            Repeats(1, 32),
+            FULL_SIZE | {"rows": 64, "targets": 16},
+            Repeats(1, 64),
             ratios("contrast")[:2],
         ),
         Study(
-            "16 rows of gate in place",
+            "16 rows of gate and up in place",
             "place_null",
-            {"rows": 4096, "neurons": 16, "references": 128, "targets": 128},
+            {"rows": 4096, "neurons": 16, "references": 64, "targets": 128},
             Repeats(1, 8),
             [
                 Figure(f"P(h >= {h}) / (1 / {h}!)", over(f"hits {h}", "tests", math.factorial(h)),

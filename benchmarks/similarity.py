@@ -7,8 +7,10 @@ import numpy as np
 
 from benchmarks.table import milliseconds, print_table, print_targets
 from benchmarks.timing import Timing, time_rounds
-from inspector.analysis.expert_looks import Sampler, look_at_layer
+from inspector.analysis.expert_looks import LookRules, look_at_layer
+from inspector.analysis.expert_sampler import Sampler
 from inspector.decode.numeric import Float32
+from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 
 EXPERTS: Final = 512
@@ -19,6 +21,7 @@ LAYERS: Final = 6
 ROUNDS: Final = 6
 AT_8_ROWS: Final = "k = 8, with its null"
 """The contestant that has a number to reach."""
+RULES: Final = LookRules(clear_z=6.1, with_flips=True, permuted_experts=0, same_model=False)
 
 
 class ArrayExperts:
@@ -44,6 +47,19 @@ class ArrayExperts:
         found = self._layers[layer]
         whole = len(experts) == len(found)
         return found[:, : len(rows)] if whole else found[list(experts), : len(rows)]
+
+    def scales(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> None:
+        """Values are stored as they are."""
+
+    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+        del layer, experts, projection
+        return 0
+
+    def dtype(self, layer: int, projection: Projection) -> Dtype:
+        del layer, projection
+        return Dtype.F32
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -99,5 +115,5 @@ class OneLayer:
         layer = self._sampler.layers[-1]
         self._sampler._references.pop((layer, self._count), None)
         raw = self._sampler.targets(layer, self._experts, self._count)
-        look, _ = look_at_layer(self._sampler, layer, self._experts, raw)
+        look, _ = look_at_layer(self._sampler, layer, self._experts, raw, RULES)
         assert (look.z.argmax(axis=1) == self._experts % REFERENCES).all()

@@ -7,8 +7,11 @@ import numpy as np
 from benchmarks.similarity import AT_8_ROWS, layer_timings
 from benchmarks.study.outcome import Outcome
 from benchmarks.study.tasks import Parameters
-from inspector.analysis.expert_match import MatchRequest, plan_match
+from inspector.analysis.expert_match import LOOK_ROWS
+from inspector.analysis.expert_question import MatchRequest, plan_match
+from inspector.analysis.expert_sampler import Scales
 from inspector.decode.numeric import Float32
+from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 
 _LAYERS, _HIDDEN, _NEURONS = 94, 4096, 1536
@@ -44,12 +47,25 @@ class SizedExperts:
     ) -> int:
         return len(experts) * len(rows) * self.shape(layer, projection)[1] * self._value_bytes
 
+    def scales(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Scales | None:
+        raise NotImplementedError("a plan reads nothing")
+
+    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+        del layer, projection
+        return 4 * len(experts) * (_HIDDEN // 128) * (_NEURONS // 128)
+
+    def dtype(self, layer: int, projection: Projection) -> Dtype:
+        del layer, projection
+        return Dtype.F8_E4M3 if self._value_bytes == 1 else Dtype.BF16
+
 
 def plan_cost(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """The plan of 512 FP8 experts against 128 BF16 ones in 94 layers, with the default budget."""
     del parameters, rng
     request = MatchRequest(layers=None, experts=None, seed=0, max_bytes=None, router_groups=8)
-    reads = plan_match(SizedExperts(512, 1), SizedExperts(128, 2), request)
+    reads = plan_match(SizedExperts(512, 1), SizedExperts(128, 2), request, LOOK_ROWS)
     (first,) = (one for one in reads if one.what.startswith("8 rows"))
     total = sum(one.bytes for one in reads)
     seconds = max(first.requests * _ROUND_TRIP / _REQUESTS_AT_ONCE, first.bytes / _BYTES_A_SECOND)

@@ -12,7 +12,7 @@ from benchmarks.study.relations import make_children
 from benchmarks.study.scenes import Scene, make_scene
 from benchmarks.study.signed import least_of_both, needed_z, scores
 from benchmarks.study.tasks import Parameters
-from inspector.analysis.expert_looks import null_width
+from inspector.analysis.expert_sampler import null_width
 
 Pair = tuple[Float32, Float32]
 """Targets before they are quantized, and references."""

@@ -48,12 +48,12 @@ def row(what: str, figure: Figure, reached: Reached) -> Row:
 
 
 def number(value: float) -> str:
-    """Three digits; a whole number below 1000 without a point.
+    """Three digits, or all of those before the point.
 
-    >>> number(0.99219), number(101.3), number(0.0)
-    ('0.992', '101', '0')
+    >>> number(0.99219), number(101.3), number(0.0), number(60160.0)
+    ('0.992', '101', '0', '60160')
     """
-    return f"{value:.3g}"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def table(rows: Sequence[Row]) -> str:

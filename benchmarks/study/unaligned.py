@@ -8,20 +8,22 @@ from scipy.special import ndtr, ndtri
 from benchmarks.study.generator import Float32, Float64, fp8_codes
 from benchmarks.study.outcome import Outcome, null_outcome
 from benchmarks.study.relations import Ints, make_children
-from benchmarks.study.scenes import make_scene
-from benchmarks.study.signed import FAMILY, least_of_both
+from benchmarks.study.scenes import Scene, make_scene
+from benchmarks.study.signed import FAMILY
 from benchmarks.study.tasks import Parameters
+from inspector.analysis.expert_aside import Against, OpenExperts, flip_evidence
+from inspector.analysis.expert_evidence import Evidence
+from inspector.analysis.expert_match import LOOK_ALPHA, SIDE_ALPHA
+from inspector.analysis.expert_permuted import permuted_evidence
+from inspector.analysis.expert_sampler import LayerReferences
 from inspector.stats.correction import z_of_upper_tail
-from inspector.stats.flips import prepare_flip_references, prepare_flip_targets
-from inspector.stats.matching import Prepared, prepare_references, prepare_targets, z_scores
-from inspector.stats.permuted import contrast_to_controls, match_neurons, matched_z, shortlist
+from inspector.stats.matching import prepare_references, prepare_targets
 from inspector.stats.shifts import best_shifts
 
-OTHER_ALPHA: Final = 0.001
-"""Error rate of flips, of shifts, and of permuted neurons, each."""
+FIRST_ALPHA: Final = SIDE_ALPHA * LOOK_ALPHA[0] / sum(LOOK_ALPHA)
+"""Error rate of flips, and of shifts, at the first look: they share it as the signed looks do."""
 
-_SHORTLIST: Final = 3
-_CONTROLS: Final = 16
+CLEAR_Z: Final = z_of_upper_tail(FIRST_ALPHA / FAMILY)
 
 
 def flip_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
@@ -29,9 +31,9 @@ def flip_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     scene = make_scene(parameters, rng)
     parents = np.arange(len(scene.references))
     children = make_children(scene, parents, dict(parameters) | {"relation": "flipped"}, rng)
-    star = least_of_both(_flip_scores(fp8_codes(children), scene.references))
+    star = _flips(fp8_codes(children), scene).star(1.0).reshape(len(parents), -1)
     own = star[parents, parents]
-    found = (star.argmax(axis=1) == parents) & (own > z_of_upper_tail(OTHER_ALPHA / FAMILY))
+    found = (star.argmax(axis=1) == parents) & (own > CLEAR_Z)
     return Outcome(
         counts={"children": len(parents), "found": int(found.sum())},
         samples={"own": np.round(own, 2).tolist()},
@@ -41,9 +43,8 @@ def flip_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
 def flip_null(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """Z and z* of flips of `targets` siblings."""
     scene = make_scene(parameters, rng)
-    targets = fp8_codes(scene.fresh(int(parameters["targets"]), rng))
-    z = _flip_scores(targets, scene.references)
-    return null_outcome(z=z, star=least_of_both(z))
+    evidence = _flips(fp8_codes(scene.fresh(int(parameters["targets"]), rng)), scene)
+    return null_outcome(z=evidence.z, star=evidence.star(1.0))
 
 
 def shift_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
@@ -55,7 +56,7 @@ def shift_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     best = best_shifts(prepare_targets(fp8_codes(children), preparation), references)
     own = best.z[parents, parents]
     exact = best.shift[parents, parents] == -int(parameters["shift"]) % scene.neurons
-    needed = z_of_upper_tail(OTHER_ALPHA / FAMILY / scene.neurons)
+    needed = z_of_upper_tail(FIRST_ALPHA / FAMILY / scene.neurons)
     found = (best.z.argmax(axis=1) == parents) & (own > needed)
     return Outcome(
         counts={
@@ -79,55 +80,43 @@ def permuted_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     scene = make_scene(parameters, rng)
     parents = rng.permutation(len(scene.references))[: int(parameters["targets"])]
     children = make_children(scene, parents, dict(parameters) | {"relation": "permuted"}, rng)
-    preparation, references = prepare_references(scene.references)
-    targets = prepare_targets(fp8_codes(children), preparation)
-    candidates = shortlist(targets, references, _SHORTLIST)
-    contrasts = np.stack(
-        [
-            _contrast(targets.vectors[place], references, chosen, rng)
-            for place, chosen in enumerate(candidates)
-        ]
-    )
-    best = contrasts.argmax(axis=1)
-    right = candidates[np.arange(len(parents)), best] == parents
-    accepted = contrasts.max(axis=1) > z_of_upper_tail(OTHER_ALPHA / FAMILY)
+    candidates, contrast = _permuted(fp8_codes(children), scene)
+    best = candidates[np.arange(len(parents)), contrast.argmax(axis=1)]
+    accepted = contrast.max(axis=1) > CLEAR_Z
     return Outcome(
         counts={
             "children": len(parents),
             "shortlisted": int((candidates == parents[:, None]).any(axis=1).sum()),
-            "found": int((right & accepted).sum()),
-            "wrong": int((~right & accepted).sum()),
+            "found": int(((best == parents) & accepted).sum()),
+            "wrong": int(((best != parents) & accepted).sum()),
         },
-        samples={"own": np.round(contrasts.max(axis=1), 2).tolist()},
+        samples={"own": np.round(contrast.max(axis=1), 2).tolist()},
     )
 
 
 def permuted_null(parameters: Parameters, rng: np.random.Generator) -> Outcome:
-    """The contrast of siblings: of the first reference against 16 others, for every target."""
+    """The contrast of siblings: of the references that are most like each target, of each one."""
     scene = make_scene(parameters, rng)
-    preparation, references = prepare_references(scene.references)
-    targets = prepare_targets(fp8_codes(scene.fresh(int(parameters["targets"]), rng)), preparation)
-    first = np.array([0])
-    contrast = [_contrast(one, references, first, rng) for one in targets.vectors]
-    return null_outcome(contrast=np.concatenate(contrast))
+    _, contrast = _permuted(fp8_codes(scene.fresh(int(parameters["targets"]), rng)), scene)
+    return null_outcome(contrast=contrast)
 
 
-def _flip_scores(targets: Float32, references: Float32) -> Float64:
-    preparation, prepared = prepare_flip_references(references)
-    return z_scores(prepare_flip_targets(targets, preparation), prepared)
+def _flips(targets: Float32, scene: Scene) -> Evidence:
+    return flip_evidence(_opened(targets), _against(scene))
 
 
-def _contrast(
-    target: Float32, references: Prepared, chosen: Ints, rng: np.random.Generator
-) -> Float64:
-    """The contrast of each chosen reference with controls that were not chosen."""
-    others = np.setdiff1d(np.arange(len(references)), chosen)
-    controls = rng.choice(others, _CONTROLS, replace=False)
-    z = np.array([_split_z(target, references.vectors[one]) for one in (*chosen, *controls)])
-    return contrast_to_controls(z[: len(chosen)], z[len(chosen) :])
+def _permuted(targets: Float32, scene: Scene) -> tuple[Ints, Float64]:
+    """The shortlist of each target and the contrast of each entry, `[E, 3]` both."""
+    found = permuted_evidence(_opened(targets), _against(scene), (), len(targets))
+    assert found is not None, "enough rows and controls"
+    shape = len(targets), -1
+    return found.references.reshape(shape), found.contrast.reshape(shape)
 
 
-def _split_z(target: Float32, reference: Float32) -> float:
-    """Neurons matched on the even rows, and tested on the odd ones."""
-    pairs = match_neurons(target[::2], reference[::2])
-    return matched_z(target[1::2], reference[1::2], pairs)
+def _opened(targets: Float32) -> OpenExperts:
+    """Targets as experts that the signed test left open; estimates are not asked for."""
+    return OpenExperts(0, np.arange(len(targets)), targets, np.inf)
+
+
+def _against(scene: Scene) -> Against:
+    return Against(np.arange(len(scene.references)), LayerReferences(scene.references, 0), ())

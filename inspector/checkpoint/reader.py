@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+import numpy as np
+
 from inspector.analysis.report import Reads
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.decode.fp8 import decode_block_scaled
@@ -120,6 +122,15 @@ class Reader:
         if window.transposed:
             return page[:, first + start : first + stop].T
         return page[:, first:last]
+
+    def read_scale_rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
+        """The multiplier of each value in those rows, `[rows, columns]`; ones without a scale."""
+        columns = weight.shape[1]
+        if weight.scale is None:
+            return np.ones((len(rows), columns), dtype=np.float32)
+        block_rows, block_columns = weight.scale.block
+        scale = self._read_scale(weight.scale)[np.asarray(rows) // block_rows]
+        return np.repeat(scale, block_columns, axis=1)[:, :columns]
 
     def _read_scale(self, grid: ScaleGrid) -> Float32:
         """The multipliers of a whole weight: `[scale rows, scale columns]`."""

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from inspector.analysis.expert_match import MatchRequest, match_experts, plan_match
+from inspector.analysis.expert_match import LOOK_ROWS, match_experts
+from inspector.analysis.expert_question import MatchRequest, plan_match
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
@@ -35,7 +36,7 @@ def run(
             router_groups=target.config.router_groups if target.config else None,
         )
         if inputs.plan:
-            write_plan("expert-similarity", plan_match(*sides, request), target, outputs)
+            write_plan("expert-similarity", plan_match(*sides, request, LOOK_ROWS), target, outputs)
             return
         result = match_experts(*sides, request, target.policy.progress)
         findings = [*target.problems, *other.problems]

@@ -13,13 +13,14 @@ Ints = npt.NDArray[np.int64]
 def rounded_codes(values: Float32, scale: Float32 | None, dtype: Dtype) -> Array:
     """The codes of `dtype` nearest to `values / scale`, ties to even; None is a scale of 1.
 
-    Producers divide by the scale in float32 and saturate (InternLM/xtuner `hf_to_fp8.py`, DeepSeek-V3
-    `kernel.py`); E4M3 has no infinity, so what lies beyond its largest value becomes that.
+    Producers divide by the scale in float32 and saturate (InternLM/xtuner `hf_to_fp8.py`,
+    DeepSeek-V3 `kernel.py`); E4M3 has no infinity, so what lies beyond its largest value becomes
+    that.
     """
     target = NUMPY_DTYPES[dtype]
     ratio = values if scale is None else values / scale
     if target.itemsize == 1:
-        largest = float(ml_dtypes.finfo(target).max)
+        largest = float(ml_dtypes.finfo(target).max)  # type: ignore[no-untyped-call] # no stubs
         ratio = np.clip(ratio, -largest, largest)
     return ratio.astype(target)
 
@@ -39,4 +40,4 @@ def _ordinals(codes: Array) -> Ints:
     bits = codes.dtype.itemsize * 8
     unsigned = codes.view(f"u{codes.dtype.itemsize}").astype(np.int64)
     magnitude = unsigned & ((1 << (bits - 1)) - 1)
-    return np.where(unsigned >> (bits - 1), -magnitude, magnitude)
+    return np.asarray(np.where(unsigned >> (bits - 1), -magnitude, magnitude))

@@ -1,8 +1,9 @@
 """Two parents: were they averaged (interpolation), or does each neuron come from one (chimera)?
 
 Two models of a target with known parents are compared by description length: every neuron is
-`alpha a + beta b` with common weights, or every neuron is one of `a`, `b` times a common factor, which
-costs one bit a neuron. Neurons count alike: each is weighted by the inverse of its length squared.
+`alpha a + beta b` with common weights, or every neuron is one of `a`, `b` times a common factor,
+which costs one bit a neuron. Neurons count alike: each is weighted by the inverse of its length
+squared.
 """
 
 from dataclasses import dataclass
@@ -50,7 +51,9 @@ def fit_blend(target: Float32, first: Float32, second: Float32) -> BlendFit:
     neurons = target.shape[1]
     norms = np.linalg.norm(target, axis=0)
     weights = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    ours, one, other = ((side - side.mean(axis=1, keepdims=True)) * weights for side in (target, first, second))
+    ours, one, other = (
+        (side - side.mean(axis=1, keepdims=True)) * weights for side in (target, first, second)
+    )
     products = _products(ours, one, other)
     from_first = _cosines(ours, one) >= _cosines(ours, other)
     own = np.where(from_first, one, other)
@@ -76,15 +79,20 @@ def fit_blend(target: Float32, first: Float32, second: Float32) -> BlendFit:
     )
 
 
+def _centred(rows: Float32) -> Float32:
+    return np.asarray(rows - rows.mean(axis=1, keepdims=True), dtype=np.float32)
+
+
 def _cosines(one: Float32, other: Float32) -> Float64:
     norms = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
-    return np.einsum("km,km->m", one, other, dtype=np.float64) / np.maximum(norms, 1e-30)
+    products = np.einsum("km,km->m", one, other, dtype=np.float64)
+    return np.asarray(products / np.maximum(norms, 1e-30))
 
 
 def _products(target: Float32, first: Float32, second: Float32) -> Float64:
     """`[blocks, COLUMN_BLOCK, 6]`: per neuron t.t, a.a, b.b, a.b, t.a, t.b; padded with zeros."""
-    pairs = ((target, target), (first, first), (second, second))
-    pairs += ((first, second), (target, first), (target, second))
+    squares = ((target, target), (first, first), (second, second))
+    pairs = (*squares, (first, second), (target, first), (target, second))
     sums = np.stack([np.einsum("km,km->m", *pair, dtype=np.float64) for pair in pairs], axis=1)
     padding = -len(sums) % COLUMN_BLOCK
     return np.pad(sums, ((0, padding), (0, 0))).reshape(-1, COLUMN_BLOCK, len(pairs))

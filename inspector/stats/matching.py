@@ -103,14 +103,29 @@ def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
     vectors = standard_rows(unit_neurons(raw))
     if len(vectors) > 1:
         vectors = vectors - vectors.mean(axis=0, keepdims=True)
+    preparation = _preparation(vectors)
+    return preparation, preparation.apply_to_references(vectors)
+
+
+def prepare_uncentred(raw: Float32) -> tuple[Preparation, Prepared]:
+    """The same without the means over references: what they have in common stays.
+
+    A target that resembles all of them in this way, and none once it is gone, shares an ancestor.
+    """
+    vectors = standard_rows(unit_neurons(raw))
+    preparation = _preparation(vectors)
+    return preparation, preparation.apply(vectors)
+
+
+def _preparation(vectors: Float32) -> Preparation:
+    """The strongest shared directions of a layer's references, one in eight of the rows."""
     rows = vectors.shape[1]
     basis = np.empty((0, rows), dtype=np.float32)
     if rows >= MIN_ROWS_FOR_COMPONENTS:
         gram = np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64).sum(axis=0)
         _, directions = np.linalg.eigh(gram)
         basis = directions[:, -max(1, rows // 8) :].T.astype(np.float32)
-    preparation = Preparation(basis)
-    return preparation, preparation.apply_to_references(vectors)
+    return Preparation(basis)
 
 
 def prepare_targets(raw: Float32, preparation: Preparation) -> Prepared:
@@ -142,16 +157,28 @@ def z_scores(targets: Prepared, references: Prepared) -> Float64:
 def copy_z(targets: Prepared, references: Prepared) -> Float64:
     """The z that an exact copy would reach, for each target, `[E]`: the median over references.
 
-    A copy has `T = sqrt(tr C_t tr C_r)`, so this is `sqrt((m - 1) k_eff)`, with the number of rows
-    that are effectively independent read from the data.
+    A copy has `T = tr C`, of the smaller side where one is a slice of the other, so this is
+    `sqrt((m - 1) k_eff)`, with the number of rows that are effectively independent read from the
+    data.
     """
     neurons = targets.vectors.shape[2]
     trace_t = np.einsum("ekk->e", targets.grams)
     trace_r = np.einsum("rkk->r", references.grams)
     product = _flat(targets.grams) @ _flat(references.grams).T
-    best = np.sqrt(trace_t[:, None] * trace_r[None, :] * (neurons - 1))
+    best = np.minimum.outer(trace_t, trace_r) * np.sqrt(neurons - 1)
     ratio = np.divide(best, np.sqrt(product), out=np.zeros_like(best), where=product > 0)
     return np.asarray(np.median(ratio, axis=1), dtype=np.float64)
+
+
+def padded(prepared: Prepared, neurons: int) -> Prepared:
+    """Experts with neurons of zeros added, up to `neurons`: rows keep mean zero.
+
+    So the permutation mean and variance of a smaller expert against a larger one stay exact.
+    """
+    missing = neurons - prepared.vectors.shape[2]
+    if not missing:
+        return prepared
+    return Prepared(np.pad(prepared.vectors, ((0, 0), (0, 0), (0, missing))), prepared.grams)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ alone proves nothing. Null: z against any unrelated reference of the layer has o
 relabellings of the matched pairs, variance 1; the mean is taken from controls. One-sided.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,8 +30,8 @@ def shortlist(targets: Prepared, references: Prepared, count: int) -> Ints:
     """The `count` references most like each target whatever the order of neurons, `[E, count]`.
 
     Ranks the correlation of Gram matrices of rows, whitened by the mean Gram of the references and
-    freed of what a target or a reference has in common with all. A rank, not a test: its null is broken for
-    experts that share a basis.
+    freed of what a target or a reference has in common with all. A rank, not a test: its null is
+    broken for experts that share a basis.
     """
     mean = references.grams.mean(axis=0)
     values, vectors = np.linalg.eigh(mean)
@@ -54,13 +54,15 @@ def match_neurons(target: Float32, reference: Float32) -> tuple[Ints, Ints]:
 
 
 def matched_z(target: Float32, reference: Float32, pairs: tuple[Ints, Ints]) -> float:
-    """z of matched pairs on rows that did not match them, `[h, m]` each.
+    """Z of matched pairs on rows that did not match them, `[h, m]` each.
 
     Null: the pairs are relabelled among themselves. 0 where there are fewer than `MIN_PAIRS`.
     """
     if len(pairs[0]) < MIN_PAIRS:
         return 0.0
-    ours, theirs = (_centred(side[:, index]) for side, index in zip((target, reference), pairs, strict=True))
+    ours, theirs = (
+        _centred(side[:, index]) for side, index in zip((target, reference), pairs, strict=True)
+    )
     aligned = float(np.sum(ours * theirs))
     variance = float(np.sum((ours @ ours.T) * (theirs @ theirs.T))) / (len(pairs[0]) - 1)
     return aligned / variance**0.5 if variance > 0 else 0.0
@@ -87,6 +89,6 @@ def _centred(vectors: Float32) -> Float64:
     return np.asarray(vectors - vectors.mean(axis=1, keepdims=True), dtype=np.float64)
 
 
-def _unit(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(norms, 1e-30)
+    return np.asarray(vectors / np.maximum(norms, 1e-30))

@@ -17,8 +17,8 @@ Ints = npt.NDArray[np.int64]
 def rows_in_place(target: Float32, references: Float32) -> Ints:
     """How many rows of one target, `[k, n]`, are nearest to the same row of each `[R, k, n]`.
 
-    Rows of each expert are centred by their own mean over the k rows and compared by cosine. A row of zeros and
-    a tie match nothing.
+    Rows of each expert are centred by their own mean over the k rows and compared by cosine. A row
+    of zeros and a tie match nothing.
     """
     ours, theirs = _centred(target[None])[0], _centred(references)
     cosines = np.matmul(theirs, ours.T)

@@ -7,7 +7,6 @@ retained neurons at some sigma, one of unrelated neurons. Both are made from the
 Intervals are of the profile likelihood, 95 %; neurons count as independent.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,20 +18,23 @@ from inspector.stats.matching import Preparation, row_standards, unit_neurons
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 
-SIGMAS: Final = np.geomspace(0.01, 8.0, 47)
-"""Drifts that are tried: steps of 15 %, refined by a parabola through the best three."""
+SIGMAS: Final = np.geomspace(0.01, 8.0, 31)
+"""Drifts that are tried: steps of 25 %, refined by a parabola through the best three."""
 
-FRACTIONS: Final = np.linspace(0.0, 1.0, 201)
+FRACTIONS: Final = np.linspace(0.0, 1.0, 101)
 """Retained fractions that are tried."""
 
-EDGES: Final = np.linspace(-2.5, 7.0, 77)
-"""Edges of the bins of atanh(cosine); what lies beyond is in the outer bins."""
+_LOWEST: Final = -2.5
+_BIN: Final = 0.125
+_BINS: Final = 76
+"""Bins of atanh(cosine), from -2.5 to 7; what lies beyond is in the outer bins."""
 
 _DROP: Final = 1.92
 """Half the 95 % quantile of chi-square with one degree of freedom."""
 
 _MAX_EXPERTS: Final = 8
-_MIN_PROBES: Final = 4
+_PROBES: Final = (0.1, 0.3, 1.0, 1.0, 2.0)
+"""Drifts of children that say how far estimates of sigma really vary."""
 _PSEUDO_COUNT: Final = 0.5
 
 
@@ -62,8 +64,9 @@ class Retention:
 class Templates:
     """Densities over the bins: `retained` is `[sigmas, bins]`, `unrelated` `[bins]`.
 
-    `dispersion` is how much more log sigma varies from expert to expert than neurons that count as
-    independent would let it (a ratio of variances, at least 1): intervals of sigma are widened by it.
+    `dispersion` is how much farther from the truth log sigma is than neurons that count as
+    independent would let it be (a ratio of mean squares, at least 1): intervals of sigma are
+    widened by it.
     """
 
     retained: Float64
@@ -79,13 +82,27 @@ def neuron_cosines(targets: Float32, references: Float32, preparation: Preparati
         references: `[n, k, m]` raw rows, the parent of each target.
         preparation: of the layer: both sides lose the directions that all experts share.
 
-    Rows are standardised by the parent's mean and deviation on both sides: the child's own depend on
-    its new neurons.
+    Rows are standardised by the parent's mean and deviation on both sides: the child's own depend
+    on its new neurons.
     """
-    ours, theirs = unit_neurons(targets), unit_neurons(references)
-    mean, scale = row_standards(theirs)
-    ours, theirs = (preparation.projected((side - mean) * scale) for side in (ours, theirs))
-    return np.einsum("nkm,nkm->nm", ours, theirs, dtype=np.float64)
+    return _Parents(references, preparation).cosines(targets)
+
+
+class _Parents:
+    """Parents `[n, k, m]`, ready for `cosines` with several sets of children."""
+
+    def __init__(self, raw: Float32, preparation: Preparation) -> None:
+        units = unit_neurons(raw)
+        self._preparation = preparation
+        self._mean, self._scale = row_standards(units)
+        self._directions = self._directions_of(units)
+
+    def cosines(self, children: Float32) -> Float64:
+        ours = self._directions_of(unit_neurons(children))
+        return np.asarray(np.einsum("nkm,nkm->nm", ours, self._directions), dtype=np.float64)
+
+    def _directions_of(self, units: Float32) -> Float32:
+        return self._preparation.projected((units - self._mean) * self._scale)
 
 
 def draw_templates(
@@ -96,15 +113,19 @@ def draw_templates(
     Drift is the neurons of another reference in another order; with one reference, its own.
     """
     chosen = references[:: -(-len(references) // _MAX_EXPERTS)]
-    noise, other_noise = _drifts(chosen, rng), _drifts(chosen, rng)
-    retained = [
-        _density(neuron_cosines(chosen + np.float32(sigma) * noise, chosen, preparation))
-        for sigma in SIGMAS
-    ]
-    unrelated = _density(neuron_cosines(noise, chosen, preparation))
+    noise = _drifts(chosen, rng)
+    parents = _Parents(chosen, preparation)
+    retained = [_density(parents.cosines(chosen + np.float32(sigma) * noise)) for sigma in SIGMAS]
+    unrelated = _density(parents.cosines(noise))
     templates = Templates(np.stack(retained), unrelated)
-    probe = neuron_cosines(chosen + other_noise, chosen, preparation)
-    return replace(templates, dispersion=_dispersion(fit_retention(probe, templates)))
+    errors = [
+        np.log(one.sigma.estimate / sigma) / (np.log(one.sigma.high / one.sigma.low) / (2 * 1.96))
+        for sigma in _PROBES
+        for one in fit_retention(
+            parents.cosines(chosen + np.float32(sigma) * _drifts(chosen, rng)), templates
+        )
+    ]
+    return replace(templates, dispersion=max(1.0, float(np.mean(np.square(errors)))))
 
 
 def _drifts(experts: Float32, rng: np.random.Generator) -> Float32:
@@ -114,13 +135,9 @@ def _drifts(experts: Float32, rng: np.random.Generator) -> Float32:
     return np.asarray(noise * ratio[:, None, None], dtype=np.float32)
 
 
-def _dispersion(fits: Sequence[Retention]) -> float:
-    """The variance of log sigma over experts of one drift, over what their intervals say."""
-    if len(fits) < _MIN_PROBES:
-        return 1.0
-    logs = np.log([one.sigma.estimate for one in fits])
-    errors = [np.log(one.sigma.high / one.sigma.low) / (2 * 1.96) for one in fits]
-    return max(1.0, float(np.var(logs, ddof=1) / np.mean(np.square(errors))))
+def against_matched(templates: Templates, cosines: Float64) -> Templates:
+    """The templates where neurons were matched first; `cosines` are of strangers matched alike."""
+    return replace(templates, unrelated=_density(cosines))
 
 
 def fit_retention(cosines: Float64, templates: Templates) -> list[Retention]:
@@ -166,21 +183,21 @@ def fit_slope(target: Float32, reference: Float32, weights: Float64) -> Interval
 
 
 def _rms(experts: Float32) -> Float64:
-    return np.sqrt(np.mean(np.square(experts, dtype=np.float64), axis=(1, 2)))
+    return np.asarray(np.sqrt(np.mean(np.square(experts, dtype=np.float64), axis=(1, 2))))
 
 
 def _bins(cosines: Float64) -> npt.NDArray[np.int64]:
-    place = np.digitize(np.arctanh(np.clip(cosines, -0.9999999, 0.9999999)), EDGES) - 1
-    return np.clip(place, 0, len(EDGES) - 2)
+    place = (np.arctanh(np.clip(cosines, -0.9999999, 0.9999999)) - _LOWEST) / _BIN
+    return np.clip(place.astype(np.int64), 0, _BINS - 1)
 
 
 def _counts(cosines: Float64) -> Float64:
-    return np.bincount(_bins(cosines).ravel(), minlength=len(EDGES) - 1).astype(np.float64)
+    return np.bincount(_bins(cosines).ravel(), minlength=_BINS).astype(np.float64)
 
 
 def _density(cosines: Float64) -> Float64:
     counts = _counts(cosines) + _PSEUDO_COUNT
-    return counts / counts.sum()
+    return np.asarray(counts / counts.sum())
 
 
 def _interval(profile: Float64, grid: Float64, drop: float) -> Interval:

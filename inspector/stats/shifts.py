@@ -2,8 +2,8 @@
 
 Null, as in `stats/matching.py`: the neurons of the reference are exchangeable, so `z` at any one
 shift has mean 0 and variance 1. The best of m shifts is reported; its p-value must be multiplied by
-the number of shifts. One-sided. A target with fewer neurons than the reference is padded with zeros: then
-a shift is the place that a slice was cut from, and mean and variance stay exact.
+the number of shifts. One-sided. A target with fewer neurons than the reference is padded with
+zeros: then a shift is the place that a slice was cut from, and mean and variance stay exact.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def best_shifts(targets: Prepared, references: Prepared) -> BestShifts:
 
 
 def z_at_shifts(targets: Prepared, references: Prepared, shift: Ints) -> Float64:
-    """z of each target at its own shift against every reference, `[E, R]`: a pool to contrast with.
+    """Z of each target at its own shift against every reference, `[E, R]`: a pool to contrast with.
 
     Args:
         targets: E experts.
@@ -77,5 +77,5 @@ def _spectra(vectors: Float32) -> npt.NDArray[np.complex64]:
 
 def _deviation(targets: Prepared, references: Prepared) -> Float64:
     neurons = references.vectors.shape[2]
-    grams = targets.grams.reshape(len(targets), -1) @ references.grams.reshape(len(references), -1).T
-    return np.sqrt(np.maximum(grams, 0.0) / (neurons - 1))
+    ours, theirs = (side.grams.reshape(len(side), -1) for side in (targets, references))
+    return np.asarray(np.sqrt(np.maximum(ours @ theirs.T, 0.0) / (neurons - 1)))

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
+from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_question import MatchRequest
+from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from tests.stats.simulated import Layer, draw_layer
 from tests.strategies_arrays import float32
@@ -64,6 +66,17 @@ class MemoryExperts:
         values = np.ones((len(experts), len(rows), self.shape(layer, projection)[1]), np.float32)
         values[[(layer, expert) in self.dead for expert in experts]] = 0
         return values
+
+    def scales(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> None:
+        """Values are stored as they are."""
+
+    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+        return 0
+
+    def dtype(self, layer: int, projection: Projection) -> Dtype:
+        return Dtype.F32
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]

@@ -2,7 +2,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from inspector.analysis.expert_match import BUDGET_FLOOR, LOOK_ROWS, MatchResult
+from inspector.analysis.expert_match import LOOK_ROWS, MatchResult
+from inspector.analysis.expert_question import BUDGET_FLOOR
 from inspector.analysis.expert_report import ExpertMatch, Flag, Verdict
 from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection

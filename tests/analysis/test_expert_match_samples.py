@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
+from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_question import MatchRequest
 from inspector.analysis.expert_report import Verdict
 from inspector.checkpoint import open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
