@@ -18,7 +18,7 @@ from inspector.layout.families import Projection
 from inspector.stats.retention import (
     Interval,
     Retention,
-    fit_retention,
+    fit_signs,
     fit_slope,
     neuron_cosines,
     retained_probability,
@@ -44,12 +44,16 @@ _MANTISSA_BITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Of one expert and one reference. `scale` is None where it was not estimated."""
+    """Of one expert and one reference. `scale` is None where it was not estimated.
+
+    `is_flipped` says that some neurons are the negative of the reference's.
+    """
 
     reference: int
     retention: Retention
     scale: Interval | None = None
     equal_codes: float | None = None
+    is_flipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,11 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
     """Estimates of each pair; scales are read of both where drift is small enough."""
     parents = references.raw[pairs.places]
     cosines = neuron_cosines(pairs.raw, parents, references.preparation)
-    fits = fit_retention(cosines, references.templates)
-    wanted = np.flatnonzero([one.sigma.estimate <= MAX_SLOPE_SIGMA for one in fits])
+    signs = fit_signs(cosines, references.templates)
+    fits = [fit for fit, _ in signs]
+    wanted = np.flatnonzero(
+        [fit.sigma.estimate <= MAX_SLOPE_SIGMA and not is_flipped for fit, is_flipped in signs]
+    )
     if not _can_be_read(sampler, pairs, wanted):
         wanted = wanted[:0]
     weights = [
@@ -88,8 +95,10 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
         if is_near(fits[place])
     }
     return [
-        Estimates(number, fit, slopes.get(place), equal.get(place))
-        for place, (fit, number) in enumerate(zip(fits, pairs.numbers.tolist(), strict=True))
+        Estimates(number, fit, slopes.get(place), equal.get(place), is_flipped)
+        for place, ((fit, is_flipped), number) in enumerate(
+            zip(signs, pairs.numbers.tolist(), strict=True)
+        )
     ]
 
 

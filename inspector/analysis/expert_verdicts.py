@@ -66,14 +66,14 @@ def expert_match(
 ) -> ExpertMatch:
     """What is reported of one expert; `state.dead` means gate and up are dead too."""
     verdict, parents = _judge(state, standards, references)
-    flags = []
-    if parents and state.how is not None:
-        flags.append(state.how)
+    flags = [state.how] if parents and state.how is not None else []
     estimates = _of_parent(state, verdict, parents)
+    if estimates and estimates.is_flipped:
+        flags.append(Flag.SIGN_FLIPPED)
     scale = estimates.scale if estimates else None
     if scale and not scale.low <= 1 <= scale.high and abs(scale.estimate - 1) > MIN_SCALE_STEP:
         flags.append(Flag.SCALED)
-    if not state.has_contrast:
+    if not state.has_contrast and state.how is not Flag.DOWN_REINITIALISED:
         flags.append(Flag.FEW_REFERENCES)
     if state.out_of_budget and verdict is Verdict.INCONCLUSIVE:
         flags.append(Flag.BUDGET)
