@@ -34,8 +34,9 @@ NEAR_RETAINED: Final = 0.98
 NEAR_SIGMA: Final = 0.1
 """From here on a descendant is a near copy, and its codes are compared."""
 
-MAX_SLOPE_SIGMA: Final = 1.0
-"""Beyond this drift the factor is biased by what the drift shares with the parent: not given."""
+MAX_SLOPE_SIGMA: Final = 0.5
+"""Beyond this drift the factor is not given: neurons that count as retained are those that drifted
+towards their parent, and the drift shares its directions (1.1 for a true 1 at sigma 1, m = 128)."""
 
 _MANTISSA_BITS: Final = {
     Dtype.F8_E5M2: 2, Dtype.F8_E4M3: 3, Dtype.BF16: 7, Dtype.F16: 10, Dtype.F32: 23,

@@ -1,8 +1,8 @@
 """The skewness of the permutation distribution, and a z freed of it.
 
 Sums of products of few heavy-tailed neurons are skewed to the right: at m = 256 the outer products
-of 16 rows have a skewness of .1, and a normal tail is six times too small at z = 4.8. The third moment
-over all m! relabellings is exact, as mean and variance are.
+of 16 rows have a skewness of .1, and a normal tail is six times too small at z = 4.8. The third
+moment over all m! relabellings is exact, as mean and variance are.
 """
 
 import numpy as np

@@ -3,6 +3,7 @@ import numpy.typing as npt
 import pytest
 
 from inspector.analysis.expert_match import LOOK_ROWS, MatchResult
+from inspector.analysis.expert_places import PLACE_ROWS
 from inspector.analysis.expert_question import BUDGET_FLOOR
 from inspector.analysis.expert_report import ExpertMatch, Flag, Verdict
 from inspector.errors import BudgetExceeded, LayoutError, UsageError
@@ -103,9 +104,17 @@ def test_only_undecided_experts_are_read_again() -> None:
     assert {len(read.rows) for read in first} <= set(LOOK_ROWS[:2])
 
 
-def test_only_dead_experts_are_read_beyond_down() -> None:
+def test_only_what_down_leaves_open_is_read_beyond_it() -> None:
     target, reference = family()
     match(target, reference)
+    beyond = [read for read in target.reads if read.projection is not Projection.DOWN]
+    assert {one for read in beyond for one in read.experts} == SPECIAL
+    assert all(len(read.rows) == PLACE_ROWS for read in beyond)
+
+
+def test_without_a_byte_left_only_dead_experts_are_read_beyond_down() -> None:
+    target, reference = family()
+    match(target, reference, max_bytes=CHOICE_OF_ROWS + FIRST_LOOK)
     beyond = [read for read in target.reads if read.projection is not Projection.DOWN]
     assert {one for read in beyond for one in read.experts} == {ZERO_DOWN, ALL_ZERO, ALL_NAN}
     assert all(read.projection is Projection.DOWN for read in reference.reads)
@@ -248,15 +257,15 @@ def test_two_parents_that_both_count_are_both_named() -> None:
     target, reference = family()
     target.down[1][6] = 0.6 * reference.down[1][2] + 0.4 * reference.down[1][15]
     one = by_expert(match(target, reference), 1)[6]
-    assert one.verdict is Verdict.DESCENDANT
+    assert one.verdict is Verdict.MIXTURE
     assert {parent.expert for parent in one.parents} == {2, 15}
 
 
-def test_experts_of_different_sizes_are_refused() -> None:
+def test_experts_of_different_hidden_sizes_are_refused() -> None:
     target, reference = family()
-    reference.down[1] = reference.down[1][:, :, :-1]
+    reference.down[1] = reference.down[1][:, :-1]
     with pytest.raises(
-        LayoutError, match=r"layer 1: down_proj is \[128, 128\] here and \[128, 127\]"
+        LayoutError, match=r"layer 1: down_proj is \[128, 128\] here and \[127, 128\]"
     ):
         match(target, reference)
 
