@@ -54,11 +54,12 @@ it by up to .025 at sigma .5 (the study)."""
 
 @dataclass(frozen=True, slots=True)
 class Standards:
-    """What verdicts of one run are held to."""
+    """What verdicts of one run are held to. `slices`: the two sides differ in neurons."""
 
     calibrated: bool
     hypotheses: int
     last_alpha: float
+    slices: bool = False
 
 
 def expert_match(
@@ -66,7 +67,8 @@ def expert_match(
 ) -> ExpertMatch:
     """What is reported of one expert; `state.dead` means gate and up are dead too."""
     verdict, parents = _judge(state, standards, references)
-    flags = [state.how] if parents and state.how is not None else []
+    aligned = Flag.SLICED if standards.slices else None
+    flags = [flag for flag in (state.how or aligned,) if flag and parents]
     estimates = _of_parent(state, verdict, parents)
     if estimates and estimates.is_flipped:
         flags.append(Flag.SIGN_FLIPPED)

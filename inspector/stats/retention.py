@@ -169,8 +169,9 @@ def fit_retention(cosines: Float64, templates: Templates) -> list[Retention]:
 def fit_signs(cosines: Float64, templates: Templates) -> list[tuple[Retention, bool]]:
     """The same where some neurons may be negated, and whether some are.
 
-    Neurons with their sign and neurons without are fitted apart; some count as negated where the
-    interval of their fraction lies above `NEGATED`. The drift is that of the larger part.
+    Neurons with their sign and neurons without are fitted apart, each against the new ones; some
+    count as negated where the interval of their fraction lies above `NEGATED`. The drift is that of
+    the larger part.
     """
     found = []
     both = zip(fit_retention(cosines, templates), fit_retention(-cosines, templates), strict=True)
@@ -179,11 +180,20 @@ def fit_signs(cosines: Float64, templates: Templates) -> list[tuple[Retention, b
             found.append((kept, False))
             continue
         larger = max(kept, negated, key=lambda one: one.retained.estimate)
-        total = kept.retained.estimate + negated.retained.estimate
-        half = np.hypot(*(one.retained.high - one.retained.low for one in (kept, negated))) / 2
-        retained = Interval(min(1.0, total), max(0.0, total - half), min(1.0, total + half))
+        first, second = kept.retained, negated.retained
+        retained = Interval(
+            _either(first.estimate, second.estimate),
+            _either(first.low, second.low),
+            _either(first.high, second.high),
+        )
         found.append((replace(larger, retained=retained), True))
     return found
+
+
+def _either(kept: float, negated: float) -> float:
+    """The fraction of neurons retained with either sign, from each fraction beside the new ones."""
+    odds = sum(share / max(1 - share, 1e-9) for share in (kept, negated))
+    return odds / (1 + odds)
 
 
 def retained_probability(cosines: Float64, fit: Retention, templates: Templates) -> Float64:

@@ -261,6 +261,55 @@ def test_two_parents_that_both_count_are_both_named() -> None:
     assert {parent.expert for parent in one.parents} == {2, 15}
 
 
+def test_experts_of_one_model_are_compared_with_each_other_only() -> None:
+    target, _ = family()
+    simulated, rng = simulated_layers(3, 9)
+    for number, layer in simulated.items():
+        target.down[number][:20] = layer.draw(20, rng)
+        target.down[number][20:] = layer.draw(20, rng)
+        target.down[number][8] = drifted(target.down[number][2:3], layer, 0.5, rng)[0]
+    found = match(target, target, same_model=True)
+    for number in range(3):
+        alike = {one.expert: one.parents for one in found.experts if one.layer == number}
+        assert [parent.expert for parent in alike.pop(8)] == [2]
+        assert [parent.expert for parent in alike.pop(2)] == [8]
+        assert not any(alike.values())
+
+
+def test_a_slice_of_a_larger_expert_is_found_wherever_it_was_cut() -> None:
+    simulated, rng = simulated_layers(3, 10, neurons=256)
+    theirs = {number: layer.draw(REFERENCES, rng) for number, layer in simulated.items()}
+    ours = {}
+    for number, experts in theirs.items():
+        noise = 0.3 * experts.std() * rng.standard_normal((REFERENCES, HEIGHT, 64))
+        ours[number] = float32(experts[:, :, :64] + noise)
+        ours[number][1] = experts[1, :, 100:164] + noise[1]
+        ours[number][2] = rng.standard_normal((HEIGHT, 64))
+    found = match(MemoryExperts(ours), MemoryExperts(theirs))
+    for one in found.experts:
+        if one.expert == 2:
+            assert one.parents == []
+            continue
+        assert [parent.expert for parent in one.parents] == [one.expert]
+        assert one.flags == [Flag.SLICED]
+
+
+def test_an_ancestor_in_common_is_no_parent() -> None:
+    """Targets and references descend from one expert, at drift 1; no target from a reference."""
+    simulated, rng = simulated_layers(3, 11, neurons=256)
+    theirs, ours = {}, {}
+    for number, layer in simulated.items():
+        ancestor = layer.draw(1, rng)
+        theirs[number] = drifted(np.repeat(ancestor, REFERENCES, axis=0), layer, 1.0, rng)
+        ours[number] = drifted(np.repeat(ancestor, 6, axis=0), layer, 1.0, rng)
+        ours[number][4] = drifted(theirs[number][4:5], layer, 0.5, rng)[0]
+        ours[number][5] = layer.draw(1, rng)[0]
+    found = match(MemoryExperts(ours), MemoryExperts(theirs))
+    assert of_verdict(found, Verdict.ANCESTOR_ONLY) == {0, 1, 2, 3}
+    for one in found.experts:
+        assert [parent.expert for parent in one.parents] == ([4] if one.expert == 4 else [])
+
+
 def test_experts_of_different_hidden_sizes_are_refused() -> None:
     target, reference = family()
     reference.down[1] = reference.down[1][:, :-1]
