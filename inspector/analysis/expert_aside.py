@@ -12,11 +12,15 @@ from inspector.decode.numeric import Float32
 from inspector.stats.contrast import MAD_TO_SD, MIN_POOL, leave_one_out_contrast
 from inspector.stats.flips import prepare_flip_targets
 from inspector.stats.matching import Prepared, padded, z_scores
-from inspector.stats.retention import fit_retention, neuron_cosines
+from inspector.stats.retention import fit_retention, fit_signs, neuron_cosines
 from inspector.stats.shifts import best_shifts, z_at_shifts
+from inspector.stats.skewness import permutation_skewness, without_skewness
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
+_SKEWED_FROM = 3.5
+"""From this z on the skewness of the permutation distribution matters and is taken off."""
 
 _AT_A_TIME = 64
 """Targets whose products are held at a time: 64 x 136 x 1536 values are 53 MB."""
@@ -57,13 +61,39 @@ def flip_evidence(opened: OpenExperts, against: Against) -> Evidence:
     z = flip_scores(opened.raw, against.own)
     others = [flip_scores(opened.raw, one) for one in against.pool]
     contrast = leave_one_out_contrast(z, np.concatenate(others, axis=1) if others else None)
+    preparation, prepared = against.own.flips
+    for i in np.flatnonzero(z.max(axis=1) > _SKEWED_FROM).tolist():
+        one = prepare_flip_targets(opened.raw[i : i + 1], preparation).vectors[0]
+        skewness = permutation_skewness(one, prepared.vectors[z[i].argmax()])
+        z[i], contrast[i] = (
+            without_skewness(z[i], skewness),
+            without_skewness(contrast[i], skewness),
+        )
     return Evidence(
         opened.layer,
         np.repeat(opened.experts, len(against.references)),
         np.tile(against.references, len(opened.experts)),
         z.ravel(),
         contrast.ravel(),
+        estimates=_flipped_estimates(opened, z, against),
     )
+
+
+def _flipped_estimates(opened: OpenExperts, z: Float64, against: Against) -> dict[int, Estimates]:
+    """What is left of the best reference, whatever the signs of neurons."""
+    own = against.own
+    clear = np.flatnonzero(z.max(axis=1) > opened.clear_z)
+    if not len(clear):
+        return {}
+    best = z[clear].argmax(axis=1)
+    cosines = neuron_cosines(opened.raw[clear], own.raw[best], own.preparation)
+    fits = fit_signs(cosines, own.templates)
+    return {
+        expert: Estimates(number, fit)
+        for expert, number, (fit, _) in zip(
+            opened.experts[clear].tolist(), against.references[best].tolist(), fits, strict=True
+        )
+    }
 
 
 def shift_evidence(opened: OpenExperts, targets: Prepared, against: Against) -> Evidence:

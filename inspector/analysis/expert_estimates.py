@@ -18,7 +18,7 @@ from inspector.layout.families import Projection
 from inspector.stats.retention import (
     Interval,
     Retention,
-    fit_retention,
+    fit_signs,
     fit_slope,
     neuron_cosines,
     retained_probability,
@@ -34,8 +34,9 @@ NEAR_RETAINED: Final = 0.98
 NEAR_SIGMA: Final = 0.1
 """From here on a descendant is a near copy, and its codes are compared."""
 
-MAX_SLOPE_SIGMA: Final = 1.0
-"""Beyond this drift the factor is biased by what the drift shares with the parent: not given."""
+MAX_SLOPE_SIGMA: Final = 0.5
+"""Beyond this drift the factor is not given: neurons that count as retained are those that drifted
+towards their parent, and the drift shares its directions (1.1 for a true 1 at sigma 1, m = 128)."""
 
 _MANTISSA_BITS: Final = {
     Dtype.F8_E5M2: 2, Dtype.F8_E4M3: 3, Dtype.BF16: 7, Dtype.F16: 10, Dtype.F32: 23,
@@ -44,12 +45,16 @@ _MANTISSA_BITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Of one expert and one reference. `scale` is None where it was not estimated."""
+    """Of one expert and one reference. `scale` is None where it was not estimated.
+
+    `is_flipped` says that some neurons are the negative of the reference's.
+    """
 
     reference: int
     retention: Retention
     scale: Interval | None = None
     equal_codes: float | None = None
+    is_flipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,11 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
     """Estimates of each pair; scales are read of both where drift is small enough."""
     parents = references.raw[pairs.places]
     cosines = neuron_cosines(pairs.raw, parents, references.preparation)
-    fits = fit_retention(cosines, references.templates)
-    wanted = np.flatnonzero([one.sigma.estimate <= MAX_SLOPE_SIGMA for one in fits])
+    signs = fit_signs(cosines, references.templates)
+    fits = [fit for fit, _ in signs]
+    wanted = np.flatnonzero(
+        [fit.sigma.estimate <= MAX_SLOPE_SIGMA and not is_flipped for fit, is_flipped in signs]
+    )
     if not _can_be_read(sampler, pairs, wanted):
         wanted = wanted[:0]
     weights = [
@@ -88,8 +96,10 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
         if is_near(fits[place])
     }
     return [
-        Estimates(number, fit, slopes.get(place), equal.get(place))
-        for place, (fit, number) in enumerate(zip(fits, pairs.numbers.tolist(), strict=True))
+        Estimates(number, fit, slopes.get(place), equal.get(place), is_flipped)
+        for place, ((fit, is_flipped), number) in enumerate(
+            zip(signs, pairs.numbers.tolist(), strict=True)
+        )
     ]
 
 

@@ -109,6 +109,7 @@ class _Run:
             calibrated=calibration.status is not Calibrated.UNCALIBRATED,
             hypotheses=self.question.hypotheses,
             last_alpha=LOOK_ALPHA[-1],
+            slices=self.question.has_slices,
         )
         experts = [
             expert_match(key, self.states[key], standards, self.question.references[key[0]])
@@ -166,7 +167,12 @@ class _Run:
             family = self._family(share, max(inflation, flips.inflation))
             decide_aside(found, self.states, family, Flag.SIGN_FLIPPED)
         found = [look.shifts for look in looks if look.shifts]
-        decide_aside(found, self.states, self._family(share, inflation), Flag.SHIFTED)
+        decide_aside(
+            found,
+            self.states,
+            self._family(share, inflation),
+            Flag.SLICED if self.question.has_slices else Flag.SHIFTED,
+        )
         found = [look.permuted for look in looks if look.permuted]
         decide_aside(found, self.states, self._family(SIDE_ALPHA, inflation), Flag.PERMUTED)
 

@@ -62,6 +62,8 @@ class Question:
         self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
         self.budget = _budget(target, reference, request.max_bytes)
         self.pilot_layers = _pilot_layers(self.layers)
+        sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
+        self.has_slices = len(sizes) > 1
 
     def choice_cost(self, rows: Sequence[int]) -> int:
         """Bytes of the references that say which rows are outliers."""

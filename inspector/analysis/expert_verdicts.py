@@ -54,11 +54,12 @@ it by up to .025 at sigma .5 (the study)."""
 
 @dataclass(frozen=True, slots=True)
 class Standards:
-    """What verdicts of one run are held to."""
+    """What verdicts of one run are held to. `slices`: the two sides differ in neurons."""
 
     calibrated: bool
     hypotheses: int
     last_alpha: float
+    slices: bool = False
 
 
 def expert_match(
@@ -66,14 +67,15 @@ def expert_match(
 ) -> ExpertMatch:
     """What is reported of one expert; `state.dead` means gate and up are dead too."""
     verdict, parents = _judge(state, standards, references)
-    flags = []
-    if parents and state.how is not None:
-        flags.append(state.how)
+    aligned = Flag.SLICED if standards.slices else None
+    flags = [flag for flag in (state.how or aligned,) if flag and parents]
     estimates = _of_parent(state, verdict, parents)
+    if estimates and estimates.is_flipped:
+        flags.append(Flag.SIGN_FLIPPED)
     scale = estimates.scale if estimates else None
     if scale and not scale.low <= 1 <= scale.high and abs(scale.estimate - 1) > MIN_SCALE_STEP:
         flags.append(Flag.SCALED)
-    if not state.has_contrast:
+    if not state.has_contrast and state.how is not Flag.DOWN_REINITIALISED:
         flags.append(Flag.FEW_REFERENCES)
     if state.out_of_budget and verdict is Verdict.INCONCLUSIVE:
         flags.append(Flag.BUDGET)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
 from inspector.analysis.expert_question import MatchRequest, plan_match
+from inspector.analysis.report import Model
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
@@ -34,6 +35,7 @@ def run(
             seed=seed,
             max_bytes=inputs.byte_budget,
             router_groups=target.config.router_groups if target.config else None,
+            same_model=_is_same(target.model, other.model),
         )
         if inputs.plan:
             write_plan("expert-similarity", plan_match(*sides, request, LOOK_ROWS), target, outputs)
@@ -45,3 +47,8 @@ def run(
         stored = sum(side.total_bytes for side in sides)
     write_view(similarity_view(document, limit=limit), outputs, findings)
     say_cost(cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)
+
+
+def _is_same(model: Model, ref: Model) -> bool:
+    """Whether both names mean one checkpoint, at one commit."""
+    return (model.location, model.kind, model.commit) == (ref.location, ref.kind, ref.commit)

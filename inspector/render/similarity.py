@@ -46,6 +46,7 @@ def _layer_table(layers: Sequence[LayerMatch]) -> Table:
         Column("layout"),
         Column("hits", right=True),
         Column("log10_p", right=True, show=lambda value: f"{value:.1f}"),
+        Column("sigma", right=True, show=lambda value: f"{value:.2f}"),
         *(Column(verdict, right=True) for verdict in verdicts),
     ]
     rows = [
@@ -54,6 +55,7 @@ def _layer_table(layers: Sequence[LayerMatch]) -> Table:
             layer.layout.map if layer.layout else None,
             layer.layout.hits if layer.layout else None,
             layer.layout.log10_p if layer.layout else None,
+            layer.median_sigma,
             *(layer.verdicts.get(verdict, 0) for verdict in verdicts),
         )
         for layer in layers
@@ -69,7 +71,10 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
         Column("parent", right=True),
         Column("z*", right=True, show=lambda value: f"{value:.1f}"),
         Column("log10_p", right=True, show=lambda value: f"{value:.1f}"),
+        Column("retained", right=True, show=lambda value: f"{value:.2f}"),
+        Column("sigma", right=True, show=lambda value: f"{value:.2f}"),
         Column("rows", right=True),
+        Column("flags"),
     )
     rows = [
         (
@@ -79,7 +84,10 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
             ", ".join(str(parent.expert) for parent in match.parents) or None,
             match.parents[0].z_star if match.parents else None,
             match.parents[0].log10_p if match.parents else None,
+            match.retained.estimate if match.retained else None,
+            match.sigma.estimate if match.sigma else None,
             match.rows,
+            " ".join(match.flags) or None,
         )
         for match in experts
     ]
@@ -97,6 +105,9 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
             "z",
             "z_star",
             "log10_p",
+            "retained",
+            "sigma",
+            "scale",
             "flags",
             "rows",
         )
@@ -110,6 +121,7 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
             match.parents[0].z if match.parents else None,
             match.parents[0].z_star if match.parents else None,
             match.parents[0].log10_p if match.parents else None,
+            *(one.estimate if one else None for one in (match.retained, match.sigma, match.scale)),
             [str(flag) for flag in match.flags],
             match.rows,
         )

@@ -51,9 +51,7 @@ def fit_blend(target: Float32, first: Float32, second: Float32) -> BlendFit:
     neurons = target.shape[1]
     norms = np.linalg.norm(target, axis=0)
     weights = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    ours, one, other = (
-        (side - side.mean(axis=1, keepdims=True)) * weights for side in (target, first, second)
-    )
+    ours, one, other = (_centred(side * weights) for side in (target, first, second))
     products = _products(ours, one, other)
     from_first = _cosines(ours, one) >= _cosines(ours, other)
     own = np.where(from_first, one, other)
@@ -79,17 +77,20 @@ def fit_blend(target: Float32, first: Float32, second: Float32) -> BlendFit:
     )
 
 
-def _centred(rows: Float32) -> Float32:
-    return np.asarray(rows - rows.mean(axis=1, keepdims=True), dtype=np.float32)
+def _centred(rows: Float64) -> Float64:
+    """Without the mean of each row over the neurons of a block: they have one factor in common."""
+    edges = range(0, rows.shape[1], COLUMN_BLOCK)
+    blocks = [rows[:, start : start + COLUMN_BLOCK] for start in edges]
+    return np.concatenate([block - block.mean(axis=1, keepdims=True) for block in blocks], axis=1)
 
 
-def _cosines(one: Float32, other: Float32) -> Float64:
+def _cosines(one: Float64, other: Float64) -> Float64:
     norms = np.linalg.norm(one, axis=0) * np.linalg.norm(other, axis=0)
     products = np.einsum("km,km->m", one, other, dtype=np.float64)
     return np.asarray(products / np.maximum(norms, 1e-30))
 
 
-def _products(target: Float32, first: Float32, second: Float32) -> Float64:
+def _products(target: Float64, first: Float64, second: Float64) -> Float64:
     """`[blocks, COLUMN_BLOCK, 6]`: per neuron t.t, a.a, b.b, a.b, t.a, t.b; padded with zeros."""
     squares = ((target, target), (first, first), (second, second))
     pairs = (*squares, (first, second), (target, first), (target, second))

@@ -29,6 +29,9 @@ _BIN: Final = 0.125
 _BINS: Final = 76
 """Bins of atanh(cosine), from -2.5 to 7; what lies beyond is in the outer bins."""
 
+NEGATED: Final = 0.05
+"""A smaller share of neurons that resemble the negative of their parent's is not called flipped."""
+
 _DROP: Final = 1.92
 """Half the 95 % quantile of chi-square with one degree of freedom."""
 
@@ -112,17 +115,19 @@ def draw_templates(
 
     Drift is the neurons of another reference in another order; with one reference, its own.
     """
-    chosen = references[:: -(-len(references) // _MAX_EXPERTS)]
+    step = -(-len(references) // _MAX_EXPERTS)
+    chosen, probed = references[::step], references[step // 2 :: step]
     noise = _drifts(chosen, rng)
     parents = _Parents(chosen, preparation)
     retained = [_density(parents.cosines(chosen + np.float32(sigma) * noise)) for sigma in SIGMAS]
     unrelated = _density(parents.cosines(noise))
     templates = Templates(np.stack(retained), unrelated)
+    others = _Parents(probed, preparation)
     errors = [
         np.log(one.sigma.estimate / sigma) / (np.log(one.sigma.high / one.sigma.low) / (2 * 1.96))
         for sigma in _PROBES
         for one in fit_retention(
-            parents.cosines(chosen + np.float32(sigma) * _drifts(chosen, rng)), templates
+            others.cosines(probed + np.float32(sigma) * _drifts(probed, rng)), templates
         )
     ]
     return replace(templates, dispersion=max(1.0, float(np.mean(np.square(errors)))))
@@ -159,6 +164,36 @@ def fit_retention(cosines: Float64, templates: Templates) -> list[Retention]:
         )
         for one in likelihood
     ]
+
+
+def fit_signs(cosines: Float64, templates: Templates) -> list[tuple[Retention, bool]]:
+    """The same where some neurons may be negated, and whether some are.
+
+    Neurons with their sign and neurons without are fitted apart, each against the new ones; some
+    count as negated where the interval of their fraction lies above `NEGATED`. The drift is that of
+    the larger part.
+    """
+    found = []
+    both = zip(fit_retention(cosines, templates), fit_retention(-cosines, templates), strict=True)
+    for kept, negated in both:
+        if negated.retained.low <= NEGATED:
+            found.append((kept, False))
+            continue
+        larger = max(kept, negated, key=lambda one: one.retained.estimate)
+        first, second = kept.retained, negated.retained
+        retained = Interval(
+            _either(first.estimate, second.estimate),
+            _either(first.low, second.low),
+            _either(first.high, second.high),
+        )
+        found.append((replace(larger, retained=retained), True))
+    return found
+
+
+def _either(kept: float, negated: float) -> float:
+    """The fraction of neurons retained with either sign, from each fraction beside the new ones."""
+    odds = sum(share / max(1 - share, 1e-9) for share in (kept, negated))
+    return odds / (1 + odds)
 
 
 def retained_probability(cosines: Float64, fit: Retention, templates: Templates) -> Float64:

@@ -31,10 +31,14 @@ class Read:
 
 @dataclass(slots=True)
 class MemoryExperts:
-    """`down[layer]` is `[E, H, m]`; gate and up, `[E, m, H]`, are ones, zeros for the `dead`."""
+    """`down[layer]` is `[E, H, m]`; gate and up, `[E, m, H]`, both `gates[layer]`.
+
+    Where there are none they are ones, zeros for the `dead`.
+    """
 
     down: dict[int, Float32]
     dead: frozenset[tuple[int, int]] = frozenset()
+    gates: dict[int, Float32] = field(default_factory=dict)
     reads: list[Read] = field(default_factory=list)
 
     @property
@@ -63,6 +67,8 @@ class MemoryExperts:
         self.reads.append(Read(layer, tuple(experts), projection, tuple(rows), cost))
         if projection is Projection.DOWN:
             return float32(self.down[layer][list(experts)][:, list(rows)])
+        if layer in self.gates:
+            return float32(self.gates[layer][list(experts)][:, list(rows)])
         values = np.ones((len(experts), len(rows), self.shape(layer, projection)[1]), np.float32)
         values[[(layer, expert) in self.dead for expert in experts]] = 0
         return values
@@ -103,9 +109,15 @@ def match(
     experts: frozenset[int] | None = None,
     seed: int = 0,
     max_bytes: int | None = None,
+    same_model: bool = False,
 ) -> MatchResult:
     """The answer for two models in memory."""
     request = MatchRequest(
-        layers=layers, experts=experts, seed=seed, max_bytes=max_bytes, router_groups=None
+        layers=layers,
+        experts=experts,
+        seed=seed,
+        max_bytes=max_bytes,
+        router_groups=None,
+        same_model=same_model,
     )
     return match_experts(target, reference, request, lambda what, done, total: None)
