@@ -108,12 +108,12 @@ def flipped(fraction: float, sigma: float, demand: str) -> Study:
     )
 
 
-def permuted(fraction: float, sigma: float, demand: str) -> Study:
-    """Children with their neurons in another order, from 64 rows."""
+def permuted(rows: int, fraction: float, sigma: float, demand: str) -> Study:
+    """Children with their neurons in another order."""
     return Study(
         f"permuted, {named(fraction, sigma)}",
         "permuted_power",
-        FULL_SIZE | {"rows": 64, "fraction": fraction, "sigma": sigma, "targets": 16},
+        FULL_SIZE | {"rows": rows, "fraction": fraction, "sigma": sigma, "targets": 16},
         Repeats(1, 64),
         [
             Figure("in the shortlist of 3", share("shortlisted", "children")),
@@ -252,7 +252,8 @@ TABLE: Final[Table] = {
         )
         for fraction in (0.0, 0.5)
     ],
-    "Permuted, k = 64": [permuted(*one) for one in PERMUTED],
+    "Permuted, k = 64": [permuted(64, *one) for one in PERMUTED],
+    "Permuted, k = 128, as in the last look": [permuted(128, 0.75, 0.3, ""), permuted(128, 0.9, 0.3, "")],
     "A new down_proj, 16 rows of gate and up": [
         Study(
             f"gate and up with {named(0, sigma)}",
