@@ -253,7 +253,9 @@ TABLE: Final[Table] = {
         for fraction in (0.0, 0.5)
     ],
     "Permuted, k = 64": [permuted(64, *one) for one in PERMUTED],
-    "Permuted, k = 128, as in the last look": [permuted(128, 0.75, 0.3, ""), permuted(128, 0.9, 0.3, "")],
+    "Permuted, k = 128, as in the last look": [
+        permuted(128, 0.75, 0.3, ""), permuted(128, 0.9, 0.3, ""),
+    ],
     "A new down_proj, 16 rows of gate and up": [
         Study(
             f"gate and up with {named(0, sigma)}",
