@@ -59,7 +59,7 @@ def few(count: int) -> Study:
         f"siblings, {count} reference{'s' * (count > 1)}",
         "few_references",
         FULL_SIZE | {"references": count, "targets": 512},
-        Repeats(1, 128 // count),
+        Repeats(1, 16),
         ratios("star")[:3],
     )
 
@@ -106,6 +106,8 @@ TABLE: Final[Table] = {
             ],
         ),
         null("siblings sorted by norm", "sorted", Repeats(2, 16), ratios("star", 1.3, 1.5, 2, 3)),
+    ],
+    "Other nulls of the signed test": [
         null("experts of another layer", "other layer", Repeats(1, 4), ratios("star")),
         null(
             "cousins: one ancestor, drift 1",
