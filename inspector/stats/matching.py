@@ -99,8 +99,8 @@ def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
     """Steps 1 to 6 for the references of one layer, `[R, k, m]` raw rows.
 
     What the references have in common at each neuron index is taken off, which removes an ancestor
-    and any effect of position. Only here: centring the targets too would erase a layout in which all
-    descend from one reference.
+    and any effect of position. Only here: centring the targets too would erase a layout in which
+    all descend from one reference.
     """
     vectors = without_common(standard_rows(unit_neurons(raw)))
     preparation = _preparation(vectors)
@@ -108,9 +108,9 @@ def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
 
 
 def without_common(vectors: Float32) -> Float32:
-    """Each reference without its own multiple of their mean at each neuron index; one stays as it is.
+    """Each reference without its own multiple of their mean at each neuron index.
 
-    The multiple is least squares. Of strangers it is near 1 and this is to subtract the mean; of
+    One alone stays as it is. The multiple is least squares. Of strangers it is near 1 and this is to subtract the mean; of
     references that drifted unequally far from an ancestor, the nearest has more of it, and with the
     mean alone taken off an expert from that ancestor would pass for its child.
     """
