@@ -110,9 +110,10 @@ def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
 def without_common(vectors: Float32) -> Float32:
     """Each reference without its own multiple of their mean at each neuron index.
 
-    One alone stays as it is. The multiple is least squares. Of strangers it is near 1 and this is to subtract the mean; of
-    references that drifted unequally far from an ancestor, the nearest has more of it, and with the
-    mean alone taken off an expert from that ancestor would pass for its child.
+    One alone stays as it is. The multiple is least squares. Of strangers it is near 1 and this is
+    to subtract the mean; of references that drifted unequally far from an ancestor, the nearest has
+    more of it, and with the mean alone taken off an expert from that ancestor would pass for its
+    child.
     """
     if len(vectors) < 2:
         return vectors
