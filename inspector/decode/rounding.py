@@ -32,7 +32,7 @@ def code_distance(first: Array, second: Array) -> Ints:
     >>> code_distance(one, np.array([1.125, 1.0, -0.0], NUMPY_DTYPES[Dtype.F8_E4M3])).tolist()
     [1, 112, 0]
     """
-    return np.abs(_ordinals(first) - _ordinals(second))
+    return np.asarray(np.abs(_ordinals(first) - _ordinals(second)))
 
 
 def _ordinals(codes: Array) -> Ints:

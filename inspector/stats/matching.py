@@ -20,6 +20,11 @@ MIN_ROWS_FOR_COMPONENTS: Final = 8
 """From this many rows on, the strongest shared directions are projected out: one in eight."""
 
 
+_NOTHING: Final = 1e-9
+"""A mean whose square is this small beside that of the experts is rounding; two experts whose mean
+was taken off are each other's opposites."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Experts ready for `z_scores`: `vectors` is `[experts, k, m]`, `grams` `[experts, k, k]`.
@@ -74,10 +79,7 @@ class Preparation:
         Unit norm brings a common ancestor of the references back: without this, strangers that
         descend from that ancestor reach a mean z of 3 to 4.5 (m = 1536, k = 8, drift 1).
         """
-        projected = self.projected(vectors)
-        if len(projected) > 1:
-            projected -= projected.mean(axis=0, keepdims=True)
-        return _centred(projected)
+        return _centred(without_common(self.projected(vectors)))
 
     def projected(self, vectors: Float32) -> Float32:
         """Without the shared directions, each neuron of unit norm again."""
@@ -96,15 +98,31 @@ def _centred(vectors: Float32) -> Prepared:
 def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
     """Steps 1 to 6 for the references of one layer, `[R, k, m]` raw rows.
 
-    At each neuron index the mean over references is subtracted, which removes a common ancestor and
-    any effect of position. Only here: centring the targets too would erase a layout in which all
-    descend from one reference.
+    What the references have in common at each neuron index is taken off, which removes an ancestor
+    and any effect of position. Only here: centring the targets too would erase a layout in which
+    all descend from one reference.
     """
-    vectors = standard_rows(unit_neurons(raw))
-    if len(vectors) > 1:
-        vectors = vectors - vectors.mean(axis=0, keepdims=True)
+    vectors = without_common(standard_rows(unit_neurons(raw)))
     preparation = _preparation(vectors)
     return preparation, preparation.apply_to_references(vectors)
+
+
+def without_common(vectors: Float32) -> Float32:
+    """Each reference without its own multiple of their mean at each neuron index.
+
+    One alone stays as it is. The multiple is least squares. Of strangers it is near 1 and this is
+    to subtract the mean; of references that drifted unequally far from an ancestor, the nearest has
+    more of it, and with the mean alone taken off an expert from that ancestor would pass for its
+    child.
+    """
+    if len(vectors) < 2:
+        return vectors
+    mean = vectors.mean(axis=0)
+    length = float(np.sum(mean * mean, dtype=np.float64))
+    if length <= _NOTHING * float(np.sum(vectors * vectors, dtype=np.float64)) / len(vectors):
+        return vectors
+    share = np.einsum("rkm,km->r", vectors, mean, dtype=np.float64) / length
+    return np.asarray(vectors - share[:, None, None] * mean, dtype=np.float32)
 
 
 def prepare_uncentred(raw: Float32) -> tuple[Preparation, Prepared]:

@@ -32,6 +32,10 @@ _BINS: Final = 76
 NEGATED: Final = 0.05
 """A smaller share of neurons that resemble the negative of their parent's is not called flipped."""
 
+_RARE: Final = 0.01
+_MANY_TIMES: Final = 3
+"""Strangers have this share of cosines in the lowest bins; three times as many is worth a look."""
+
 _DROP: Final = 1.92
 """Half the 95 % quantile of chi-square with one degree of freedom."""
 
@@ -173,11 +177,15 @@ def fit_signs(cosines: Float64, templates: Templates) -> list[tuple[Retention, b
     count as negated where the interval of their fraction lies above `NEGATED`. The drift is that of
     the larger part.
     """
-    found = []
-    both = zip(fit_retention(cosines, templates), fit_retention(-cosines, templates), strict=True)
-    for kept, negated in both:
+    found = [(kept, False) for kept in fit_retention(cosines, templates)]
+    doubtful = _with_opposites(cosines, templates)
+    if not len(doubtful):
+        return found
+    for place, negated in zip(
+        doubtful.tolist(), fit_retention(-cosines[doubtful], templates), strict=True
+    ):
+        kept = found[place][0]
         if negated.retained.low <= NEGATED:
-            found.append((kept, False))
             continue
         larger = max(kept, negated, key=lambda one: one.retained.estimate)
         first, second = kept.retained, negated.retained
@@ -186,8 +194,14 @@ def fit_signs(cosines: Float64, templates: Templates) -> list[tuple[Retention, b
             _either(first.low, second.low),
             _either(first.high, second.high),
         )
-        found.append((replace(larger, retained=retained), True))
+        found[place] = replace(larger, retained=retained), True
     return found
+
+
+def _with_opposites(cosines: Float64, templates: Templates) -> npt.NDArray[np.int64]:
+    """Experts with more neurons opposite to their parent's than strangers have."""
+    rare = np.searchsorted(np.cumsum(templates.unrelated), _RARE)
+    return np.flatnonzero(np.mean(_bins(cosines) < rare, axis=1) > _MANY_TIMES * _RARE)
 
 
 def _either(kept: float, negated: float) -> float:

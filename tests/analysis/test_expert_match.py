@@ -55,8 +55,12 @@ def test_every_descendant_has_its_parent(found: MatchResult) -> None:
         if one.expert not in SPECIAL:
             assert one.verdict is Verdict.DESCENDANT
             assert [parent.expert for parent in one.parents] == [one.expert % REFERENCES]
-            assert one.parents[0].z_star <= one.parents[0].z
-            assert one.parents[0].log10_p < -5
+            best = one.parents[0]
+            assert best.z is not None
+            assert best.z_star is not None
+            assert best.z_star <= best.z
+            assert best.log10_p < -5
+            assert best.log10_p <= best.log10_q <= 0
 
 
 def test_every_stranger_shows_no_evidence(found: MatchResult) -> None:

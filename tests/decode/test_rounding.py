@@ -1,5 +1,8 @@
+from typing import Any
+
 import ml_dtypes
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from inspector.decode.rounding import code_distance, rounded_codes
@@ -8,8 +11,8 @@ from inspector.format.dtypes import Dtype
 
 def test_codes_of_decoded_values_are_the_codes() -> None:
     """All finite codes of E4M3, under scales that are no powers of two."""
-    codes = np.arange(256, dtype=np.uint8)
-    codes = codes[(codes & 0x7F) != 0x7F].view(ml_dtypes.float8_e4m3fn)
+    bits = np.arange(256, dtype=np.uint8)
+    codes: npt.NDArray[Any] = bits[(bits & 0x7F) != 0x7F].view(ml_dtypes.float8_e4m3fn)
     for scale in (1.0, 0.0123, 3.7e-4):
         values = codes.astype(np.float32) * np.float32(scale)
         found = rounded_codes(values, np.full(codes.shape, scale, np.float32), Dtype.F8_E4M3)
@@ -31,7 +34,7 @@ def test_values_beyond_the_largest_code_become_that() -> None:
 )
 def test_the_distance_counts_values_between(dtype: Dtype, numpy_dtype: type) -> None:
     bits = np.arange(1 << (8 * np.dtype(numpy_dtype).itemsize), dtype=np.int64)
-    codes = bits.astype(f"u{np.dtype(numpy_dtype).itemsize}").view(numpy_dtype)
+    codes: npt.NDArray[Any] = bits.astype(f"u{np.dtype(numpy_dtype).itemsize}").view(numpy_dtype)
     finite = codes[np.isfinite(codes.astype(np.float32))]
     ordered = finite[np.argsort(finite.astype(np.float32), kind="stable")]
     values = ordered.astype(np.float32)

@@ -66,7 +66,7 @@ def test_the_limit_is_where_chance_pairs_are_few_enough() -> None:
     chance = rng.normal(0.2, 0.05, 3000)
     cosines = np.concatenate([rng.normal(0.2, 0.05, 500), rng.normal(0.7, 0.05, 500)])
     limit = kept_from(cosines, chance)
-    share = min(1.0, 2 * np.mean(cosines < np.median(chance)))
+    share = min(1.0, 2 * float(np.mean(cosines < np.median(chance))))
 
     def expected_false(at: float) -> float:
         return float(share * len(cosines) * np.mean(chance >= at) / np.sum(cosines >= at))
