@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from inspector.analysis.expert_sampler import Scales
 from inspector.checkpoint import Checkpoint
 from inspector.decode.numeric import Float32
 from inspector.errors import LayoutError
 from inspector.format.codings import Action
+from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
 from inspector.layout.weights import Weight
@@ -75,6 +77,33 @@ class CheckpointExperts:
         grids = weight.grids if _needs_scale(weight, start, stop) else ()
         extra = sum(len(grid.span(start, stop)) for grid in grids)
         return len(experts) * (len(weight.span(start, stop)) + extra)
+
+    def scales(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Scales | None:
+        """What `read` left out or put in: the multipliers at the rows named; one read an expert."""
+        weights = [self._weight(layer, expert, projection) for expert in experts]
+        start, stop = min(rows), max(rows) + 1
+        if any(weight.scale is None for weight in weights):
+            return None
+
+        def read_one(weight: Weight) -> Float32:
+            return self._checkpoint.reader.read_scale_rows(weight, rows)
+
+        jobs = self._checkpoint.policy.jobs if self._checkpoint.is_remote else 2
+        values = np.stack(list(map_ordered(read_one, weights, jobs=jobs)))
+        return Scales(values, applied=_needs_scale(weights[0], start, stop))
+
+    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+        """Bytes that `scales` would take."""
+        if not experts:
+            return 0
+        weight = self._weight(layer, experts[0], projection)
+        return len(experts) * len(weight.scale.span(0, weight.rows)) if weight.scale else 0
+
+    def dtype(self, layer: int, projection: Projection) -> Dtype:
+        expert = self._inventory.experts(layer)[0]
+        return self._weight(layer, expert, projection).tensor.dtype
 
     def _weight(self, layer: int, expert: int, projection: Projection) -> Weight:
         return self._checkpoint.weights.expert(ExpertKey(layer, expert, projection))

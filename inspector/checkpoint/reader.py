@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final
 
+import numpy as np
+
 from inspector.analysis.report import Reads
 from inspector.checkpoint.cutting import CHUNK_BYTES, pieces, stored_rows, window_rows
 from inspector.checkpoint.discover import REMOTE_KINDS
@@ -181,6 +183,17 @@ class Reader:
         else:
             stored = window_rows(content, grid.window, dtype, first, last)
         return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
+
+    def read_scale_rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
+        """The multiplier of each value in those rows, `[rows, columns]`; ones without a scale."""
+        columns, scale = weight.shape[1], weight.scale
+        if scale is None:
+            return np.ones((len(rows), columns), dtype=np.float32)
+        start, stop = min(rows), max(rows) + 1
+        block_rows, block_columns = scale.block
+        grid = self.read_numbers(scale, start, stop)
+        found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
+        return np.repeat(found, block_columns, axis=1)[:, :columns]
 
 
 def _spans(part: Part) -> Iterator[tuple[str, Span]]:

@@ -1,7 +1,9 @@
 """`expert-similarity`: open both, match, say it in one line, show the rest."""
 
-from inspector.analysis.expert_match import MatchRequest, match_experts, plan_match
+from inspector.analysis.expert_match import LOOK_ROWS, match_experts
+from inspector.analysis.expert_question import MatchRequest, plan_match
 from inspector.analysis.plan import PlannedReads
+from inspector.analysis.report import Model
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
@@ -32,10 +34,12 @@ def run(
             seed=seed,
             max_bytes=_left(inputs.byte_budget, target.ledger.bytes),
             router_groups=target.config.router_groups if target.config else None,
+            same_model=_is_same(target.model, other.model),
         )
         if inputs.plan:
             finding = target.planned_so_far("finding the experts")
-            planned = [finding, *_resolving(target, other), *plan_match(*sides, request)]
+            reads = plan_match(*sides, request, LOOK_ROWS)
+            planned = [finding, *_resolving(target, other), *reads]
             write_plan("expert-similarity", planned, target, outputs)
             return
         result = match_experts(*sides, request, target.policy.progress)
@@ -60,3 +64,8 @@ def _resolving(*checkpoints: Checkpoint) -> list[PlannedReads]:
         return []
     what = "signed URLs of the shards, at most"
     return [PlannedReads(what=what, requests=requests, bytes=0, is_estimate=True)]
+
+
+def _is_same(model: Model, ref: Model) -> bool:
+    """Whether both names mean one checkpoint, at one commit."""
+    return (model.location, model.kind, model.commit) == (ref.location, ref.kind, ref.commit)

@@ -191,7 +191,7 @@ def test_a_match_within_a_budget_answers_with_what_it_allows() -> None:
     """The headers are spent too: what they leave is what the looks may take."""
     arguments = on_disk(SIMILARITY)
     whole = document(*arguments)["cost"]["bytes"]
-    *first_look, _ = document(*arguments, "--plan")["reads"]
+    *first_look, _, _ = document(*arguments, "--plan")["reads"]
     budget = sum(one["bytes"] for one in first_look)
     found = document(*arguments, "--max-bytes", str(budget))
     assert found["cost"]["bytes"] <= budget < whole

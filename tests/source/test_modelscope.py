@@ -271,7 +271,7 @@ def test_a_shard_beyond_the_listing_is_found_by_the_index(
     assert found.names == tuple(sorted(shards))
     assert {entry.name for header in headers for entry in header.entries} == set(weight_map(shards))
     assert len(said) == 1
-    assert "a listing of ModelScope ends at 30 entries; there may be more in the top" in said[0]
+    assert "a listing of ModelScope ends at 30 entries; there may be more in top" in said[0]
 
 
 def test_listings_are_taken_for_cut_off_at_the_length_that_modelscope_cuts_at() -> None:
