@@ -234,6 +234,7 @@ class _Run:
         found, null = [], Null([], [])
         for done, (layer, experts) in enumerate(wanted.items(), 1):
             first = not self.states
+            self.sampler.reserved = self._first_cost_after(layer, count) if first else 0
             if not len(experts):
                 continue
             if not first and not self.sampler.affords(self.sampler.cost(layer, experts, count)):
@@ -248,6 +249,11 @@ class _Run:
             null.flips.extend(blocks.flips)
             self.progress(f"{count} rows", done, len(wanted))
         return found, null
+
+    def _first_cost_after(self, layer: int, count: int) -> int:
+        """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
+        left = self.layers[self.layers.index(layer) + 1 :]
+        return self.question.look_cost(self.sampler.rows[:count], left)
 
     def _look_at_gates(self, *, calibrated: bool) -> None:
         """Rows of gate and up of experts that are still open, and of those whose down is dead.

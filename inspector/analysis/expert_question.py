@@ -103,13 +103,13 @@ class Question:
             )
         )
 
-    def look_cost(self, rows: Sequence[int]) -> int:
-        """Bytes of a look at everything: those rows of every target and every reference once."""
+    def look_cost(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> int:
+        """Bytes of a look at all layers or some: those rows of every target and reference once."""
         target, reference = self.target, self.reference
         return sum(
             target.read_cost(layer, self.experts[layer].tolist(), Projection.DOWN, rows)
             + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
-            for layer in self.layers
+            for layer in (self.layers if layers is None else layers)
         )
 
 

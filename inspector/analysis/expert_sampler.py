@@ -113,7 +113,8 @@ class LayerReferences:
 class Sampler:
     """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours.
 
-    `spent` counts the bytes that reads were estimated to take, `allowance` bounds them.
+    `spent` counts the bytes that reads were estimated to take, `allowance` bounds them; of what is
+    left, `reserved` is for reads that must be.
     """
 
     target: ExpertSide
@@ -123,6 +124,7 @@ class Sampler:
     seed: int = 0
     allowance: int = sys.maxsize
     spent: int = 0
+    reserved: int = 0
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
@@ -153,7 +155,7 @@ class Sampler:
 
     def affords(self, cost: int) -> bool:
         """Whether so many bytes more may be read."""
-        return self.spent + cost <= self.allowance
+        return self.spent + self.reserved + cost <= self.allowance
 
     def scales(
         self, side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]
