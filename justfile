@@ -26,3 +26,7 @@ smoke:
     python -m venv --clear .venv-smoke
     .venv-smoke/bin/pip install --quiet .
     .venv-smoke/bin/s1inspect --help
+
+# Every guard against a fault, taken out in turn: a test must notice.
+guards *words:
+    python -m fuzz.guards {{words}}

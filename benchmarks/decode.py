@@ -45,11 +45,12 @@ def main(rounds: int = ROUNDS) -> None:
     print_table(title, columns, rows)
     best = {
         peer: min(timing.over(ours) for name, timing in timings.items() if name.startswith(peer))
-        for peer in ("torch", "ml_dtypes", "fill")
+        for peer in ("torch", "compressed-tensors", "ml_dtypes", "fill")
     }
     print_targets(
         [
             ("times as fast as torch", best["torch"], ">= 5"),
+            ("times as fast as compressed-tensors", best["compressed-tensors"], ">= 5"),
             ("times as fast as ml_dtypes", best["ml_dtypes"], ">= 12"),
             ("of the rate of filling the array", best["fill"], ">= 0.5"),
         ]
@@ -67,8 +68,13 @@ def _quantized(rng: np.random.Generator) -> tuple[Codes, Float32]:
 
 def _contestants(codes: Codes, scale: Float32) -> Mapping[str, Callable[[], Any]]:
     import torch
+    from compressed_tensors.quantization import QuantizationArgs
+    from compressed_tensors.quantization.lifecycle.forward import dequantize
 
     torch.set_num_threads(1)
+    arguments = QuantizationArgs(
+        num_bits=8, type="float", strategy="block", block_structure=[BLOCK, BLOCK]
+    )
     e4m3 = codes.view(ml_dtypes.float8_e4m3fn)
     tensor = torch.from_numpy(codes).view(torch.float8_e4m3fn)
     multipliers = torch.from_numpy(scale)
@@ -98,6 +104,9 @@ def _contestants(codes: Codes, scale: Float32) -> Mapping[str, Callable[[], Any]
         "fill": lambda: np.full(SHAPE, np.float32(1)),
         "torch, tiles": torch_tiles,
         "torch, repeat": torch_repeat,
+        "compressed-tensors": lambda: dequantize(
+            x_q=tensor, scale=multipliers, args=arguments, dtype=torch.float32
+        ),
         "ml_dtypes, tiles": ml_dtypes_tiles,
         "ml_dtypes, repeat": ml_dtypes_repeat,
     }

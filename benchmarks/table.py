@@ -17,11 +17,19 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 def print_targets(targets: Sequence[tuple[str, float, str]]) -> None:
     """Numbers to reach: what, measured, and the bound as `>= 5` or `<= 0.6`."""
     for what, measured, bound in targets:
-        relation, limit = bound.split()
-        reached = measured >= float(limit) if relation == ">=" else measured <= float(limit)
-        verdict = "reached" if reached else "NOT reached"
+        verdict = "reached" if reaches(measured, bound) else "NOT reached"
         print(f"  {verdict}: {what} {measured:.3g}, to reach {bound}")
     print()
+
+
+def reaches(measured: float, bound: str) -> bool:
+    """Whether a measurement keeps a bound.
+
+    >>> reaches(5.1, ">= 5"), reaches(0.7, "<= 0.6")
+    (True, False)
+    """
+    relation, limit = bound.split()
+    return measured >= float(limit) if relation == ">=" else measured <= float(limit)
 
 
 def milliseconds(seconds: float) -> str:

@@ -36,7 +36,8 @@ class Example:
     @property
     def can_run(self) -> bool:
         """Whether it runs anywhere: `s1inspect`, on the samples or on nothing."""
-        network = "-m" not in self.command.split() and "--help" not in self.command
+        words = self.command.split()
+        network = words[1:2] != ["cache"] and not {"-m", "--help"}.intersection(words)
         return f"$ {self.command} ".startswith(_PROGRAM) and not network
 
 
@@ -82,6 +83,7 @@ def run(command: str, folder: Path) -> list[str]:
         "NO_COLOR": "1",
         "PYTHONIOENCODING": "utf-8",
         "HF_HUB_OFFLINE": "1",
+        "HF_HOME": ".cache/huggingface",
     }
     done = subprocess.run(  # noqa: S603 - commands of our own pages
         ["sh", "-c", command],  # noqa: S607 - the shell of the machine, for pipes

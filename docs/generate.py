@@ -8,21 +8,29 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
 from typer.main import get_command
 
 from docs.console import ROOT, refreshed, run
+from inspector.analysis.compare.report import CompareDocument
+from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.integrity import CheckDocument
+from inspector.analysis.kept import CacheDocument
 from inspector.analysis.listing import ListingDocument
-from inspector.analysis.report import Document
+from inspector.analysis.params.report import ParamsDocument
+from inspector.analysis.plan import PlanDocument
+from inspector.analysis.quant.report import AuditDocument
+from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
+from inspector.errors import Severity
 from inspector.format.readers import VERDICTS
 from inspector.format.rules import RULES
 from inspector.render.document import schema_of
@@ -30,15 +38,20 @@ from inspector.render.document import schema_of
 DOCS: Final = ROOT / "docs"
 CLI_PAGE: Final = Path("reference/cli.md")
 
-DOCUMENTS: Final = MappingProxyType[str, type[Document]](
+DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
     {
         "list-tensors": ListingDocument,
         "dequant": DequantDocument,
         "check": CheckDocument,
         "expert-similarity": SimilarityDocument,
+        "audit": AuditDocument,
+        "params": ParamsDocument,
+        "compare": CompareDocument,
+        "cache": CacheDocument,
+        "plan": PlanDocument,
     }
 )
-"""Command -> type of its JSON document."""
+"""Command -> type of its JSON document; `plan` is that of any command's --plan."""
 
 _GENERATED: Final = "<!-- Written by `python -m docs.generate`; do not edit. -->"
 _OPTION: Final = re.compile(r"--[a-z][a-z-]+")
@@ -122,7 +135,7 @@ def _rules_page() -> str:
         "",
         "| rule | severity | meaning |",
         "|---|---|---|",
-        *(f"| `{slug}` | {severity} | {meaning} |" for slug, (severity, meaning) in RULES.items()),
+        *_rule_rows(RULES),
         "",
         "## What other readers do",
         "",
@@ -133,6 +146,25 @@ def _rules_page() -> str:
         "| rule | safetensors | huggingface_hub | huggingface.js | hf-mem |",
         "|---|---|---|---|---|",
         *(_verdict_row(slug) for slug in RULES),
+        "",
+        "## Rules of an audit",
+        "",
+        "What a quantized checkpoint is held to by [audit](../commands/audit.md). A cause is one",
+        "finding: a scale that is missing or of a wrong shape is held to no rule about values, one",
+        "that is not finite or zero to none about powers of two.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(AUDIT_RULES),
+        "",
+        "## Differences of two models",
+        "",
+        "What [compare](../commands/compare.md) finds; `expected` is the reference's, `found` the",
+        "model's.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(COMPARE_RULES),
     ]
     return "\n".join(lines) + "\n"
 
@@ -141,6 +173,11 @@ def _verdict_row(slug: str) -> str:
     one = VERDICTS[slug]
     words = (one.safetensors, one.huggingface_hub, one.huggingface_js, one.hf_mem)
     return f"| `{slug}` | {' | '.join(word or '' for word in words)} |"
+
+
+def _rule_rows(rules: Mapping[str, tuple[Severity, str]]) -> Iterator[str]:
+    for slug, (severity, meaning) in rules.items():
+        yield f"| `{slug}` | {severity} | {meaning} |"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,27 +1,32 @@
-"""One look at k rows of every expert that is still open: z against all references, and the null.
+"""One look at k rows of every expert that is still open: z against all references, and the null."""
 
-The rows are the same for every layer, every expert and both models, so that pairs from different
-layers share coordinates and calibrate each other.
-"""
-
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from inspector.analysis.expert_aside import (
+    Against,
+    OpenExperts,
+    flip_evidence,
+    flip_scores,
+    shift_evidence,
+)
+from inspector.analysis.expert_estimates import Estimates, Resemblances, estimate
+from inspector.analysis.expert_evidence import Evidence
+from inspector.analysis.expert_permuted import permuted_evidence
+from inspector.analysis.expert_sampler import LayerReferences, Sampler, null_layers, without_nan
 from inspector.decode.numeric import Float32
-from inspector.layout.families import Projection
+from inspector.stats.blends import BlendFit, fit_blend
 from inspector.stats.contrast import MIN_POOL
 from inspector.stats.matching import (
     PairContrast,
-    Preparation,
     Prepared,
     copy_z,
+    padded,
     pair_contrast,
-    prepare_references,
     prepare_targets,
     standard_rows,
     unit_neurons,
@@ -31,53 +36,31 @@ from inspector.stats.matching import (
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-BLOCK_ROWS: Final = 128
-"""Rows are chosen inside one block of this height: there every column has one FP8 scale."""
+ESTIMATE_Z: Final = 4.0
+"""Experts whose best z is beyond this may be accepted: they are compared with that reference."""
 
-OUTLIER_RATIO: Final = 4.0
-"""A row whose rms over the references exceeds this many times the median is skipped."""
-
-_OUTLIER_REFERENCES: Final = 16
-_NULL_LAYERS: Final = 4
 _NULL_TARGETS: Final = 64
+_NULL_FLIPS: Final = 16
 _PAIR_CANDIDATES: Final = 8
 _PAIR_FLOOR: Final = 3.0
 
 
-class ExpertSide(Protocol):
-    """The experts of one model; `inspector.checkpoint.experts` reads them from a checkpoint."""
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Two references that both resemble a target: their contrast, and how they were blended."""
 
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Layers with experts."""
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of the whole model, for the default budget."""
-
-    def experts(self, layer: int) -> tuple[int, ...]:
-        """Experts of a layer, by number."""
-
-    def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
-        """`[rows, columns]` of that matrix of every expert of the layer."""
-
-    def read(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> Float32:
-        """`[experts, rows, columns]`, each column up to its own positive factor."""
-
-    def read_cost(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> int:
-        """Bytes that `read` would take."""
+    pair: PairContrast
+    blend: BlendFit
 
 
 @dataclass(frozen=True, slots=True)
 class LayerLook:
     """What one look at `rows` rows saw of one layer. `z` is `[experts, R]`, not yet deflated.
 
-    `pool` is `[experts, P]`: the same targets against references of other layers, where R is small;
-    `pairs` holds, by position in `experts`, contrasts between references that both look alike.
+    `pool` is `[experts, P]`: the same targets against references of other layers, where R is small.
+    By position in `experts`: `pairs` holds references that look alike, `estimates` what there is of
+    the best one. `flips`, `shifts`, `permuted` and `common` are of the experts that z leaves open;
+    `common` is what they have in common with all references, one value an expert.
     """
 
     layer: int
@@ -89,168 +72,172 @@ class LayerLook:
     pool: Float64 | None
     copy: Float64
     dead: npt.NDArray[np.bool_]
-    pairs: Mapping[int, list[PairContrast]]
+    pairs: Mapping[int, list[Likeness]]
+    estimates: Mapping[int, Estimates]
+    flips: Evidence | None
+    shifts: Evidence | None
+    permuted: Evidence | None
+    common: Mapping[int, float]
 
 
-@dataclass(slots=True)
-class Sampler:
-    """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours.
+@dataclass(frozen=True, slots=True)
+class Null:
+    """z of pairs of different layers, which cannot be related: of the signed test and of flips."""
 
-    `spent` counts the bytes that reads were estimated to take.
+    signed: list[Float64]
+    flips: list[Float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LookRules:
+    """What a look does beside the signed test. `clear_z` is the z that decides an expert.
+
+    `with_flips` tells whether more rows are used than by the look before; `permuted_experts` how
+    many experts of a layer are matched neuron by neuron, 0 before the last look; `same_model` that
+    an expert is not to be compared with itself.
     """
 
-    target: ExpertSide
-    reference: ExpertSide
-    layers: Sequence[int]
-    rows: Sequence[int]
-    spent: int = 0
-    _references: dict[tuple[int, int], tuple[Preparation, Prepared]] = field(default_factory=dict)
-
-    def targets(self, layer: int, experts: Ints, count: int) -> Float32:
-        """`[experts, count, m]` of a layer's target experts."""
-        return self.read(self.target, layer, experts.tolist(), Projection.DOWN, self.rows[:count])
-
-    def references(self, layer: int, count: int) -> tuple[Preparation, Prepared]:
-        """A layer's references, prepared; the last few layers are kept."""
-        key = (layer, count)
-        if key not in self._references:
-            experts = self.reference.experts(layer)
-            raw = self.read(self.reference, layer, experts, Projection.DOWN, self.rows[:count])
-            width = 2 * null_width(len(self.layers), len(experts)) + 2
-            while len(self._references) >= width:
-                del self._references[next(iter(self._references))]
-            self._references[key] = prepare_references(without_nan(raw))
-        return self._references[key]
-
-    def cost(self, layer: int, experts: Ints, count: int) -> int:
-        """Bytes of a look at some experts of a layer, and at references that are not kept."""
-        rows = self.rows[:count]
-        others = null_layers(self.layers, layer, len(self.reference.experts(layer)))
-        return self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
-            self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
-            for one in (layer, *others)
-            if (one, count) not in self._references
-        )
-
-    def read(
-        self,
-        side: ExpertSide,
-        layer: int,
-        experts: Sequence[int],
-        projection: Projection,
-        rows: Sequence[int],
-    ) -> Float32:
-        """Read from a side, counting what it takes."""
-        self.spent += side.read_cost(layer, experts, projection, rows)
-        return side.read(layer, experts, projection, rows)
-
-
-def row_block(reference: ExpertSide, layer: int, rng: np.random.Generator) -> range:
-    """The block of rows that a run samples, by chance among those of `down_proj`."""
-    height = reference.shape(layer, Projection.DOWN)[0]
-    start = BLOCK_ROWS * int(rng.integers(max(1, height // BLOCK_ROWS)))
-    return range(start, min(height, start + BLOCK_ROWS))
-
-
-def outlier_sample(experts: Sequence[int]) -> Sequence[int]:
-    """The references of a layer that are read over the whole block, to find outlier rows."""
-    return experts[:: -(-len(experts) // _OUTLIER_REFERENCES)]
-
-
-def without_outliers(sampler: Sampler, layers: Sequence[int]) -> list[int]:
-    """The rows of the sampler's block whose rms is not beyond `OUTLIER_RATIO` x the median.
-
-    Up to 16 references of each of `layers` are read over the whole block; a row that is an
-    outlier in any of these layers is left out.
-    """
-    outlier = np.zeros(len(sampler.rows), dtype=np.bool_)
-    for layer in layers:
-        experts = outlier_sample(sampler.reference.experts(layer))
-        raw = sampler.read(sampler.reference, layer, experts, Projection.DOWN, sampler.rows)
-        rms = np.sqrt(np.mean(np.square(without_nan(raw), dtype=np.float64), axis=(0, 2)))
-        outlier |= rms > OUTLIER_RATIO * np.median(rms)
-    return [row for row, skipped in zip(sampler.rows, outlier, strict=True) if not skipped]
+    clear_z: float
+    with_flips: bool
+    permuted_experts: int
+    same_model: bool
 
 
 def own_scores(sampler: Sampler, layer: int, raw: Float32) -> Float64:
     """Z of some experts of a layer, `[experts, k, m]` raw rows, against its references."""
-    preparation, references = sampler.references(layer, raw.shape[1])
-    return z_scores(prepare_targets(without_nan(raw), preparation), references)
+    references = sampler.references(layer, raw.shape[1])
+    targets, prepared = _of_one_size(
+        prepare_targets(without_nan(raw), references.preparation), references
+    )
+    return z_scores(targets, prepared)
 
 
 def look_at_layer(
-    sampler: Sampler, layer: int, experts: Ints, raw: Float32
-) -> tuple[LayerLook, list[Float64]]:
+    sampler: Sampler, layer: int, experts: Ints, raw: Float32, rules: LookRules
+) -> tuple[LayerLook, Null]:
     """Z of one layer's experts against its references and against those of a few other layers."""
     count = raw.shape[1]
     clean = without_nan(raw)
     dead = ~np.any(clean, axis=(1, 2))
     standard = standard_rows(unit_neurons(clean))
-    preparation, references = sampler.references(layer, count)
-    targets = preparation.apply(standard)
-    z = z_scores(targets, references)
-    few = len(references) <= MIN_POOL
-    sample = np.flatnonzero(~dead)
-    if not few and len(sample) > _NULL_TARGETS:
-        sample = sample[:: -(-len(sample) // _NULL_TARGETS)]
-    null = []
-    pools = []
-    for other in null_layers(sampler.layers, layer, len(references)):
-        other_preparation, other_references = sampler.references(other, count)
-        if few:
-            scores = z_scores(other_preparation.apply(standard), other_references)
-            pools.append(scores)
-            null.append(scores[sample])
-        else:
-            null.append(z_scores(other_preparation.apply(standard[sample]), other_references))
+    references = sampler.references(layer, count)
+    targets, prepared = _of_one_size(references.preparation.apply(standard), references)
+    numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
+    own = _own_places(experts, numbers, rules)
+    z = np.where(own, 0.0, z_scores(targets, prepared))
+    others = [
+        sampler.references(other, count)
+        for other in null_layers(sampler.layers, layer, len(prepared))
+    ]
+    few = len(prepared) <= MIN_POOL
+    pools, null = _off_layer(standard, dead, others, few=few)
+    open_ = np.flatnonzero(~dead & (z.max(axis=1, initial=0.0) <= rules.clear_z))
+    against = Against(numbers, references, tuple(others) if few else ())
+    opened = OpenExperts(layer, experts[open_], clean[open_], rules.clear_z)
+    flips, shifts, permuted, null_flips = None, None, None, []
+    if len(open_) and not rules.same_model:
+        shifts = shift_evidence(opened, targets.take(open_), against)
+        if rules.with_flips and raw.shape[2] == references.raw.shape[2]:
+            flips = flip_evidence(opened, against)
+            null_flips = [flip_scores(clean[~dead][:_NULL_FLIPS], one) for one in others]
+        if rules.permuted_experts:
+            permuted = permuted_evidence(opened, against, others, rules.permuted_experts)
     look = LayerLook(
         layer=layer,
         rows=count,
         neurons=raw.shape[2],
         experts=experts,
-        references=np.asarray(sampler.reference.experts(layer), dtype=np.int64),
+        references=numbers,
         z=z,
-        pool=np.concatenate(pools, axis=1) if pools else None,
-        copy=copy_z(targets, references),
+        pool=np.concatenate(pools, axis=1) if few and pools else None,
+        copy=copy_z(targets, prepared),
         dead=dead,
-        pairs=_contrast_pairs(targets, references, z),
+        pairs=_contrast_pairs(targets, prepared, z, (clean, references.raw)),
+        estimates=_estimates(sampler, layer, (experts, clean, z), references),
+        flips=flips,
+        shifts=shifts,
+        permuted=permuted,
+        common=_common(standard, open_, references, others),
     )
-    return look, null
+    return look, Null(null, null_flips)
 
 
-def null_width(layers: int, references: int) -> int:
-    """How many other layers calibrate a layer; enough for a contrast where references are few."""
-    return min(layers - 1, max(_NULL_LAYERS, math.ceil(2 * MIN_POOL / max(1, references))))
+def _of_one_size(targets: Prepared, references: LayerReferences) -> tuple[Prepared, Prepared]:
+    """Both sides with as many neurons as the larger has."""
+    prepared = references.prepared
+    size = max(targets.vectors.shape[2], prepared.vectors.shape[2])
+    return padded(targets, size), padded(prepared, size)
 
 
-def null_layers(layers: Sequence[int], layer: int, references: int) -> list[int]:
-    """The layers before `layer`; for the first few, those around it. So few are held at a time.
+def _own_places(experts: Ints, references: Ints, rules: LookRules) -> npt.NDArray[np.bool_]:
+    """`[experts, R]`: where an expert meets itself."""
+    return np.asarray((experts[:, None] == references) & rules.same_model)
 
-    >>> null_layers(range(10), 7, 128), null_layers(range(10), 1, 128)
-    ([3, 4, 5, 6], [0, 2, 3, 4])
+
+def _off_layer(
+    standard: Float32, dead: npt.NDArray[np.bool_], others: list[LayerReferences], *, few: bool
+) -> tuple[list[Float64], list[Float64]]:
+    """Z against references of other layers: of all targets where R is small, and of a sample."""
+    sample = np.flatnonzero(~dead)
+    if not few and len(sample) > _NULL_TARGETS:
+        sample = sample[:: -(-len(sample) // _NULL_TARGETS)]
+    chosen = np.arange(len(standard)) if few else sample
+    pools = [
+        z_scores(*_of_one_size(other.preparation.apply(standard[chosen]), other))
+        for other in others
+    ]
+    return pools, [scores[np.isin(chosen, sample)] for scores in pools]
+
+
+def _estimates(
+    sampler: Sampler, layer: int, scored: tuple[Ints, Float32, Float64], references: LayerReferences
+) -> dict[int, Estimates]:
+    """By position: what is left of the best reference, for experts that may be accepted."""
+    experts, raw, z = scored
+    near = np.flatnonzero(z.max(axis=1, initial=0.0) > ESTIMATE_Z)
+    if not len(near) or raw.shape[2] != references.raw.shape[2]:
+        return {}
+    best = z[near].argmax(axis=1)
+    numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)[best]
+    pairs = Resemblances(layer, experts[near], best, numbers, raw[near])
+    return dict(zip(near.tolist(), estimate(sampler, pairs, references), strict=True))
+
+
+def _common(
+    standard: Float32, open_: Ints, references: LayerReferences, others: list[LayerReferences]
+) -> dict[int, float]:
+    """By position: the median of z against references whose common part was left in.
+
+    In contrast to the same against another layer, which neurons in order of size would lift alike.
     """
-    width = null_width(len(layers), references)
-    position = list(layers).index(layer)
-    start = max(0, position - width)
-    stop = position if position >= width else width + 1
-    return [other for other in layers[start:stop] if other != layer]
-
-
-def without_nan(raw: Float32) -> Float32:
-    """NaN codes as zeros: they carry no direction."""
-    return np.nan_to_num(raw, nan=0.0) if np.isnan(raw.sum()) else raw
+    if len(references.raw) < 2 or not others or not len(open_):
+        return {}
+    if standard.shape[2] != references.raw.shape[2]:
+        return {}
+    medians = []
+    for one in (references, others[0]):
+        preparation, prepared = one.uncentred
+        medians.append(np.median(z_scores(preparation.apply(standard[open_]), prepared), axis=1))
+    level = medians[0] - np.maximum(np.median(medians[1]), 0.0)
+    return dict(zip(open_.tolist(), level.tolist(), strict=True))
 
 
 def _contrast_pairs(
-    targets: Prepared, references: Prepared, z: Float64
-) -> dict[int, list[PairContrast]]:
+    targets: Prepared, references: Prepared, z: Float64, raw: tuple[Float32, Float32]
+) -> dict[int, list[Likeness]]:
     """Contrasts of the best reference with the next ones, where more than one stands out."""
     pairs = {}
-    for target in np.flatnonzero((z > _PAIR_FLOOR).sum(axis=1) > 1).tolist():
+    ours, theirs = raw
+    sizes_agree = ours.shape[2] == theirs.shape[2]
+    standing_out = (z > _PAIR_FLOOR).sum(axis=1) > 1
+    for target in np.flatnonzero(standing_out & sizes_agree).tolist():
         best, *others = np.argsort(-z[target])[:_PAIR_CANDIDATES].tolist()
         one = targets.take(np.array([target], dtype=np.int64))
         pairs[target] = [
-            pair_contrast(one, references, best, other)
+            Likeness(
+                pair_contrast(one, references, best, other),
+                fit_blend(ours[target], theirs[best], theirs[other]),
+            )
             for other in others
             if z[target, other] > _PAIR_FLOOR
         ]

@@ -1,11 +1,10 @@
 """Do a model's experts descend from another's? Looks at more and more rows of those still open.
 
 Null of every test: the neurons of the reference are exchangeable (`stats/matching.py`). Family-wise
-error over all experts x references x layers is at most `sum(LOOK_ALPHA)`; the rest of `ALPHA`
-belongs to statistics that are not computed here (`docs/explanation/similarity.md`).
+error over all experts x references x layers is at most `ALPHA`: the shares of `expert_shares`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -13,23 +12,26 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_looks import (
-    ExpertSide,
     LayerLook,
-    Sampler,
+    LookRules,
+    Null,
     look_at_layer,
-    outlier_sample,
     own_scores,
-    row_block,
-    without_nan,
-    without_outliers,
 )
-from inspector.analysis.expert_report import ExpertMatch, LayerMatch
-from inspector.analysis.expert_verdicts import ExpertState, Key, decide, expert_match, layer_match
-from inspector.analysis.plan import PlannedReads
-from inspector.errors import BudgetExceeded, LayoutError, UsageError
-from inspector.layout.families import Projection
+from inspector.analysis.expert_places import (
+    place_cost,
+    places_evidence,
+    read_places,
+)
+from inspector.analysis.expert_question import MatchRequest, Progress, Question
+from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch
+from inspector.analysis.expert_sampler import ExpertSide, Sampler, row_block, without_outliers
+from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
+from inspector.analysis.expert_verdicts import Standards, expert_match, layer_match
+from inspector.errors import BudgetExceeded
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
+from inspector.stats.flips import MAX_FLIP_ROWS
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,25 +41,14 @@ LOOK_ROWS: Final = (8, 32, 128)
 LOOK_ALPHA: Final = (0.004, 0.0015, 0.0005)
 """Error rate of each signed look. A run that starts at 32 rows has two looks, and spends less."""
 
-_PILOT_TARGETS: Final = 64
+SIDE_ALPHA: Final = 0.001
+"""Error rate of each other kind of test: sign flips, shifts, rows of gate and up, permuted neurons.
+Flips and shifts are tried at each look and spend it as the signed looks spend theirs."""
+
+PERMUTED_EXPERTS: Final = 600
+"""Experts that are matched neuron by neuron in a run, 20 pairs of experts each: some minutes."""
+
 _PILOT_AGREEMENT: Final = 0.99
-
-BUDGET_SHARE: Final = 0.003
-BUDGET_FLOOR: Final = 256_000_000
-"""Bytes that may be read by default: this share of both models, and at least this many."""
-
-Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class MatchRequest:
-    """What to match: None for layers or experts means all; `max_bytes` None is the default."""
-
-    layers: frozenset[int] | None
-    experts: frozenset[int] | None
-    seed: int
-    max_bytes: int | None
-    router_groups: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +59,7 @@ class MatchResult:
     layers: list[LayerMatch]
     calibration: Calibration
     hypotheses: int
+    same_model: bool = False
 
 
 def match_experts(
@@ -77,148 +69,122 @@ def match_experts(
 
     Raises:
         UsageError: no wanted layer has experts in both models.
-        LayoutError: no layer or expert to match, or experts of different sizes.
+        LayoutError: no layer or expert to match, or experts that share no rows.
         BudgetExceeded: the first look alone would read more than `max_bytes`.
     """
-    return _Run(target, reference, request, progress).match()
-
-
-def plan_match(
-    target: ExpertSide, reference: ExpertSide, request: MatchRequest
-) -> list[PlannedReads]:
-    """What matching would read: the choice of rows, a look at all, and more looks where needed.
-
-    Raises:
-        UsageError: no wanted layer has experts in both models.
-        LayoutError: no layer or expert to match, or experts of different sizes.
-    """
-    return _Run(target, reference, request, lambda *_: None).planned()
+    return _Run(Question(target, reference, request), progress).match()
 
 
 class _Run:
     """One run: what is asked, what was read, and the state of every expert."""
 
-    def __init__(
-        self, target: ExpertSide, reference: ExpertSide, request: MatchRequest, progress: Progress
-    ) -> None:
-        self.request = request
+    def __init__(self, question: Question, progress: Progress) -> None:
+        self.question = question
         self.progress = progress
-        self.layers = _common_layers(target, reference, request.layers)
-        _check_sizes(target, reference, self.layers)
-        self.experts = {
-            layer: np.array(
-                [e for e in target.experts(layer) if _is_wanted(e, request.experts)], dtype=np.int64
-            )
-            for layer in self.layers
-        }
-        if not any(len(experts) for experts in self.experts.values()):
-            raise LayoutError("no expert is left to match", hint="widen --layers or --experts")
-        self.references = {layer: len(reference.experts(layer)) for layer in self.layers}
-        self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
-        self.budget = _budget(target, reference, request.max_bytes)
-        self.sampler = Sampler(target, reference, self.layers, rows=())
+        self.layers = question.layers
+        self.experts = question.experts
+        request = question.request
+        self.sampler = Sampler(
+            question.target,
+            question.reference,
+            self.layers,
+            rows=(),
+            seed=request.seed,
+            allowance=question.budget,
+        )
         self.states: dict[Key, ExpertState] = {}
+        self.flip_rows = 0
 
     def match(self) -> MatchResult:
         """Choose rows, look until every expert is decided or rows or bytes run out, judge."""
-        rng = np.random.default_rng(self.request.seed)
-        pilot = _pilot_layers(self.layers)
+        rng = np.random.default_rng(self.question.request.seed)
+        pilot = self.question.pilot_layers
         self.sampler.rows = row_block(self.sampler.reference, self.layers[0], rng)
-        self._check_first_cost(pilot)
+        self._check_first_cost()
         self.sampler.rows = without_outliers(self.sampler, pilot)
         calibration = self._look_at_all(self._looks(pilot), rng)
-        self._check_dead()
+        self._look_at_gates(calibrated=calibration.status is not Calibrated.UNCALIBRATED)
+        standards = Standards(
+            calibrated=calibration.status is not Calibrated.UNCALIBRATED,
+            hypotheses=self.question.hypotheses,
+            last_alpha=LOOK_ALPHA[-1],
+            slices=self.question.has_slices,
+        )
         experts = [
-            expert_match(
-                key,
-                self.states[key],
-                calibrated=calibration.status is not Calibrated.UNCALIBRATED,
-                hypotheses=self.hypotheses,
-                references=self.references[key[0]],
-            )
+            expert_match(key, self.states[key], standards, self.question.references[key[0]])
             for key in sorted(self.states)
         ]
         return MatchResult(
             experts=experts,
             layers=[self._layer(layer, experts) for layer in self.layers],
             calibration=calibration,
-            hypotheses=self.hypotheses,
+            hypotheses=self.question.hypotheses,
+            same_model=self._same_model,
         )
-
-    def planned(self) -> list[PlannedReads]:
-        """The reads of `match` in their order; the later ones depend on what the first find."""
-        rng = np.random.default_rng(self.request.seed)
-        pilot = _pilot_layers(self.layers)
-        reference = self.sampler.reference
-        self.sampler.rows = row_block(reference, self.layers[0], rng)
-        choosing = [outlier_sample(reference.experts(layer)) for layer in pilot]
-        reads = sum(len(self.experts[n]) + self.references[n] for n in self.layers)
-        first = self._first_cost(LOOK_ROWS[0])
-        later = sum(self._first_cost(rows) for rows in LOOK_ROWS[1:])
-        chosen = self._choice_cost(pilot)
-        room = max(0, self.budget - first - chosen)
-        return [
-            PlannedReads(
-                what="choosing rows", requests=sum(len(one) for one in choosing), bytes=chosen
-            ),
-            PlannedReads(
-                what=f"{LOOK_ROWS[0]} rows of every expert",
-                requests=reads,
-                bytes=first,
-                is_estimate=True,
-            ),
-            PlannedReads(
-                what="more rows of experts that this leaves open, at most",
-                requests=reads * len(LOOK_ROWS[1:]),
-                bytes=min(later, room),
-                is_estimate=True,
-            ),
-        ]
 
     def _look_at_all(self, looks: Sequence[int], rng: np.random.Generator) -> Calibration:
         """All looks; the calibration of the first, which every verdict rests on."""
-        found, null = self._look(looks[0], self.experts)
-        calibration = calibrate(null, rng)
-        self._decide(found, LOOK_ALPHA[0], calibration.inflation)
-        for count, alpha in zip(looks[1:], LOOK_ALPHA[1:], strict=False):
+        calibration = calibrate([], rng)
+        for number, (count, alpha) in enumerate(zip(looks, LOOK_ALPHA, strict=False)):
+            wanted = self._open_experts() if self.states else self.experts
+            last = number == len(looks) - 1
+            found, null = self._look(count, wanted, self._rules(count, alpha, last=last))
+            if not found:
+                continue
+            again = calibrate(null.signed, rng)
+            if number == 0:
+                calibration = again
+            sure = number == 0 or again.status is not Calibrated.INSUFFICIENT
+            inflation = max(calibration.inflation, again.inflation if sure else 1.0)
+            decide(found, self.states, self._family(alpha, inflation))
+            self._decide_aside(found, alpha, inflation, calibrate(null.flips, rng))
             if calibration.status is Calibrated.UNCALIBRATED:
                 break
-            found, null = self._look(count, self._open_experts())
-            if found:
-                again = calibrate(null, rng)
-                sure = again.status is not Calibrated.INSUFFICIENT
-                inflation = max(calibration.inflation, again.inflation if sure else 1.0)
-                self._decide(found, alpha, inflation)
         return calibration
 
-    def _check_first_cost(self, pilot: Sequence[int]) -> None:
+    def _family(self, alpha: float, inflation: float) -> Family:
+        return Family(alpha, self.question.hypotheses, inflation)
+
+    def _rules(self, count: int, alpha: float, *, last: bool) -> LookRules:
+        flip_rows = min(count, MAX_FLIP_ROWS)
+        with_flips = flip_rows > self.flip_rows
+        self.flip_rows = max(flip_rows, self.flip_rows)
+        return LookRules(
+            clear_z=z_of_upper_tail(alpha / self.question.hypotheses),
+            with_flips=with_flips,
+            permuted_experts=max(1, PERMUTED_EXPERTS // len(self.layers)) if last else 0,
+            same_model=self.question.request.same_model,
+        )
+
+    def _decide_aside(
+        self, looks: Sequence[LayerLook], alpha: float, inflation: float, flips: Calibration
+    ) -> None:
+        """The tests beside the signed one, each with its own share of the error budget."""
+        share = SIDE_ALPHA * alpha / sum(LOOK_ALPHA)
+        if flips.status is not Calibrated.UNCALIBRATED:
+            found = [look.flips for look in looks if look.flips]
+            family = self._family(share, max(inflation, flips.inflation))
+            decide_aside(found, self.states, family, Flag.SIGN_FLIPPED)
+        found = [look.shifts for look in looks if look.shifts]
+        decide_aside(
+            found,
+            self.states,
+            self._family(share, inflation),
+            Flag.SLICED if self.question.has_slices else Flag.SHIFTED,
+        )
+        found = [look.permuted for look in looks if look.permuted]
+        decide_aside(found, self.states, self._family(SIDE_ALPHA, inflation), Flag.PERMUTED)
+
+    def _check_first_cost(self) -> None:
         """Refuse before any value is read: the choice of rows and the first look must fit."""
-        cost = self._first_cost(LOOK_ROWS[0]) + self._choice_cost(pilot)
-        if cost > self.budget:
+        question, rows = self.question, self.sampler.rows
+        cost = question.look_cost(rows[: LOOK_ROWS[0]]) + question.choice_cost(rows)
+        if cost > question.budget:
             raise BudgetExceeded(
-                f"the first look would read {cost:,} bytes, more than the {self.budget:,} allowed",
+                f"the first look would read {cost:,} bytes, more than the "
+                f"{question.budget:,} allowed",
                 hint="raise --max-bytes, or choose --layers",
             )
-
-    def _choice_cost(self, pilot: Sequence[int]) -> int:
-        """Bytes of the references that say which rows are outliers."""
-        reference, rows = self.sampler.reference, self.sampler.rows
-        return sum(
-            reference.read_cost(
-                layer, outlier_sample(reference.experts(layer)), Projection.DOWN, rows
-            )
-            for layer in pilot
-        )
-
-    def _first_cost(self, count: int) -> int:
-        """Bytes of a look at everything: every target and every reference once."""
-        rows = self.sampler.rows[:count]
-        target, reference = self.sampler.target, self.sampler.reference
-        return sum(
-            target.read_cost(layer, self.experts[layer].tolist(), Projection.DOWN, rows)
-            + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
-            for layer in self.layers
-        )
 
     def _looks(self, pilot: Sequence[int]) -> list[int]:
         """The looks of this run: the pilot says whether 8 rows decide as well as 32."""
@@ -226,24 +192,23 @@ class _Run:
         looks = sorted({min(rows, available) for rows in LOOK_ROWS})
         if len(looks) < 2:
             return looks
-        cost = self._pilot_cost(pilot, looks[1]) + self._first_cost(looks[1])
-        if self.sampler.spent + cost > self.budget or self._pilot_agrees(pilot, *looks[:2]):
+        cost = self._pilot_cost(pilot, looks[1])
+        cost += self.question.look_cost(self.sampler.rows[: looks[1]])
+        if not self.sampler.affords(cost) or self._pilot_agrees(pilot, *looks[:2]):
             return looks
         return looks[1:]
 
-    def _pilot_experts(self, layer: int) -> Ints:
-        experts = self.experts[layer]
-        return experts[:: max(1, len(experts) // _PILOT_TARGETS)]
-
     def _pilot_cost(self, pilot: Sequence[int], count: int) -> int:
-        return sum(self.sampler.cost(layer, self._pilot_experts(layer), count) for layer in pilot)
+        return sum(
+            self.sampler.cost(layer, self.question.pilot_experts(layer), count) for layer in pilot
+        )
 
     def _pilot_agrees(self, pilot: Sequence[int], few: int, many: int) -> bool:
         """Whether `few` rows accept what `many` do, on some experts of four layers."""
-        threshold = z_of_upper_tail(LOOK_ALPHA[0] / self.hypotheses)
+        threshold = z_of_upper_tail(LOOK_ALPHA[0] / self.question.hypotheses)
         agreed = accepted = 0
         for layer in pilot:
-            experts = self._pilot_experts(layer)
+            experts = self.question.pilot_experts(layer)
             if not len(experts):
                 continue
             raw = self.sampler.targets(layer, experts, many)
@@ -257,56 +222,72 @@ class _Run:
     def _open_experts(self) -> dict[int, Ints]:
         return {
             layer: np.array(
-                [e for e in experts.tolist() if self._is_open(self.states[layer, e])],
-                dtype=np.int64,
+                [e for e in experts.tolist() if self.states[layer, e].is_open], dtype=np.int64
             )
             for layer, experts in self.experts.items()
         }
 
-    @staticmethod
-    def _is_open(state: ExpertState) -> bool:
-        return not (state.accepted or state.dead)
-
     def _look(
-        self, count: int, wanted: Mapping[int, Ints]
-    ) -> tuple[list[LayerLook], list[Float64]]:
+        self, count: int, wanted: Mapping[int, Ints], rules: LookRules
+    ) -> tuple[list[LayerLook], Null]:
         """One look, as far as the budget goes; experts that it does not reach are marked."""
-        found, null = [], []
+        found, null = [], Null([], [])
         for done, (layer, experts) in enumerate(wanted.items(), 1):
             first = not self.states
+            self.sampler.reserved = self._first_cost_after(layer, count) if first else 0
             if not len(experts):
                 continue
-            if (
-                not first
-                and self.sampler.spent + self.sampler.cost(layer, experts, count) > self.budget
-            ):
+            if not first and not self.sampler.affords(self.sampler.cost(layer, experts, count)):
                 for expert in experts.tolist():
                     state = self.states[layer, expert]
                     self.states[layer, expert] = replace(state, out_of_budget=True)
                 continue
             raw = self.sampler.targets(layer, experts, count)
-            look, blocks = look_at_layer(self.sampler, layer, experts, raw)
+            look, blocks = look_at_layer(self.sampler, layer, experts, raw, rules)
             found.append(look)
-            null += blocks
+            null.signed.extend(blocks.signed)
+            null.flips.extend(blocks.flips)
             self.progress(f"{count} rows", done, len(wanted))
         return found, null
 
-    def _decide(self, looks: Sequence[LayerLook], alpha: float, inflation: float) -> None:
-        decide(looks, self.states, inflation=inflation, alpha=alpha, hypotheses=self.hypotheses)
+    def _first_cost_after(self, layer: int, count: int) -> int:
+        """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
+        left = self.layers[self.layers.index(layer) + 1 :]
+        return self.question.look_cost(self.sampler.rows[:count], left)
 
-    def _check_dead(self) -> None:
-        """An expert is degenerate only if gate and up are dead too, in the rows read of them."""
-        target = self.sampler.target
+    def _look_at_gates(self, *, calibrated: bool) -> None:
+        """Rows of gate and up of experts that are still open, and of those whose down is dead.
+
+        An expert is degenerate only if gate and up are dead too; dead ones are read whatever it
+        costs.
+        """
+        evidence = []
         for layer in self.layers:
-            for projection in (Projection.GATE, Projection.UP):
-                dead = [e for e in self.experts[layer].tolist() if self.states[layer, e].dead]
-                height = target.shape(layer, projection)[0]
-                rows = sorted({row % height for row in self.sampler.rows[: LOOK_ROWS[0]]})
-                if not dead:
-                    break
-                raw = without_nan(self.sampler.read(target, layer, dead, projection, rows))
-                for expert, values in zip(dead, raw, strict=True):
-                    self.states[layer, expert].dead = not values.any()
+            states = {e: self.states[layer, e] for e in self.experts[layer].tolist()}
+            dead = [e for e, state in states.items() if state.dead]
+            open_ = [e for e, state in states.items() if not state.accepted and not state.dead]
+            asked = sorted([*dead, *open_]) if calibrated and not self._same_model else dead
+            tested = bool(asked) and calibrated and not self._same_model
+            if tested and not self.sampler.affords(place_cost(self.sampler, layer, asked)):
+                tested, asked = False, dead
+            if not asked:
+                continue
+            raw = read_places(self.sampler, self.sampler.target, layer, asked)
+            for expert, values in zip(asked, raw, strict=True):
+                states[expert].dead &= not values.any()
+            if tested:
+                numbers = self.sampler.reference.experts(layer)
+                theirs = read_places(self.sampler, self.sampler.reference, layer, numbers)
+                references = np.asarray(numbers, dtype=np.int64), theirs
+                evidence.append(
+                    places_evidence(layer, np.asarray(asked, dtype=np.int64), raw, references)
+                )
+        family = self._family(SIDE_ALPHA, 1.0)
+        decide_aside(evidence, self.states, family, Flag.DOWN_REINITIALISED)
+
+    @property
+    def _same_model(self) -> bool:
+        return self.question.request.same_model
 
     def _layer(self, layer: int, experts: Sequence[ExpertMatch]) -> LayerMatch:
         return layer_match(
@@ -314,62 +295,5 @@ class _Run:
             [match for match in experts if match.layer == layer],
             self.sampler.target.experts(layer),
             self.sampler.reference.experts(layer),
-            self.request.router_groups,
+            self.question.request.router_groups,
         )
-
-
-def _budget(target: ExpertSide, reference: ExpertSide, max_bytes: int | None) -> int:
-    if max_bytes is not None:
-        return max_bytes
-    return max(BUDGET_FLOOR, int(BUDGET_SHARE * (target.total_bytes + reference.total_bytes)))
-
-
-def _common_layers(
-    target: ExpertSide, reference: ExpertSide, wanted: frozenset[int] | None
-) -> tuple[int, ...]:
-    common = sorted(set(target.layers) & set(reference.layers))
-    if not common:
-        raise LayoutError(
-            f"no expert layer in common: {_range(target.layers)} and {_range(reference.layers)}"
-        )
-    chosen = tuple(layer for layer in common if _is_wanted(layer, wanted))
-    if not chosen:
-        raise UsageError(
-            f"--layers {_range(sorted(wanted or ()))}: no such layer has experts in both models",
-            hint=f"both have experts in layers {_range(common)}",
-        )
-    return chosen
-
-
-def _is_wanted(number: int, wanted: frozenset[int] | None) -> bool:
-    return wanted is None or number in wanted
-
-
-def _range(numbers: Sequence[int]) -> str:
-    if not numbers:
-        return "none"
-    first, last = min(numbers), max(numbers)
-    return str(first) if first == last else f"{first}..{last}"
-
-
-def _check_sizes(target: ExpertSide, reference: ExpertSide, layers: Sequence[int]) -> None:
-    first = target.shape(layers[0], Projection.DOWN)
-    for layer in layers:
-        one = target.shape(layer, Projection.DOWN)
-        other = reference.shape(layer, Projection.DOWN)
-        if one != other:
-            raise LayoutError(
-                f"layer {layer}: down_proj is {list(one)} here and {list(other)} in the reference",
-                hint="experts of different sizes cannot be matched yet",
-            )
-        if one != first:
-            raise LayoutError(
-                f"down_proj is {list(one)} in layer {layer} and {list(first)} in layer {layers[0]}",
-                hint="--layers chooses layers of one size",
-            )
-
-
-def _pilot_layers(layers: Sequence[int]) -> list[int]:
-    """First, last and two between."""
-    last = len(layers) - 1
-    return [layers[i] for i in sorted({0, last // 3, 2 * last // 3, last})]

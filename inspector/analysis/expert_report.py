@@ -1,6 +1,7 @@
 """What expert matching says: the closed vocabulary and the document."""
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -11,7 +12,13 @@ from inspector.analysis.report import Document, Model
 class Verdict(StrEnum):
     """What is known of one expert. Never "independent": no evidence is not evidence of none."""
 
+    EXACT_COPY = "exact_copy"
+    NEAR_COPY = "near_copy"
     DESCENDANT = "descendant"
+    PARTIAL_DESCENDANT = "partial_descendant"
+    MIXTURE = "mixture"
+    CHIMERA = "chimera"
+    ANCESTOR_ONLY = "ancestor_only"
     AMBIGUOUS_PARENT = "ambiguous_parent"
     NO_EVIDENCE = "no_evidence"
     INCONCLUSIVE = "inconclusive"
@@ -19,11 +26,30 @@ class Verdict(StrEnum):
     UNCALIBRATED = "uncalibrated"
 
 
-class Flag(StrEnum):
-    """What qualifies a verdict."""
+DESCENDING: Final = (
+    Verdict.EXACT_COPY,
+    Verdict.NEAR_COPY,
+    Verdict.DESCENDANT,
+    Verdict.PARTIAL_DESCENDANT,
+    Verdict.MIXTURE,
+    Verdict.CHIMERA,
+)
+"""The verdicts that name a parent, or several."""
 
+
+class Flag(StrEnum):
+    """What qualifies a verdict: how an expert descends, or what limited the answer."""
+
+    PERMUTED = "permuted"
+    SIGN_FLIPPED = "sign_flipped"
+    SHIFTED = "shifted"
+    SCALED = "scaled"
+    DOWN_REINITIALISED = "down_reinitialised"
+    SLICED = "sliced"
+    ROTATED = "rotated"
     BUDGET = "budget"
     FEW_REFERENCES = "few_references"
+    LAYER_OFFSET = "layer_offset"
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,19 +61,26 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parent(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted reference. `z_star` is min(z, contrast), the statistic that was tested."""
+    """An accepted reference. `z_star` is min(z, contrast), the statistic that was tested.
+
+    Where rows of gate and up decided there is no z, only `log10_p`. `log10_q` is the false
+    discovery rate at which it would be accepted (Benjamini-Hochberg); `share` is its part in a
+    mixture, of the weights, or in a chimera, of the neurons.
+    """
 
     expert: int
     layer: int
-    z: float
-    z_star: float
+    z: float | None
+    z_star: float | None
     log10_p: float
+    log10_q: float
+    share: float | None = None
 
 
 class ExpertMatch(msgspec.Struct, frozen=True, kw_only=True):
     """One target expert. `rows` of down_proj were read of it and of every reference.
 
-    `sigma`, `retained` and `scale` are None where they were not estimated.
+    `sigma`, `retained` and `scale` are of the first parent, None where they were not estimated.
     """
 
     layer: int

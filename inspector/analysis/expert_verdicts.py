@@ -1,23 +1,33 @@
-"""From scores to verdicts: acceptance over the whole family, parents, power, layers in one line."""
+"""From states to verdicts: parents, how an expert descends, power, layers in one line."""
 
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.expert_looks import LayerLook
-from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, Parent, Verdict
+from inspector.analysis.expert_estimates import COPY_SHARE, Estimates, is_near
+from inspector.analysis.expert_looks import Likeness
+from inspector.analysis.expert_report import (
+    DESCENDING,
+    Estimate,
+    ExpertMatch,
+    Flag,
+    LayerMatch,
+    Parent,
+    Verdict,
+)
+from inspector.analysis.expert_states import ExpertState, Key
 from inspector.analysis.layout_map import find_layout
-from inspector.stats.contrast import leave_one_out_contrast
-from inspector.stats.correction import holm_accepts, log10_upper_tail, z_of_upper_tail
-from inspector.stats.matching import PairContrast
+from inspector.stats.blends import Blend
+from inspector.stats.correction import log10_upper_tail, z_of_upper_tail
+from inspector.stats.retention import Interval
 
 Float64 = npt.NDArray[np.float64]
-Key = tuple[int, int]
-"""(layer, expert) of a target."""
 
 EXCLUDED_COSINE: Final = 0.2
 EXCLUDED_FRACTION: Final = 0.1
@@ -34,144 +44,157 @@ _CLEAR_CONTRAST: Final = 3.5
 _NEEDED_Z: Final = 3.09
 """At this z, what a second reference adds counts as significant: p < .001, one-sided."""
 
+WHOLE_RETAINED: Final = 0.9
+"""An expert with fewer of its parent's neurons, beyond the error of that estimate, is partial."""
 
-@dataclass(slots=True)
-class ExpertState:
-    """One expert on its way to a verdict, after its latest look at `rows` rows.
-
-    `values` is the size of a sample, rows x neurons; `copy_z` the z an exact copy would reach;
-    `alpha` the error rate of the latest look.
-    """
-
-    rows: int
-    values: int
-    looks: int
-    alpha: float
-    best_log10_p: float
-    copy_z: float
-    has_contrast: bool
-    dead: bool
-    out_of_budget: bool = False
-    accepted: list[Parent] = field(default_factory=list)
-    pairs: Mapping[Key, PairContrast] = field(default_factory=dict)
+MIN_SCALE_STEP: Final = 0.05
+"""A factor this near to 1 is not called a scale: a drift that shares its parent's directions biases
+it by up to .025 at sigma .5 (the study)."""
 
 
-def decide(
-    looks: Sequence[LayerLook],
-    states: dict[Key, ExpertState],
-    *,
-    inflation: float,
-    alpha: float,
-    hypotheses: int,
-) -> None:
-    """Bring `states` up to date with a look, and accept by Holm over the whole family.
+@dataclass(frozen=True, slots=True)
+class Standards:
+    """What verdicts of one run are held to. `slices`: the two sides differ in neurons."""
 
-    Hypotheses that were not tested again in this look enter with p = 1.
-    """
-    scored = [(look, *_star(look, inflation)) for look in looks]
-    log10_p = [log10_upper_tail(star) for _, _, star, _ in scored]
-    flat = np.concatenate([values.ravel() for values in log10_p])
-    small = np.flatnonzero(flat < -1)
-    accepted = np.zeros(len(flat), dtype=np.bool_)
-    accepted[small] = holm_accepts(flat[small], hypotheses=hypotheses, alpha=alpha)
-    start = 0
-    for (look, z, star, has_contrast), logs in zip(scored, log10_p, strict=True):
-        passed = accepted[start : start + logs.size].reshape(logs.shape)
-        start += logs.size
-        for position, expert in enumerate(look.experts.tolist()):
-            before = states.get((look.layer, expert))
-            best = float(logs[position].min())
-            order = np.argsort(-z[position], kind="stable")
-            states[look.layer, expert] = ExpertState(
-                rows=look.rows,
-                values=look.rows * look.neurons,
-                looks=before.looks + 1 if before else 1,
-                alpha=alpha,
-                best_log10_p=min(best, before.best_log10_p) if before else best,
-                copy_z=float(look.copy[position]) / inflation,
-                has_contrast=bool(has_contrast[position]),
-                dead=bool(look.dead[position]),
-                accepted=[
-                    Parent(
-                        expert=int(look.references[reference]),
-                        layer=look.layer,
-                        z=round(float(z[position, reference]), 3),
-                        z_star=round(float(star[position, reference]), 3),
-                        log10_p=round(float(logs[position, reference]), 3),
-                    )
-                    for reference in order[passed[position][order]].tolist()
-                ],
-                pairs={
-                    (int(look.references[pair.first]), int(look.references[pair.second])): (
-                        pair.deflated(inflation)
-                    )
-                    for pair in look.pairs.get(position, ())
-                },
-            )
+    calibrated: bool
+    hypotheses: int
+    last_alpha: float
+    slices: bool = False
 
 
 def expert_match(
-    key: Key, state: ExpertState, *, calibrated: bool, hypotheses: int, references: int
+    key: Key, state: ExpertState, standards: Standards, references: int
 ) -> ExpertMatch:
     """What is reported of one expert; `state.dead` means gate and up are dead too."""
-    flags = [] if state.has_contrast else [Flag.FEW_REFERENCES]
-    if state.out_of_budget:
+    verdict, parents = _judge(state, standards, references)
+    aligned = Flag.SLICED if standards.slices else None
+    flags = [flag for flag in (state.how or aligned,) if flag and parents]
+    estimates = _of_parent(state, verdict, parents)
+    if estimates and estimates.is_flipped:
+        flags.append(Flag.SIGN_FLIPPED)
+    scale = estimates.scale if estimates else None
+    if scale and not scale.low <= 1 <= scale.high and abs(scale.estimate - 1) > MIN_SCALE_STEP:
+        flags.append(Flag.SCALED)
+    if not state.has_contrast and state.how is not Flag.DOWN_REINITIALISED:
+        flags.append(Flag.FEW_REFERENCES)
+    if state.out_of_budget and verdict is Verdict.INCONCLUSIVE:
         flags.append(Flag.BUDGET)
-    verdict, parents = _judge(
-        state, calibrated=calibrated, hypotheses=hypotheses, references=references
-    )
     layer, expert = key
     return ExpertMatch(
-        layer=layer, expert=expert, verdict=verdict, parents=parents, flags=flags, rows=state.rows
+        layer=layer,
+        expert=expert,
+        verdict=verdict,
+        parents=parents,
+        flags=flags,
+        sigma=_estimate(estimates.retention.sigma) if estimates else None,
+        retained=_estimate(estimates.retention.retained) if estimates else None,
+        scale=_estimate(scale) if scale else None,
+        rows=state.rows,
     )
 
 
 def _judge(
-    state: ExpertState, *, calibrated: bool, hypotheses: int, references: int
+    state: ExpertState, standards: Standards, references: int
 ) -> tuple[Verdict, list[Parent]]:
     if state.dead:
         return Verdict.DEGENERATE, []
-    if not calibrated:
+    if not standards.calibrated:
         return Verdict.UNCALIBRATED, []
     if state.accepted:
-        return parents_of(state.accepted, state.pairs, state.values)
+        return parents_of(state)
+    if _shares_an_ancestor(state, standards):
+        return Verdict.ANCESTOR_ONLY, []
     if state.out_of_budget:
         return Verdict.INCONCLUSIVE, []
     own_log10_p = state.best_log10_p + np.log10(references * state.looks)
-    cosine, fraction = excluded_region(state.copy_z, hypotheses=hypotheses, alpha=state.alpha)
+    cosine, fraction = excluded_region(
+        state.copy_z, hypotheses=standards.hypotheses, alpha=state.alpha
+    )
     has_power = cosine <= EXCLUDED_COSINE and fraction <= EXCLUDED_FRACTION
     if own_log10_p > np.log10(_OWN_LEVEL) and has_power:
         return Verdict.NO_EVIDENCE, []
     return Verdict.INCONCLUSIVE, []
 
 
-def parents_of(
-    accepted: Sequence[Parent], pairs: Mapping[Key, PairContrast], values: int
-) -> tuple[Verdict, list[Parent]]:
-    """Which accepted references are the parents, best first.
+def _shares_an_ancestor(state: ExpertState, standards: Standards) -> bool:
+    """Whether more than half of the references pass once what they have in common is left in.
+
+    By Markov's inequality p is at most twice that of their median; one test an expert, held to the
+    threshold of the last look over all hypotheses.
+    """
+    log10_p = float(log10_upper_tail(np.asarray(state.common_z))) + np.log10(2)
+    return bool(log10_p < np.log10(standards.last_alpha / standards.hypotheses))
+
+
+def parents_of(state: ExpertState) -> tuple[Verdict, list[Parent]]:
+    """Which accepted references are the parents, best first, and how the expert descends.
 
     A second one stays where each keeps a significant coefficient beside the other and BIC prefers
-    two (z beyond sqrt(log n)); where the two cannot be told apart, both are shown as ambiguous.
-
-    Args:
-        accepted: accepted references, best first.
-        pairs: contrasts of the best with others, by expert numbers.
-        values: size of a sample, rows x neurons.
+    two (z beyond sqrt(log n)); where the two cannot be told apart, both are shown as ambiguous. Of
+    an exact copy the codes tell.
     """
-    best, *others = accepted
+    best, *others = state.accepted
+    alone = _alone(state.estimates, best)
+    if alone is Verdict.EXACT_COPY:
+        return alone, [best]
     parents = [best]
-    verdict = Verdict.DESCENDANT
-    needed = max(_NEEDED_Z, float(np.sqrt(np.log(values))))
+    verdict: Verdict = alone
+    needed = max(_NEEDED_Z, float(np.sqrt(np.log(state.values))))
     for other in others:
-        pair = pairs.get((best.expert, other.expert))
-        if pair is None:
+        likeness = state.pairs.get((best.expert, other.expert))
+        if likeness is None:
             continue
+        pair = likeness.pair
         if min(pair.first_given_second, pair.second_given_first) > needed:
-            parents.append(other)
+            if verdict is alone:
+                verdict = _VERDICTS[likeness.blend.blend]
+                parents = [msgspec.structs.replace(best, share=_share(likeness))]
+            rest = 1 - _share(likeness) if len(parents) == 1 else None
+            parents.append(msgspec.structs.replace(other, share=rest))
         elif pair.contrast_z < _CLEAR_CONTRAST:
             parents.append(other)
             verdict = Verdict.AMBIGUOUS_PARENT
     return verdict, parents
+
+
+_VERDICTS: Final[Mapping[Blend, Verdict]] = {
+    Blend.INTERPOLATION: Verdict.MIXTURE,
+    Blend.CHIMERA: Verdict.CHIMERA,
+}
+
+
+def _share(likeness: Likeness) -> float:
+    return round(likeness.blend.share.estimate, 4)
+
+
+def _alone(estimates: Estimates | None, parent: Parent) -> Verdict:
+    """The verdict on an expert with one parent."""
+    if estimates is None or estimates.reference != parent.expert:
+        return Verdict.DESCENDANT
+    if estimates.equal_codes is not None and estimates.equal_codes >= COPY_SHARE:
+        return Verdict.EXACT_COPY
+    if is_near(estimates.retention):
+        return Verdict.NEAR_COPY
+    if estimates.retention.retained.high < WHOLE_RETAINED:
+        return Verdict.PARTIAL_DESCENDANT
+    return Verdict.DESCENDANT
+
+
+def _of_parent(state: ExpertState, verdict: Verdict, parents: list[Parent]) -> Estimates | None:
+    """The estimates, where they are of the one parent."""
+    if verdict not in DESCENDING or len(parents) != 1 or state.estimates is None:
+        return None
+    if state.estimates.reference != parents[0].expert:
+        return None
+    return state.estimates
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(
+        estimate=round(interval.estimate, 4),
+        low=round(interval.low, 4),
+        high=round(interval.high, 4),
+    )
 
 
 def excluded_region(copy_z: float, *, hypotheses: int, alpha: float) -> tuple[float, float]:
@@ -201,14 +224,10 @@ def layer_match(
     regular = all(tuple(side) == tuple(range(len(side))) for side in (targets, references))
     layout = find_layout(parents, len(targets), len(references), groups) if regular else None
     counts = Counter(str(match.verdict) for match in matches)
-    return LayerMatch(layer=layer, layout=layout, verdicts=dict(counts.most_common()))
-
-
-def _star(look: LayerLook, inflation: float) -> tuple[Float64, Float64, npt.NDArray[np.bool_]]:
-    """z, z* and whether a contrast was possible, `[experts, R]` and `[experts]`."""
-    z = look.z / inflation
-    pool = None if look.pool is None else look.pool / inflation
-    contrast = leave_one_out_contrast(z, pool)
-    missing = np.isnan(contrast)
-    star = np.where(missing, z, np.minimum(z, contrast))
-    return z, np.asarray(star, dtype=np.float64), np.asarray(~missing.all(axis=1))
+    sigmas = [match.sigma.estimate for match in matches if match.sigma]
+    return LayerMatch(
+        layer=layer,
+        layout=layout,
+        verdicts=dict(counts.most_common()),
+        median_sigma=round(statistics.median(sigmas), 4) if sigmas else None,
+    )

@@ -8,7 +8,8 @@ from inspector.version import __version__
 class KeptEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is kept: of which checkpoint, at which commit where it has one.
 
-    `kind` is `catalog`, `listing`, `file` or `revision`; `saved` is a time of day in UTC.
+    `kind` is `catalog`, `listing`, `file` or `revision`, and `unusable` for what is damaged, of
+    another version or left by a broken run; `saved` is a date and time in UTC.
     """
 
     kind: str
@@ -16,6 +17,7 @@ class KeptEntry(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     bytes: int
     saved: str
+    age_seconds: int
     file: str
 
 

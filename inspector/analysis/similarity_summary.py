@@ -4,6 +4,7 @@ from collections import Counter
 
 from inspector.analysis.expert_match import ALPHA, MatchResult
 from inspector.analysis.expert_report import (
+    DESCENDING,
     CalibrationFacts,
     ErrorBudget,
     Excluded,
@@ -18,6 +19,7 @@ from inspector.stats.calibration import Calibrated
 NULL = "references of other layers"
 
 _WORDS = {
+    Verdict.ANCESTOR_ONLY: "with an ancestor in common only",
     Verdict.AMBIGUOUS_PARENT: "with an ambiguous parent",
     Verdict.NO_EVIDENCE: "without evidence of it",
     Verdict.INCONCLUSIVE: "undecided",
@@ -31,7 +33,14 @@ def summarise(result: MatchResult, model: Model, ref: Model) -> str:
     total = len(result.experts)
     if result.calibration.status is Calibrated.UNCALIBRATED:
         return f"no verdict on {total:,} experts of {model.location}: the null is not calibrated"
-    parts = [f"{verdicts[Verdict.DESCENDANT]:,} of {total:,} experts descend from {ref.location}"]
+    descending = {verdict: verdicts[verdict] for verdict in DESCENDING if verdicts[verdict]}
+    kinds = ", ".join(f"{count:,} {verdict}" for verdict, count in descending.items())
+    count = sum(descending.values())
+    relation = "resemble another of" if result.same_model else "descend from"
+    parts = [
+        f"{count:,} of {total:,} experts {relation} {ref.location}"
+        + (f" ({kinds})" if kinds else "")
+    ]
     parts += [
         f"{verdicts[verdict]:,} {words}" for verdict, words in _WORDS.items() if verdicts[verdict]
     ]

@@ -4,17 +4,22 @@ Every figure is of decoded values. Sums run in float64, each chunk around its ow
 code or of its scale, is counted in `nan_codes` and left out of all else.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 import numpy as np
 
+from inspector.analysis.histogram import Histogram, Tally
+from inspector.analysis.norms import Norms, NormSums
 from inspector.analysis.report import Document
-from inspector.decode.fp8 import is_fp8, saturated_codes, zero_blocks
+from inspector.analysis.requantize import Requantizer, Verified, are_powers_of_two, can_verify
+from inspector.analysis.sums import Sums
+from inspector.decode.blocks import Factor
+from inspector.decode.counts import ZeroBlocks, code_magnitudes, is_float, largest_code
 from inspector.decode.numeric import Array, Float32
+from inspector.format.codings import Action
 from inspector.layout.weights import Weight
 
 
@@ -24,6 +29,10 @@ class Rows(Protocol):
     codes: Array
     values: Float32
     first_row: int
+    factors: Sequence[Factor]
+
+    def unrounded(self) -> Float32:
+        """The values, such that rounding them to fewer bits is the only rounding."""
 
 
 class WeightReader(Protocol):
@@ -63,22 +72,30 @@ class ScaleFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WeightValues(msgspec.Struct, frozen=True, kw_only=True):
-    """One decoded weight: `rows` is [a, b), `dtype` and `shape` are of the whole weight."""
+    """One decoded weight: `rows` is [a, b), `shape` is of the whole weight, `dtype` as stored.
+
+    `columns` is [a, b) where not all were taken; `norms` and `verified` are there where asked for.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     scale: ScaleFacts | None
     rows: tuple[int, int]
+    columns: tuple[int, int] | None
     statistics: Statistics
+    histogram: Histogram | None
+    norms: Norms | None
+    verified: Verified | None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was written."""
+    """A file that was written; `overflowed` finite values became infinite in its dtype."""
 
     path: str
     dtype: str
     bytes: int
+    overflowed: int
 
 
 class DequantDocument(Document, frozen=True, kw_only=True):
@@ -92,80 +109,106 @@ Sink = Callable[[Weight, Float32], None]
 """Takes the decoded rows of a weight, piece by piece, in order."""
 
 
-@dataclass(slots=True)
-class _Sums:
-    """Running figures; `mean` and `squares` are merged as Chan, Golub and LeVeque (1979) do."""
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What to look at besides the statistics; `columns` `[a, b)` are all there is, if given.
 
-    count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-    low: float = math.inf
-    high: float = -math.inf
-    zeros: int = 0
-    missing: int = 0
+    `narrow`: the sink rounds what it takes to fewer bits than float32 has.
+    """
 
-    def add(self, values: Float32) -> None:
-        """Take in values, in strips that a cache holds."""
-        flat = values.reshape(-1)
-        with np.errstate(invalid="ignore"):  # infinities have no mean, and no spread around it
-            for start in range(0, len(flat), _STRIP):
-                self._add_strip(flat[start : start + _STRIP])
-
-    def _add_strip(self, strip: Float32) -> None:
-        exact = strip.astype(np.float64)
-        total = float(exact.sum())
-        if math.isnan(total):
-            missing = np.isnan(exact)
-            self.missing += int(missing.sum())
-            exact = exact[~missing]
-            total = float(exact.sum())
-        if not len(exact):
-            return
-        self.low = min(self.low, float(exact.min()))
-        self.high = max(self.high, float(exact.max()))
-        self.zeros += len(exact) - int(np.count_nonzero(exact))
-        mean = total / len(exact)
-        exact -= mean
-        squares = float(exact @ exact)
-        count = self.count + len(exact)
-        shift = mean - self.mean
-        self.squares += squares + shift * shift * self.count * len(exact) / count
-        self.mean += shift * len(exact) / count
-        self.count = count
-
-
-_STRIP = 1 << 15
+    columns: tuple[int, int] | None = None
+    norms: bool = False
+    verify: bool = False
+    narrow: bool = False
 
 
 def examine_weight(
-    weight: Weight, reader: WeightReader, rows: tuple[int, int], sink: Sink | None = None
+    weight: Weight,
+    reader: WeightReader,
+    rows: tuple[int, int],
+    sink: Sink | None = None,
+    looks: Looks | None = None,
 ) -> WeightValues:
-    """Decode rows `[a, b)` of a weight once: statistics of them, and the values to `sink`."""
-    sums = _Sums()
-    scale = weight.scale
-    dtype = weight.tensor.dtype
-    coded = is_fp8(dtype)
-    saturated = blocks = 0
+    """Decode rows `[a, b)` of a weight once: figures of them, and the values to `sink`."""
+    looks = looks or Looks()
+    sums, tally, codes = Sums(), Tally(), _CodeCounts(weight, looks.columns)
+    is_matrix = len(weight.shape) == 2
+    first, last = looks.columns or (0, weight.shape[-1] if weight.shape else 1)
+    norms = NormSums(last - first) if looks.norms and is_matrix else None
+    again = _requantizer(weight) if looks.verify and looks.columns is None else None
     for part in reader.iterate_rows(weight, *rows):
-        sums.add(part.values)
-        if coded:
-            saturated += saturated_codes(part.codes, dtype)
-        if scale is not None:
-            blocks += zero_blocks(part.codes, scale.block, first_row=part.first_row)
+        values = _cut(part.values, looks.columns)
+        sums.add(values)
+        tally.add(values)
+        codes.add(part.codes, part.first_row)
+        if norms is not None:
+            norms.add(values)
+        if again is not None:
+            again.power_of_two &= are_powers_of_two(part.factors[0].numbers)
+            again.add(part.codes, values, part.factors[0], part.first_row)
         if sink is not None:
-            sink(weight, part.values)
+            sink(weight, _cut(part.unrounded(), looks.columns) if looks.narrow else values)
     return WeightValues(
         name=weight.name,
         dtype=str(weight.tensor.dtype),
         shape=weight.shape,
         scale=scale_facts(weight),
         rows=rows,
-        statistics=_statistics(
-            sums,
-            saturated=saturated if coded else None,
-            blocks_zero=None if scale is None else blocks,
-        ),
+        columns=looks.columns,
+        statistics=_statistics(sums, codes),
+        histogram=tally.histogram(sums.mean, sums.std),
+        norms=None if norms is None else norms.norms(),
+        verified=None if again is None else again.verified(),
     )
+
+
+def _cut(values: Float32, columns: tuple[int, int] | None) -> Float32:
+    return values if columns is None else np.ascontiguousarray(values[:, slice(*columns)])
+
+
+class _CodeCounts:
+    """What is counted of codes, not of values: the largest ones, and blocks of zeros."""
+
+    def __init__(self, weight: Weight, columns: tuple[int, int] | None) -> None:
+        self._coding = weight.coding
+        self._columns = weight.shape[-1] if weight.shape else 0
+        self._own = slice(*(columns or (0, self._columns)))
+        scale = weight.scale
+        shifted = any(grid.action is Action.SUBTRACT for grid in weight.grids)
+        self._zeros = (
+            None
+            if scale is None or shifted
+            else ZeroBlocks(scale.block, first_column=self._own.start)
+        )
+        self.saturated = None if self._coding is None or not is_float(self._coding) else 0
+
+    def add(self, codes: Array, first_row: int) -> None:
+        """Count the codes of some rows in, as they are stored, in strips that a cache holds."""
+        if self._coding is None:
+            return
+        for start in range(0, len(codes), _STRIP_ROWS):
+            strip = codes[start : start + _STRIP_ROWS]
+            magnitudes = code_magnitudes(strip, self._coding, self._columns)[:, self._own]
+            if self.saturated is not None:
+                self.saturated += int(np.count_nonzero(magnitudes == largest_code(self._coding)))
+            if self._zeros is not None:
+                self._zeros.add(magnitudes, first_row + start)
+
+    @property
+    def blocks_zero(self) -> int | None:
+        """How many blocks of the scale hold zeros only."""
+        return None if self._zeros is None else self._zeros.count()
+
+
+_STRIP_ROWS: Final = 64
+
+
+def _requantizer(weight: Weight) -> Requantizer | None:
+    if weight.coding is None or not can_verify(
+        weight.coding, [grid.action for grid in weight.grids]
+    ):
+        return None
+    return Requantizer(weight.coding, weight.rows)
 
 
 def scale_facts(weight: Weight) -> ScaleFacts | None:
@@ -182,17 +225,17 @@ def scale_facts(weight: Weight) -> ScaleFacts | None:
     )
 
 
-def _statistics(sums: _Sums, *, saturated: int | None, blocks_zero: int | None) -> Statistics:
+def _statistics(sums: Sums, codes: _CodeCounts) -> Statistics:
     some = sums.count > 0
     return Statistics(
         count=sums.count + sums.missing,
         min=sums.low if some else None,
         max=sums.high if some else None,
         mean=sums.mean if some else None,
-        std=math.sqrt(sums.squares / sums.count) if some else None,
+        std=sums.std if some else None,
         absmax=max(abs(sums.low), abs(sums.high)) if some else None,
         zeros=sums.zeros,
         nan_codes=sums.missing,
-        saturated=saturated,
-        blocks_zero=blocks_zero,
+        saturated=codes.saturated,
+        blocks_zero=codes.blocks_zero,
     )

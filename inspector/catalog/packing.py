@@ -4,7 +4,8 @@ Bytes in, bytes out; nothing here reads a file. 290,292 tensors are some 12 MB, 
 second to unpack, where parsing their headers takes one.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -33,6 +34,20 @@ class _Packed(msgspec.Struct, frozen=True):
     shapes: tuple[tuple[int, ...], ...]
     rows: int
     columns: dict[str, bytes]
+
+    def column(self, name: str, *, width: int = 1) -> npt.NDArray[Any]:
+        """One column, `[rows]` or more than one number a row. Raises ValueError: not as long."""
+        content, kind = self.columns.get(name, b""), np.dtype(_COLUMNS[name])
+        if len(content) != self.rows * width * kind.itemsize:
+            raise ValueError(f"{name}: {len(content)} bytes for {self.rows} rows")
+        return np.frombuffer(content, dtype=kind)
+
+    def ids(self, name: str, things: Sequence[object]) -> npt.NDArray[Any]:
+        """A column of positions in `things`. Raises ValueError: one is past the end."""
+        found = self.column(name)
+        if self.rows and not 0 <= int(found.min()) <= int(found.max()) < len(things):
+            raise ValueError(f"{name}: beyond the {len(things)} there are")
+        return found
 
 
 def pack_catalog(catalog: Catalog) -> bytes:
@@ -70,23 +85,21 @@ def unpack_catalog(content: bytes) -> Catalog:
         ValueError: not what `pack_catalog` writes.
     """
     packed = msgspec.msgpack.decode(content, type=_Packed)
-    columns = {
-        name: np.frombuffer(packed.columns[name], dtype=kind) for name, kind in _COLUMNS.items()
-    }
-    width = len(columns["numbers"]) // packed.rows if packed.rows else 0
+    templates = tuple(Template(pieces) for pieces in packed.templates)
+    width = max((template.holes for template in templates), default=0)
     names = NameColumns(
-        tuple(Template(pieces) for pieces in packed.templates),
-        columns["template_ids"],
-        columns["numbers"].reshape(packed.rows, width),
+        templates,
+        packed.ids("template_ids", templates),
+        packed.column("numbers", width=width).reshape(packed.rows, width),
     )
     return Catalog(
         names=names,
         shards=packed.shards,
         dtypes=tuple(Dtype(code) for code in packed.dtypes),
         shapes=packed.shapes,
-        shard_ids=columns["shard_ids"],
-        dtype_ids=columns["dtype_ids"],
-        shape_ids=columns["shape_ids"],
-        starts=columns["starts"],
-        stops=columns["stops"],
+        shard_ids=packed.ids("shard_ids", packed.shards),
+        dtype_ids=packed.ids("dtype_ids", packed.dtypes),
+        shape_ids=packed.ids("shape_ids", packed.shapes),
+        starts=packed.column("starts"),
+        stops=packed.column("stops"),
     )

@@ -4,7 +4,7 @@ Everything above asks it for facts and arrays; nothing above it opens anything.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
@@ -16,11 +16,18 @@ from inspector.catalog.agreement import check_across_shards, check_index
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
 from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
-from inspector.checkpoint.one_request import read_all_headers
+from inspector.checkpoint.locate import Locator
+from inspector.checkpoint.one_request import may_be_given, read_all_headers
 from inspector.checkpoint.planning import plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
 from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
+from inspector.config.quantization import (
+    MODELOPT_NAME,
+    QuantConfig,
+    parse_modelopt,
+    quantization_of,
+)
 from inspector.errors import BudgetExceeded, ObjectNotFound, Problem
 from inspector.layout.weights import WeightBook
 from inspector.source.access import Access
@@ -99,11 +106,42 @@ class Checkpoint:
             return None
         return parse_config(text, file=f"{self.source.location}/{CONFIG_NAME}")
 
+    def small_files(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, bytes]]:
+        """The sizes of all files that the source lists, and the content of those named, if there.
+
+        One too large to be what its name says is left out.
+        """
+        sizes = dict(self.source.files())
+        return sizes, {
+            name: read_file(self.source, name, max_bytes=MAX_CONFIG_BYTES)
+            for name in names
+            if sizes.get(name, MAX_CONFIG_BYTES + 1) <= MAX_CONFIG_BYTES
+        }
+
+    @cached_property
+    def claim(self) -> QuantConfig | None:
+        """What is claimed of the quantization, in config.json or beside it; None where nothing is.
+
+        Raises:
+            ConfigError: the claim is malformed.
+        """
+        config = self.config
+        if config is not None:
+            found = quantization_of(config.raw, file=CONFIG_NAME)
+            if found is not None:
+                return found
+        try:
+            text = read_file(self.source, MODELOPT_NAME, max_bytes=MAX_CONFIG_BYTES)
+        except ObjectNotFound:
+            return None
+        return parse_modelopt(text, file=MODELOPT_NAME)
+
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.
 
-        To be called before the catalog is asked for. Every tensor with such a part in its name is
-        in the catalog all the same; the agreement of the index with the headers is not checked.
+        To be called before the catalog is asked for. The agreement of the index with the headers is
+        not checked. With an index, every tensor with such a part in its name is in the catalog all
+        the same; without, over a network, each module is as `Locator` finds it.
         """
         self._naming = tuple(parts)
 
@@ -115,36 +153,56 @@ class Checkpoint:
             SourceError: a shard cannot be read, or there is none.
             FormatError: a header or the index is malformed.
         """
-        facts = self._keeper.recall() or self._read_facts()
+        facts = self._recalled or self._read_facts()
         self.stored_bytes = sum(facts.files.values())
         self.problems += facts.problems
         return facts.catalog
 
-    def planned_headers(self) -> PlannedReads:
-        """What asking for the catalog would read: nothing where it is kept."""
-        if "catalog" in self.__dict__ or self._keeper.recall() is not None:
-            return PlannedReads(what="headers, kept from an earlier run", requests=0, bytes=0)
+    @cached_property
+    def _recalled(self) -> Facts | None:
+        return self._keeper.recall()
+
+    def planned_catalog(self) -> list[PlannedReads]:
+        """What asking for the catalog takes: of headers nothing, where they are kept."""
+        if self._recalled is not None:
+            return [self.planned_so_far("finding that the kept headers are current")]
         shards = find_shards(self.source, self._index_file)
         self.stored_bytes = sum(shards.files.values())
         self._file_count = len(shards.names)
-        return plan_headers(self.source, shards, jobs=self.policy.jobs)
+        planned = [self.planned_so_far("finding the shards")]
+        if may_be_given(self.source, shards.names):
+            what = "trying to get all headers at once"
+            planned.append(PlannedReads(what=what, requests=1, bytes=0, is_estimate=True))
+        return [*planned, plan_headers(self.source, shards, jobs=self.policy.jobs)]
+
+    def planned_so_far(self, what: str) -> PlannedReads:
+        """What a plan has read to here, which the command would have to read too."""
+        return PlannedReads(what=what, requests=self.ledger.requests, bytes=self.ledger.bytes)
 
     def planned_examination(self) -> list[PlannedReads]:
         """What `examine` would read: every header, and every index."""
+        self.source.files()
+        planned = [self.planned_so_far("finding the files")]
         shards = find_shards(self.source, self._index_file)
         indexes = index_sizes(self.source, self._index_file)
         self.stored_bytes = sum(shards.files.values()) + sum(indexes.values())
         self._file_count = len(shards.names)
         headers = plan_headers(self.source, shards, jobs=self.policy.jobs)
-        return [headers, *plan_indexes(indexes)]
+        return [*planned, headers, *plan_indexes(indexes)]
 
     def _read_facts(self) -> Facts:
         """What the headers say; kept for the next time where it is of all shards."""
         shards = find_shards(self.source, self._index_file, naming=self._naming)
+        locator = Locator(self.source, shards.names, jobs=self.policy.jobs)
+        if self._naming and self.is_remote and shards.is_whole and locator.is_worth_it:
+            found = locator.find(self._naming)
+            if found is not None:
+                return Facts(found, shards.files, [])
         builder = CatalogBuilder()
         unread = dict.fromkeys(shards.names)
+        known = locator.headers
         try:
-            for header in read_all_headers(self.source, shards.names, self.policy):
+            for header in read_all_headers(self.source, shards.names, self.policy, known):
                 builder.add(header)
                 del unread[header.shard]
         except BudgetExceeded as error:
@@ -153,10 +211,8 @@ class Checkpoint:
         problems = check_across_shards(catalog)
         if shards.index is not None:
             problems += check_index(catalog, shards.index, shards.files)
-        index_file = shards.index.file if shards.index else None
-        facts = Facts(catalog, shards.files, problems, index_file)
-        if shards.is_whole:
-            self._keeper.keep(facts)
+        facts = Facts(catalog, shards.files, problems)
+        self._keeper.keep(facts, shards)
         return facts
 
     def examine(self) -> Integrity:
@@ -172,7 +228,8 @@ class Checkpoint:
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
-        return WeightBook(self.catalog, self.config)
+        beside = self.claim if MODELOPT_NAME in self.source.files() else None
+        return WeightBook(self.catalog, self.config, beside)
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:
@@ -203,7 +260,7 @@ def open_checkpoint(
     parsed = parse_location(location, revision=revision)
     source = open_source(parsed, ledger, access)
     if policy.max_bytes is not None:
-        source = Budget(source, policy.max_bytes)
+        source = Budget(source, policy.max_bytes, ledger)
     return Checkpoint(
         source,
         ledger,

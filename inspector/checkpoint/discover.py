@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from inspector.errors import ObjectNotFound
-from inspector.format.index import INDEX_NAME, INDEX_SUFFIX, MAX_INDEX_BYTES, Index, parse_index
+from inspector.format.index import (
+    INDEX_NAME,
+    INDEX_SUFFIX,
+    MAX_INDEX_BYTES,
+    Index,
+    is_safe_shard,
+    parse_index,
+)
 from inspector.source.base import Source, read_file
 from inspector.source.pool import map_ordered
 
@@ -34,6 +41,11 @@ class Shards:
     files: dict[str, int]
     is_whole: bool = True
 
+    @property
+    def all_named(self) -> set[str]:
+        """The files that exist and those that the index says do."""
+        return {*self.files, *(self.index.shards if self.index else ())}
+
 
 def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str] = ()) -> Shards:
     """The shards of a checkpoint: one file, what an index names, or what is there.
@@ -45,8 +57,8 @@ def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str]
     Args:
         source: the files.
         index_file: the index that a person named, or None for the usual one.
-        naming: parts of names. On disk, where an index is at hand and tensors have such names in
-            it, only their shards are returned; the index is then searched, not parsed.
+        naming: parts of names. Where an index has to be read and tensors have such names in it,
+            only their shards are returned; the index is then searched, not parsed.
 
     Raises:
         ObjectNotFound: there is no shard.
@@ -56,7 +68,7 @@ def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str]
         files = dict(source.files())
         return Shards(tuple(files), None, files)
     if source.kind == "http":
-        return _find_unlisted(source, index_file)
+        return _find_unlisted(source, index_file, naming)
     listing = source.files()
     top = [name for name in listing if "/" not in name]
     files = {name: listing[name] for name in top if name.endswith(".safetensors")}
@@ -68,13 +80,11 @@ def find_shards(source: Source, index_file: str | None, *, naming: Sequence[str]
             there = f"there are: {', '.join(sorted(listing)[:8])}" if listing else "it is empty"
             raise ObjectNotFound(f"{source.location}: no .safetensors file", hint=there)
         return Shards(tuple(sorted(files)), None, files)
-    if naming and source.kind not in REMOTE_KINDS:
-        text = read_file(source, named, max_bytes=MAX_INDEX_BYTES)
-        found = shards_naming(text, naming)
-        if found and found <= listing.keys():
-            held = {name: listing[name] for name in files}
-            return Shards(tuple(sorted(found)), None, held, is_whole=False)
-    index = _read_index(source, named)
+    text = read_file(source, named, max_bytes=MAX_INDEX_BYTES)
+    found = shards_naming(text, naming)
+    if found and found <= listing.keys():
+        return Shards(tuple(sorted(found)), None, files, is_whole=False)
+    index = parse_index(text, file=named)
     files |= _sizes_of(source, [name for name in index.shards if name not in files])
     shards = tuple(name for name in index.shards if name in files)
     if not shards:
@@ -97,6 +107,17 @@ def is_complete_series(files: Collection[str]) -> bool:
         return False
     (_, count) = next(iter(series))
     return len(found) == count and {int(match[2]) for match in found} == set(range(1, count + 1))
+
+
+def watched_files(source: Source, index_file: str | None) -> set[str]:
+    """The files that `find_shards` looks for: where one comes, goes or changes, it may find others.
+
+    Told from the listing, or without one from the index that a directory on a web server may have.
+    """
+    listing = source.files()
+    if not listing and source.kind == "http":
+        return {index_file or INDEX_NAME}
+    return {name for name in listing if name.endswith((".safetensors", INDEX_SUFFIX))}
 
 
 def _sizes_of(source: Source, names: Collection[str]) -> dict[str, int]:
@@ -140,13 +161,14 @@ def _usual_index(indexes: list[str]) -> str | None:
     return indexes[0] if len(indexes) == 1 else None
 
 
-def _find_unlisted(source: Source, index_file: str | None) -> Shards:
+def _find_unlisted(source: Source, index_file: str | None, naming: Sequence[str]) -> Shards:
     """A web directory: its index says what is there, or it holds `model.safetensors`."""
     single = dict(source.files())
     if single:
         return Shards(tuple(single), None, single)
+    file = index_file or INDEX_NAME
     try:
-        index = _read_index(source, index_file or INDEX_NAME)
+        text = read_file(source, file, max_bytes=MAX_INDEX_BYTES)
     except ObjectNotFound as error:
         try:
             return Shards((SINGLE_NAME,), None, {SINGLE_NAME: source.size(SINGLE_NAME)})
@@ -155,13 +177,15 @@ def _find_unlisted(source: Source, index_file: str | None) -> Shards:
                 f"{source.location}: neither {INDEX_NAME} nor {SINGLE_NAME}",
                 hint="name the directory of a checkpoint, or one .safetensors file",
             ) from error
+    wanted = shards_naming(text, naming)
+    if wanted and all(map(is_safe_shard, wanted)):
+        held = _sizes_of(source, sorted(wanted))
+        if held.keys() == wanted:
+            return Shards(tuple(held), None, held, is_whole=False)
+    index = parse_index(text, file=file)
     files = _sizes_of(source, index.shards)
     if not files:
         raise ObjectNotFound(
             f"{source.location}: none of the shards that {index.file} names is there"
         )
     return Shards(tuple(files), index, files)
-
-
-def _read_index(source: Source, file: str) -> Index:
-    return parse_index(read_file(source, file, max_bytes=MAX_INDEX_BYTES), file=file)

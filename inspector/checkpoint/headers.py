@@ -94,12 +94,17 @@ def _of_each(
     first = read(pilot, PILOT_READ)
     yield first
     stop = header_stop(first)
-    guess = PILOT_READ if stop is None else int(stop * HEADER_SLACK) + 1024
+    guess = PILOT_READ if stop is None else first_read_after(stop)
     others = [shard for shard in shards if shard != pilot]
     results = map_ordered(lambda shard: read(shard, guess), others, jobs=policy.jobs)
     for done, result in enumerate(results, 2):
         yield result
         policy.progress("headers", done, total)
+
+
+def first_read_after(header_stop: int) -> int:
+    """Bytes to read first of a shard, when the header of the largest ends at `header_stop`."""
+    return int(header_stop * HEADER_SLACK) + 1024
 
 
 def _header_text(source: Source, shard: str, size: int, first_read: int) -> bytes:

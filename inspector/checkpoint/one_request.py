@@ -24,22 +24,34 @@ _ALIGNMENT: Final = 8
 class GivesHeaders(Protocol):
     """A source that may have the headers of all shards in one request."""
 
+    @property
+    def is_main(self) -> bool:
+        """Whether it is of a revision for which there may be such a request."""
+
     def headers_in_one_request(self, index_file: str) -> Mapping[str, bytes] | None:
         """The JSON of each shard's header, or None."""
 
 
-def read_all_headers(source: Source, shards: Sequence[str], policy: ReadPolicy) -> Iterator[Header]:
+def read_all_headers(
+    source: Source, shards: Sequence[str], policy: ReadPolicy, known: Sequence[Header] = ()
+) -> Iterator[Header]:
     """The header of every shard: in one request where that can be had, by range elsewhere.
+
+    Those that are `known` are not read again.
 
     Raises:
         SourceError: a shard cannot be read.
         FormatError: a header is malformed.
     """
     given: Mapping[str, bytes] | None = None
-    if isinstance(source, GivesHeaders) and _is_described(source, shards):
+    if may_be_given(source, shards) and isinstance(source, GivesHeaders):
         given = source.headers_in_one_request(INDEX_NAME)
+    yield from known
     left = []
+    read_before = {header.shard for header in known}
     for shard in shards:
+        if shard in read_before:
+            continue
         header = _header_of(given[shard], source, shard) if given and shard in given else None
         if header is None:
             left.append(shard)
@@ -49,9 +61,10 @@ def read_all_headers(source: Source, shards: Sequence[str], policy: ReadPolicy) 
         yield from read_headers(source, left, policy)
 
 
-def _is_described(source: Source, shards: Sequence[str]) -> bool:
-    """Whether the usual index is there, and is of these shards and no other."""
-    return len(shards) > 1 and is_complete_series(shards) and INDEX_NAME in source.files()
+def may_be_given(source: Source, shards: Sequence[str]) -> bool:
+    """Whether the one request is tried: the usual index is there, and of these shards alone."""
+    is_described = len(shards) > 1 and is_complete_series(shards) and INDEX_NAME in source.files()
+    return is_described and isinstance(source, GivesHeaders) and source.is_main
 
 
 def _header_of(text: bytes, source: Source, shard: str) -> Header | None:

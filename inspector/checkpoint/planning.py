@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint.discover import REMOTE_KINDS, Shards
-from inspector.checkpoint.headers import HEADER_SLACK, PILOT_READ
+from inspector.checkpoint.headers import PILOT_READ, first_read_after
 from inspector.format.header import LENGTH_PREFIX, header_span
 from inspector.format.spans import Span
 from inspector.source.base import Source
@@ -14,7 +14,7 @@ _LOCAL_READS_A_HEADER = 2
 
 
 def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
-    """The requests and bytes of a header pass.
+    """The requests and bytes of a header pass by range.
 
     The length of a header is read, eight bytes: of each file on disk, of one file elsewhere, which
     sizes the first reads of all.
@@ -30,10 +30,15 @@ def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
             what="headers", requests=_LOCAL_READS_A_HEADER * len(names), bytes=sum(stops)
         )
     pilot = max(names, key=source.size)
-    guess = int(_header_stop(source, pilot) * HEADER_SLACK) + 1024
-    sizes = [min(source.size(name), PILOT_READ if name == pilot else guess) for name in names]
+    stop = _header_stop(source, pilot)
+    first = min(source.size(pilot), PILOT_READ)
+    guess = first_read_after(stop)
+    others = [min(source.size(name), guess) for name in names if name != pilot]
     return PlannedReads(
-        what="headers", requests=len(names), bytes=sum(sizes), is_estimate=len(names) > 1
+        what="headers",
+        requests=len(names) + (stop > first),
+        bytes=max(first, stop) + sum(others),
+        is_estimate=len(names) > 1,
     )
 
 

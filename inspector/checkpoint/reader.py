@@ -1,24 +1,26 @@
 """Rows of weights, from their bytes to float32, wherever they are stored."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
+import numpy as np
+
 from inspector.analysis.report import Reads
+from inspector.checkpoint.cutting import CHUNK_BYTES, pieces, stored_rows, window_rows
 from inspector.checkpoint.discover import REMOTE_KINDS
 from inspector.checkpoint.policy import ReadPolicy
-from inspector.decode.fp8 import decode_block_scaled
+from inspector.decode.beside import numbers
+from inspector.decode.blocks import Factor, decode_rows
 from inspector.decode.numeric import Array, Float32, stored_array, to_float32
+from inspector.errors import LayoutError
 from inspector.format.spans import Span
 from inspector.layout.scales import ScaleGrid
-from inspector.layout.weights import Weight, stored_span
+from inspector.layout.weights import Weight
 from inspector.source.base import Source
 from inspector.source.coalescing import Coalesced
 from inspector.source.pool import map_ordered
-
-CHUNK_BYTES: Final = 8 << 20
-"""Stored bytes that are held and decoded at a time: 32 MB as float32 from FP8."""
 
 _READS_AHEAD: Final = 3
 
@@ -26,29 +28,47 @@ JOINT_GAP: Final = 64 * 1024
 """Bytes between two spans that are read along over a network: fewer than pass by while a request is
 on its way. On disk none are: a read there costs less than the bytes."""
 
+JOINT_BYTES: Final = 8 * CHUNK_BYTES
+"""Spans that are merged with each other: what they hold stays well below 200 MB."""
+
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of one weight: `codes` as stored, `values` decoded; `first_row` counts in the weight."""
+    """Rows of one weight: `codes` as stored, `values` decoded; `first_row` counts in the weight.
 
+    `factors` are what was applied to the codes, from the first of these rows on.
+    """
+
+    weight: Weight
     codes: Array
     values: Float32
     first_row: int
+    factors: Sequence[Factor]
+
+    def unrounded(self) -> Float32:
+        """The values, such that rounding them to fewer bits is the only rounding."""
+        if self.weight.coding is None:
+            return self.values
+        columns = self.weight.shape[1]
+        return decode_rows(self.codes, self.weight.coding, columns, self.factors, to_odd=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows `[start, stop)` of a weight."""
+    """Rows `[start, stop)` of a weight, and of them `columns` `[a, b)`, or all."""
 
     weight: Weight
     start: int
     stop: int
+    columns: tuple[int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the values."""
-        weight = self.weight
-        return (self.stop - self.start, *weight.shape[1:]) if weight.shape else ()
+        shape = self.weight.shape
+        if self.columns is not None:
+            shape = (*shape[:-1], self.columns[1] - self.columns[0])
+        return (self.stop - self.start, *shape[1:]) if shape else ()
 
 
 class Reader:
@@ -56,7 +76,9 @@ class Reader:
 
     def __init__(self, source: Source, policy: ReadPolicy) -> None:
         max_gap = JOINT_GAP if source.kind in REMOTE_KINDS else 0
-        self._source = Coalesced(source, max_gap=max_gap, max_read=CHUNK_BYTES)
+        self._source = Coalesced(
+            source, max_gap=max_gap, max_read=CHUNK_BYTES, max_held=JOINT_BYTES
+        )
         self._jobs = min(policy.jobs, _READS_AHEAD)
 
     def expect(self, parts: Sequence[Part]) -> Reads:
@@ -65,15 +87,21 @@ class Reader:
         Returns:
             The requests and bytes that it will take.
         """
-        wanted: dict[str, list[Span]] = {}
-        for part in parts:
-            weight = part.weight
-            if weight.scale is not None:
-                wanted.setdefault(weight.scale.tensor.shard, []).append(_scale_span(weight.scale))
-            pieces = _pieces(weight, part.start, part.stop)
-            spans = [weight.span(*piece) for piece in pieces]
-            wanted.setdefault(weight.tensor.shard, []).extend(spans)
-        planned = self._source.expect(wanted)
+        return self.expect_spans(chain.from_iterable(map(_spans, parts)))
+
+    def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
+        """Announce spans by shard, each to be read once, in this order.
+
+        Returns:
+            The requests and bytes that it will take.
+        """
+        return self._cost(self._source.expect(spans))
+
+    def plan_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
+        """The requests and bytes that spans by shard would take, were they announced."""
+        return self._cost(self._source.plan(spans))
+
+    def _cost(self, planned: Mapping[str, Sequence[Span]]) -> Reads:
         return Reads(
             requests=sum(
                 self._source.requests_for(path, len(reads)) for path, reads in planned.items()
@@ -88,75 +116,103 @@ class Reader:
             SourceError: the bytes cannot be obtained.
             DecodeError: they cannot be decoded.
         """
-        scale = None if weight.scale is None else self._read_scale(weight.scale)
-        pieces = _pieces(weight, start, stop)
-        codes = map_ordered(lambda piece: self.read_codes(weight, *piece), pieces, jobs=self._jobs)
-        for (first, _), part in zip(pieces, codes, strict=True):
-            if weight.scale is None or scale is None:
-                values = to_float32(part, weight.tensor.dtype)
-            else:
-                values = decode_block_scaled(
-                    part, weight.tensor.dtype, scale, weight.scale.block, first_row=first
-                )
-            yield Rows(part, values, first)
+        factors = self._read_grids(weight, start, stop)
+        edges = pieces(weight, start, stop)
+        codes = map_ordered(lambda piece: self.read_codes(weight, *piece), edges, jobs=self._jobs)
+        for (first, _), part in zip(edges, codes, strict=True):
+            own = _moved(factors, first - start)
+            yield Rows(weight, part, _decoded(weight, part, own), first, own)
 
     def read_values(self, weight: Weight, start: int, stop: int) -> Float32:
-        """Rows `[start, stop)` decoded, in one read and one for the scales: `[rows, ...]`."""
+        """Rows `[start, stop)` decoded, in one read and one for each grid: `[rows, ...]`."""
         codes = self.read_codes(weight, start, stop)
-        if weight.scale is None:
-            return to_float32(codes, weight.tensor.dtype)
-        scale = self._read_scale(weight.scale)
-        return decode_block_scaled(
-            codes, weight.tensor.dtype, scale, weight.scale.block, first_row=start
-        )
+        return _decoded(weight, codes, self._read_grids(weight, start, stop))
+
+    def read_unscaled(self, weight: Weight, start: int, stop: int) -> Float32:
+        """Rows `[start, stop)` as their codes stand for, without any scale: `[rows, ...]`."""
+        return _decoded(weight, self.read_codes(weight, start, stop), [])
 
     def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
         """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
-        tensor, window = weight.tensor, weight.window
-        content = self._source.read(tensor.shard, weight.span(start, stop))
-        if window is None:
-            shape = (stop - start, *tensor.shape[1:]) if tensor.shape else ()
-            return stored_array(content, tensor.dtype, shape)
-        height = window.rows[1] - window.rows[0] if window.transposed else stop - start
-        page = stored_array(content, tensor.dtype, (height, window.stored_shape[1]))
-        first, last = window.columns
-        if window.transposed:
-            return page[:, first + start : first + stop].T
-        return page[:, first:last]
+        if weight.shape_tensor is not None:
+            raise LayoutError(f"{weight.name}: its shape is in {weight.shape_tensor.name}, unread")
+        content = self._source.read(weight.tensor.shard, weight.span(start, stop))
+        return stored_rows(content, weight, start, stop)
 
-    def _read_scale(self, grid: ScaleGrid) -> Float32:
-        """The multipliers of a whole weight: `[scale rows, scale columns]`."""
-        tensor, window = grid.tensor, grid.window
-        if window is None:
-            content = self._source.read(tensor.shard, _scale_span(grid))
-            values = to_float32(stored_array(content, tensor.dtype, tensor.shape), tensor.dtype)
-            return values.reshape(values.shape[0] if values.size > 1 else 1, -1)
-        height = window.rows[1] - window.rows[0]
-        content = self._source.read(tensor.shard, _scale_span(grid))
-        page = stored_array(content, tensor.dtype, (height, window.stored_shape[1]))
-        part = page[:, window.columns[0] : window.columns[1]]
-        return to_float32(part.T if window.transposed else part, tensor.dtype)
+    def settle(self, weights: Sequence[Weight]) -> list[Weight]:
+        """The weights with the shapes that their `shape_tensor` holds, where they have one.
+
+        Raises:
+            LayoutError: a shape that does not fit the words that hold the codes.
+        """
+        waiting = [weight.shape_tensor for weight in weights if weight.shape_tensor is not None]
+        self._source.expect((tensor.shard, tensor.span) for tensor in waiting)
+        contents = map_ordered(
+            lambda tensor: self._source.read(tensor.shard, tensor.span), waiting, jobs=self._jobs
+        )
+        shapes = (
+            stored_array(content, tensor.dtype, tensor.shape)
+            for content, tensor in zip(contents, waiting, strict=True)
+        )
+        return [
+            weight if weight.shape_tensor is None else weight.with_shape(next(shapes).tolist())
+            for weight in weights
+        ]
+
+    def _read_grids(self, weight: Weight, start: int, stop: int) -> list[Factor]:
+        """What is applied to the codes of rows `[start, stop)`, read for those rows."""
+        factors = []
+        for grid in weight.grids:
+            values = self.read_numbers(grid, start, stop)
+            first = grid.rows_for(start, stop)[0]
+            factors.append(Factor(values, grid.block, grid.action, start - first * grid.block[0]))
+        return factors
+
+    def read_numbers(self, grid: ScaleGrid, start: int, stop: int) -> Float32:
+        """The numbers that rows `[start, stop)` of the grid's matrix take: `[grid rows, columns]`.
+
+        Raises:
+            SourceError: the bytes cannot be obtained.
+        """
+        dtype = grid.tensor.dtype
+        content = self._source.read(grid.tensor.shard, grid.span(start, stop))
+        first, last = grid.rows_for(start, stop)
+        if grid.window is None:
+            count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
+            stored = stored_array(content, dtype, (count, grid.stored_columns))
+        else:
+            stored = window_rows(content, grid.window, dtype, first, last)
+        return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
+
+    def read_scale_rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
+        """The multiplier of each value in those rows, `[rows, columns]`; ones without a scale."""
+        columns, scale = weight.shape[1], weight.scale
+        if scale is None:
+            return np.ones((len(rows), columns), dtype=np.float32)
+        start, stop = min(rows), max(rows) + 1
+        block_rows, block_columns = scale.block
+        grid = self.read_numbers(scale, start, stop)
+        found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
+        return np.repeat(found, block_columns, axis=1)[:, :columns]
 
 
-def _scale_span(grid: ScaleGrid) -> Span:
-    """The bytes that hold the multipliers of a whole weight."""
-    window = grid.window
-    if window is None:
-        return grid.tensor.span
-    return stored_span(grid.tensor, window, window.shape, 0, window.shape[0])
+def _spans(part: Part) -> Iterator[tuple[str, Span]]:
+    """Every span that rows of a weight take, by shard: the shape, the grids, the codes."""
+    weight = part.weight
+    if weight.shape_tensor is not None:
+        yield weight.shape_tensor.shard, weight.shape_tensor.span
+    for grid in weight.grids:
+        yield grid.tensor.shard, grid.span(part.start, part.stop)
+    for piece in pieces(weight, part.start, part.stop):
+        yield weight.tensor.shard, weight.span(*piece)
 
 
-def _pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
-    """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges.
+def _moved(factors: Sequence[Factor], rows: int) -> list[Factor]:
+    """Factors for codes that begin some rows farther on."""
+    return [replace(factor, first_row=factor.first_row + rows) for factor in factors]
 
-    A transposed window is one piece: any of its rows needs all of its bytes.
-    """
-    if weight.window is not None and weight.window.transposed:
-        return [(start, stop)]
-    row_bytes = max(1, len(weight.span(start, stop)) // max(1, stop - start))
-    step = max(1, CHUNK_BYTES // row_bytes)
-    if weight.scale is not None:
-        block_rows = weight.scale.block[0]
-        step = max(block_rows, step - step % block_rows)
-    edges = [start, *range(start - start % step + step, stop, step), stop]
-    return list(pairwise(edges)) if stop > start else []
+
+def _decoded(weight: Weight, codes: Array, factors: Sequence[Factor]) -> Float32:
+    if weight.coding is None:
+        return to_float32(codes, weight.tensor.dtype)
+    return decode_rows(codes, weight.coding, weight.shape[1], factors)

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from inspector.cli.commands import cache, check, dequant, expert_similarity, list_tensors, runs
+from inspector.cli.commands import (
+    audit,
+    cache,
+    check,
+    compare,
+    dequant,
+    expert_similarity,
+    list_tensors,
+    params,
+    runs,
+)
 from inspector.cli.guard import guarded
 from inspector.version import __version__
 
@@ -49,6 +59,9 @@ for _command, _commands_examples in (
     (list_tensors.list_tensors, list_tensors.EXAMPLES),
     (dequant.dequant, dequant.EXAMPLES),
     (check.check, check.EXAMPLES),
+    (audit.audit, audit.EXAMPLES),
+    (params.params, params.EXAMPLES),
+    (compare.compare, compare.EXAMPLES),
     (expert_similarity.expert_similarity, expert_similarity.EXAMPLES),
     (runs.runs, runs.EXAMPLES),
     (cache.cache, cache.EXAMPLES),

@@ -13,12 +13,15 @@ from inspector.cli.progress import progress_bar
 from inspector.errors import UsageError
 from inspector.layout.select import parse_numbers
 from inspector.render.plan import plan_view
-from inspector.source.base import Ledger
 from inspector.source.environment import assets_folder, is_offline
 from inspector.source.patience import Patience
 from inspector.source.shelf import FOLDER_NAME, Shelf
 
 __all__ = ["InputOptions", "OutputOptions", "finish", "opened", "parse_bytes"]
+
+UNASKED_BYTES: Final = 4_000_000_000
+"""More is read over a network only by a person who says so. The largest single tensors of published
+models are below this, a layer's experts above."""
 
 _UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -65,7 +68,7 @@ def open_shelf() -> Shelf:
 
 
 @contextmanager
-def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[Checkpoint]:
+def opened(options: InputOptions, *, access: Access | None = None) -> Iterator[Checkpoint]:
     """The model's checkpoint, with a progress bar where there is a terminal."""
     with progress_bar() as progress:
         policy = ReadPolicy(options.jobs, options.byte_budget, progress)
@@ -73,8 +76,7 @@ def opened(options: InputOptions, *, ledger: Ledger | None = None) -> Iterator[C
             options.model,
             revision=options.revision,
             policy=policy,
-            ledger=ledger,
-            access=access_of(options),
+            access=access or access_of(options),
         ) as checkpoint:
             yield checkpoint
 

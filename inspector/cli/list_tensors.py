@@ -28,7 +28,7 @@ def run(
     outputs.resolved()
     with opened(inputs) as checkpoint:
         if inputs.plan:
-            write_plan("list-tensors", [checkpoint.planned_headers()], checkpoint, outputs)
+            write_plan("list-tensors", checkpoint.planned_catalog(), checkpoint, outputs)
             return
         catalog = checkpoint.catalog
         rows = _selected(catalog, patterns, checkpoint.source.location)

@@ -1,10 +1,11 @@
 """`expert-similarity`: open both, match, say it in one line, show the rest."""
 
-from dataclasses import replace
-
-from inspector.analysis.expert_match import MatchRequest, match_experts, plan_match
+from inspector.analysis.expert_match import LOOK_ROWS, match_experts
+from inspector.analysis.expert_question import MatchRequest, plan_match
+from inspector.analysis.plan import PlannedReads
+from inspector.analysis.report import Model
 from inspector.analysis.similarity_summary import similarity_document
-from inspector.checkpoint import open_checkpoint
+from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.output import say_cost, write_view
@@ -19,11 +20,11 @@ def run(
     outputs.resolved()
     if not reference:
         raise UsageError("--ref names no checkpoint")
-    unbounded = replace(inputs, max_bytes=None)
+    access = access_of(inputs)
     with (
-        opened(unbounded) as target,
+        opened(inputs, access=access) as target,
         open_checkpoint(
-            reference, policy=target.policy, ledger=target.ledger, access=access_of(inputs)
+            reference, policy=target.policy, ledger=target.ledger, access=access
         ) as other,
     ):
         sides = CheckpointExperts(target), CheckpointExperts(other)
@@ -31,11 +32,15 @@ def run(
             layers=inputs.layer_numbers,
             experts=inputs.expert_numbers,
             seed=seed,
-            max_bytes=inputs.byte_budget,
+            max_bytes=_left(inputs.byte_budget, target.ledger.bytes),
             router_groups=target.config.router_groups if target.config else None,
+            same_model=_is_same(target.model, other.model),
         )
         if inputs.plan:
-            write_plan("expert-similarity", plan_match(*sides, request), target, outputs)
+            finding = target.planned_so_far("finding the experts")
+            reads = plan_match(*sides, request, LOOK_ROWS)
+            planned = [finding, *_resolving(target, other), *reads]
+            write_plan("expert-similarity", planned, target, outputs)
             return
         result = match_experts(*sides, request, target.policy.progress)
         findings = [*target.problems, *other.problems]
@@ -44,3 +49,23 @@ def run(
         stored = sum(side.total_bytes for side in sides)
     write_view(similarity_view(document, limit=limit), outputs, findings)
     say_cost(cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)
+
+
+def _left(budget: int | None, spent: int) -> int | None:
+    return None if budget is None else max(0, budget - spent)
+
+
+def _resolving(*checkpoints: Checkpoint) -> list[PlannedReads]:
+    """Requests that a shard costs when it is read again, beside the reads; of all there are."""
+    requests = sum(
+        one.source.requests_for(shard, 2) - 2 for one in checkpoints for shard in one.catalog.shards
+    )
+    if not requests:
+        return []
+    what = "signed URLs of the shards, at most"
+    return [PlannedReads(what=what, requests=requests, bytes=0, is_estimate=True)]
+
+
+def _is_same(model: Model, ref: Model) -> bool:
+    """Whether both names mean one checkpoint, at one commit."""
+    return (model.location, model.kind, model.commit) == (ref.location, ref.kind, ref.commit)

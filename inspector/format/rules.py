@@ -5,6 +5,7 @@ the answer ambiguous, `warning` for what it accepts against its own README or wh
 `info` for what others refuse by limits of their own. `readers.py` says who accepts what.
 """
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -12,7 +13,10 @@ from inspector.errors import Place, Problem, Severity
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
-RULES: Final = MappingProxyType(
+Rule = tuple[Severity, str]
+"""Severity, and a sentence that says what is wrong."""
+
+RULES: Final = MappingProxyType[str, Rule](
     {
         "truncated": (_ERROR, "The file ends before the last tensor does."),
         "trailing_bytes": (_ERROR, "The file goes on after the last tensor."),
@@ -67,11 +71,12 @@ def problem(
     *,
     expected: object,
     found: object,
+    rules: Mapping[str, Rule] = RULES,
 ) -> Problem:
     """A `Problem` of a registered rule, with the rule's severity."""
     return Problem(
         rule=rule,
-        severity=RULES[rule][0],
+        severity=rules[rule][0],
         where=where,
         message=message,
         expected=str(expected),

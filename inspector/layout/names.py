@@ -5,11 +5,14 @@ from enum import StrEnum
 from typing import Final
 
 from inspector.catalog.names import Template
+from inspector.layout.endings import SCALE_ENDINGS, holder_form
 
 _LAYER_WORDS: Final = frozenset({"layers", "blocks", "h"})
 _EXPERT_WORDS: Final = frozenset({"experts"})
 _VISION_WORDS: Final = frozenset({"visual", "vision_tower", "vision_model"})
-_LANGUAGE_WORDS: Final = frozenset({"layers", "embed_tokens", "lm_head", "norm", "rotary_emb"})
+_LANGUAGE_WORDS: Final = frozenset(
+    {"layers", "embed_tokens", "lm_head", "norm", "rotary_emb", "embed", "head"}
+)
 
 
 class Tower(StrEnum):
@@ -22,7 +25,7 @@ class Tower(StrEnum):
 
 
 class Role(StrEnum):
-    """What a tensor is to its module."""
+    """What a tensor is to its module; `SCALE` is anything that stands beside codes."""
 
     WEIGHT = "weight"
     SCALE = "scale"
@@ -38,10 +41,6 @@ class ModulePath:
     role: Role
     layer_hole: int | None
     expert_hole: int | None
-
-
-SCALE_SUFFIXES: Final = ("_scale_inv", "_scale", "_scales", ".scale", ".qscale_weight")
-"""Endings of the names of scales, in every convention of quantized checkpoints."""
 
 
 def module_path(template: Template) -> ModulePath:
@@ -70,10 +69,10 @@ def module_path(template: Template) -> ModulePath:
 
 def role_of(name: str) -> Role:
     """The role of a tensor, from the end of its name."""
-    if name.endswith(SCALE_SUFFIXES):
+    if name.endswith(SCALE_ENDINGS):
         return Role.SCALE
-    last = name.rpartition(".")[2]
-    if last == "bias":
+    last = holder_form(name)[0].rpartition(".")[2]
+    if last == "bias" or last.endswith("_bias"):
         return Role.BIAS
     return Role.WEIGHT if last == "weight" or last.endswith("_proj") else Role.OTHER
 

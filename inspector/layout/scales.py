@@ -1,28 +1,22 @@
-"""Which scale belongs to a weight, and what one scale covers. Pure.
+"""What the numbers beside a weight cover: tensor, channel, group or block. Pure.
 
-The name says that a tensor is a scale; its shape says which class it is (tensor, channel, group,
-block); the config says how large a block is, and the two are checked against each other by ceiling
-division. The block size is never derived from the grid: rows / scale rows is wrong where the last
-block is partial. Sources: DeepSeek-V3 `README_WEIGHTS.md` (padded blocks, ceiling division), vLLM
-`fp8_utils.py`.
+The shape of a scale says which class it is; the config or the format says how large a block is, and
+the two are checked against each other by ceiling division. The block size is never derived from the
+grid: rows / scale rows is wrong where the last block is partial. Sources: DeepSeek-V3
+`README_WEIGHTS.md` (padded blocks, ceiling division), vLLM `fp8_utils.py`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
-from inspector.catalog import Catalog, TensorRow
+from inspector.catalog import TensorRow
 from inspector.errors import LayoutError
-from inspector.format.dtypes import Dtype
-from inspector.layout.experts import Window
+from inspector.format.codings import Action, Encoding
+from inspector.format.spans import Span
+from inspector.layout.windows import Window, stored_span
 
-_SCALE_NAMES: Final = ("{weight}_scale_inv", "{module}.scale", "{weight}_scale")
-"""Names of a weight's scale, in the order they are looked for; `module` is without `.weight`."""
-
-SCALED_DTYPES: Final = frozenset(
-    {Dtype.F8_E4M3, Dtype.F8_E5M2, Dtype.F8_E4M3FNUZ, Dtype.F8_E5M2FNUZ, Dtype.I8}
-)
-"""Dtypes whose codes mean nothing without a scale; one that is missing is an error, not a 1."""
+Block = tuple[int, int]
 
 
 class Granularity(StrEnum):
@@ -30,114 +24,247 @@ class Granularity(StrEnum):
 
     TENSOR = "tensor"
     CHANNEL = "channel"
+    GROUP = "group"
     BLOCK = "block"
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleGrid:
-    """The scale of one matrix: `tensor` holds the multipliers, `block` is what each covers.
+    """Numbers laid over one matrix: `block` is what each covers, `action` what it does to a code.
 
-    `window` is the part of the tensor's page that belongs to the matrix, where it is fused.
+    `shape` is of the grid, as the matrix lies; `window` is the part of the tensor's page that
+    belongs to the matrix, where it is fused. `bits` is of one number of `OFFSET_WORDS`.
     """
 
     tensor: TensorRow
     granularity: Granularity
-    block: tuple[int, int]
+    block: Block
+    shape: tuple[int, int]
+    window: Window | None = None
+    action: Action = Action.MULTIPLY
+    encoding: Encoding = Encoding.PLAIN
+    bits: int = 0
+
+    @property
+    def stored_columns(self) -> int:
+        """Elements of a stored row; four exponents are in one word."""
+        return -(-self.shape[1] // 4) if self.encoding is Encoding.E8M0_WORDS else self.shape[1]
+
+    def rows_for(self, start: int, stop: int) -> tuple[int, int]:
+        """The rows of the grid that rows `[start, stop)` of the matrix take.
+
+        Integers that are packed down the rows come in runs of 32, which are whole words.
+        """
+        first, last = start // self.block[0], -(-stop // self.block[0])
+        if self.encoding is Encoding.OFFSET_WORDS:
+            return first - first % 32, min(-(-last // 32) * 32, self.shape[0])
+        return first, last
+
+    def stored_rows(self, first: int, last: int) -> tuple[int, int]:
+        """The stored rows that hold rows `[first, last)` of the grid."""
+        if self.encoding is Encoding.OFFSET_WORDS:
+            return first * self.bits // 32, -(-last * self.bits // 32)
+        return first, last
+
+    def span(self, start: int, stop: int) -> Span:
+        """The bytes that hold the numbers of rows `[start, stop)` of the matrix."""
+        first, last = self.rows_for(start, stop)
+        if self.window is not None:
+            return stored_span(self.tensor, self.window, self.shape, first, last)
+        stored = self.stored_rows(0, self.shape[0])[1], self.stored_columns
+        return stored_span(self.tensor, None, stored, *self.stored_rows(first, last))
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """A matrix as its scales see it: `[rows, columns]` in codes, and where in a fused tensor."""
+
+    name: str
+    shape: tuple[int, ...]
     window: Window | None = None
 
-
-def scale_tensor(catalog: Catalog, weight: TensorRow) -> TensorRow | None:
-    """The tensor that holds the scales of a stored weight, or None."""
-    module = weight.name.removesuffix(".weight")
-    for pattern in _SCALE_NAMES:
-        name = pattern.format(weight=weight.name, module=module)
-        if name != weight.name:
-            found = catalog.find(name)
-            if found is not None:
-                return found
-    return None
+    @property
+    def page(self) -> tuple[int, int]:
+        """`[rows, columns]` of the whole page that it is a part of, as a module would have it."""
+        if self.window is None:
+            rows, columns = self.shape
+            return rows, columns
+        height, width = self.window.stored_shape
+        return (width, height) if self.window.transposed else (height, width)
 
 
-def scale_grid(
-    weight_shape: tuple[int, ...],
-    scale: TensorRow,
-    declared_block: tuple[int, int] | None,
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A tensor whose numbers are laid over a matrix, and how they are stored and used."""
+
+    tensor: TensorRow
+    action: Action = Action.MULTIPLY
+    encoding: Encoding = Encoding.PLAIN
+    bits: int = 0
+
+    def stored(self, rows: int, columns: int) -> tuple[int, int]:
+        """The shape in which a grid of `rows` x `columns` numbers is stored."""
+        if self.encoding is Encoding.E8M0_WORDS:
+            return rows, -(-columns // 4)
+        if self.encoding is Encoding.OFFSET_WORDS:
+            return -(-rows * self.bits // 32), columns
+        return rows, columns
+
+
+def lay_grid(
+    matrix: Matrix,
+    numbers: Numbers,
+    declared: Sequence[Block],
+    specified: Block | None = None,
     *,
-    name: str,
-    window: Window | None = None,
+    by_block_only: bool = False,
 ) -> ScaleGrid:
-    """The grid of a matrix's scales, proved to tile it.
+    """The grid of a matrix's numbers, proved to tile it.
 
     Args:
-        weight_shape: `[rows, columns]` of the matrix.
-        scale: its scale tensor.
-        declared_block: `weight_block_size` of the config, or None.
-        name: the weight's, for messages.
-        window: the part of `scale` that belongs to the matrix, where several share a tensor.
+        matrix: what they are laid over.
+        numbers: the tensor that holds them.
+        declared: block sizes that the config states.
+        specified: the block size of the number format, tried where no declared one fits.
+        by_block_only: one number for all, or one a row, is not what the format has.
 
     Raises:
         LayoutError: the shape fits no class, or a block scale has no declared or no fitting block.
     """
-    shape = window.shape if window else scale.shape
-    if len(weight_shape) != 2:
-        raise LayoutError(f"{name}: a scaled weight has 2 axes, this one {list(weight_shape)}")
-    rows, columns = weight_shape
-    if shape in ((), (1,), (1, 1)) and not _is_block(shape, weight_shape, declared_block):
-        return ScaleGrid(scale, Granularity.TENSOR, (rows, columns), window)
-    if shape in ((rows,), (rows, 1)) and not _is_block(shape, weight_shape, declared_block):
-        return ScaleGrid(scale, Granularity.CHANNEL, (1, columns), window)
-    if declared_block is None:
+    if len(matrix.shape) != 2:
+        raise LayoutError(f"{matrix.name}: a scaled weight has 2 axes, not {list(matrix.shape)}")
+    fitting = [block for block in declared if _fits(matrix, numbers, block)]
+    if len(fitting) > 1:
+        both = " and ".join(str(list(block)) for block in fitting)
         raise LayoutError(
-            f"{name} {[rows, columns]}: its scale {scale.name} {list(shape)} is by block, and no "
-            "weight_block_size is declared",
+            f"{matrix.name} {list(matrix.shape)}: its scale {numbers.tensor.name} "
+            f"{list(numbers.tensor.shape)} fits blocks of {both}, which are all declared"
+        )
+    if not fitting and specified is not None and _fits(matrix, numbers, specified):
+        fitting = [specified]
+    rows, columns = (max(size, 1) for size in matrix.page)
+    for block in fitting:
+        if block[0] == 1 and block[1] >= columns and not by_block_only:
+            return _grid(matrix, numbers, Granularity.CHANNEL, (1, columns))
+        granularity = Granularity.GROUP if block[0] == 1 else Granularity.BLOCK
+        return _grid(matrix, numbers, granularity, block)
+    for granularity, block in (
+        (Granularity.TENSOR, (rows, columns)),
+        (Granularity.CHANNEL, (1, columns)),
+    ):
+        if not by_block_only and _is_simple(matrix, numbers, granularity):
+            return _grid(matrix, numbers, granularity, block)
+    raise _no_grid(matrix, numbers, [*declared, *([specified] if specified else [])])
+
+
+def _no_grid(matrix: Matrix, numbers: Numbers, blocks: Sequence[Block]) -> LayoutError:
+    shape, tensor = list(matrix.page), numbers.tensor
+    if not blocks:
+        return LayoutError(
+            f"{matrix.name} {list(matrix.shape)}: its scale {tensor.name} {list(tensor.shape)} "
+            "is by block, and no weight_block_size is declared",
             hint="the block size is never guessed from the grid; config.json states it",
         )
-    if not _is_block(shape, weight_shape, declared_block):
-        tiles = _tiles(weight_shape, declared_block)
-        raise LayoutError(
-            f"{name}: {[rows, columns]} in {list(declared_block)} blocks needs scales "
-            f"{list(tiles)}, {scale.name} has {list(shape)}"
+    tiles = list(_stored_shape(matrix, numbers, blocks[0]))
+    return LayoutError(
+        f"{matrix.name}: {'' if matrix.window is None else 'a page of '}{shape} in "
+        f"{list(blocks[0])} blocks needs scales {tiles}, {tensor.name} has {list(tensor.shape)}"
+    )
+
+
+def _tiles(shape: tuple[int, int], block: Block) -> tuple[int, int]:
+    return -(-shape[0] // block[0]), -(-shape[1] // block[1])
+
+
+def _stored_shape(matrix: Matrix, numbers: Numbers, block: Block) -> tuple[int, ...]:
+    """The shape that the tensor of numbers must have for a block size."""
+    rows, columns = _tiles(matrix.page, block)
+    window = matrix.window
+    if window is None:
+        return numbers.stored(rows, columns)
+    stored = (columns, rows) if window.transposed else (rows, columns)
+    return (window.pages, *numbers.stored(*stored))
+
+
+def _fits(matrix: Matrix, numbers: Numbers, block: Block) -> bool:
+    return numbers.tensor.shape == _stored_shape(matrix, numbers, block)
+
+
+def _is_simple(matrix: Matrix, numbers: Numbers, granularity: Granularity) -> bool:
+    """Whether the numbers are one for the matrix, or one for each of its rows."""
+    return numbers.tensor.shape in set(_simple_shapes(matrix, numbers, granularity))
+
+
+def _simple_shapes(
+    matrix: Matrix, numbers: Numbers, granularity: Granularity
+) -> Iterator[tuple[int, ...]]:
+    rows = matrix.page[0]
+    pages = () if matrix.window is None else (matrix.window.pages,)
+    if granularity is Granularity.TENSOR:
+        if numbers.encoding is Encoding.OFFSET_WORDS:
+            return  # a word of one row holds the numbers of several
+        yield from ((), (1,), (1, 1), pages, (*pages, 1), (*pages, 1, 1))
+    else:
+        yield (*pages, *numbers.stored(rows, 1))
+        if numbers.encoding is Encoding.PLAIN:
+            yield (*pages, rows)
+            if matrix.window is not None and matrix.window.transposed:
+                yield (*pages, 1, rows)
+
+
+def _grid(matrix: Matrix, numbers: Numbers, granularity: Granularity, block: Block) -> ScaleGrid:
+    """The part of a page's numbers that belongs to a matrix of it, as a grid of its own."""
+    window, tensor = matrix.window, numbers.tensor
+    shape = _tiles(matrix.page, block)
+    if window is not None and numbers.encoding in (Encoding.E8M0_WORDS, Encoding.OFFSET_WORDS):
+        raise LayoutError(f"{tensor.name}: fused and packed in words; no known scheme does that")
+    if window is None or tensor.count == 1:
+        if tensor.count == 1:
+            shape, block = (1, 1), _of_matrix(block, matrix)
+        return ScaleGrid(
+            tensor, granularity, block, shape, None, numbers.action, numbers.encoding, numbers.bits
         )
-    return ScaleGrid(scale, Granularity.BLOCK, declared_block, window)
+    rows, step = _rows_of(matrix, window, block[0], tensor)
+    columns = (0, shape[1])
+    part = Window(
+        window.page, window.pages,
+        stored_shape=(shape[1], shape[0]) if window.transposed else shape,
+        rows=columns if window.transposed else rows,
+        columns=rows if window.transposed else columns,
+        transposed=window.transposed, step=step,
+    )  # fmt: skip
+    return ScaleGrid(
+        tensor, granularity, _of_matrix(block, matrix), part.shape, part, numbers.action,
+        numbers.encoding, numbers.bits,
+    )  # fmt: skip
 
 
-def scale_window(
-    weight: TensorRow, window: Window, scale: TensorRow, block: tuple[int, int]
-) -> Window:
-    """The part of a fused tensor's scales that belongs to one expert's matrix.
+def _of_matrix(block: Block, matrix: Matrix) -> Block:
+    """A block that covers a whole page covers its matrix, and no more of it is to be said."""
+    rows, columns = matrix.shape
+    page_rows, page_columns = matrix.page
+    return (
+        rows if block[0] == page_rows else block[0],
+        columns if block[1] == page_columns else block[1],
+    )
 
-    Args:
-        weight: the fused tensor, `[E, a, b]`.
-        window: the matrix in it.
-        scale: `[E, ceil(a / block_a), ceil(b / block_b)]` scales.
-        block: of the matrix as a module of its own; a transposed tensor's blocks are transposed.
+
+def _rows_of(
+    matrix: Matrix, window: Window, block_rows: int, tensor: TensorRow
+) -> tuple[tuple[int, int], int]:
+    """Which rows of a page's numbers a matrix takes, and by which step.
 
     Raises:
-        LayoutError: a block spans two projections, or the shapes do not fit.
+        LayoutError: one number covers rows of two projections, and others as well.
     """
-    stored_block = (block[1], block[0]) if window.transposed else block
-    expected = tuple(
-        -(-size // step) for size, step in zip(window.stored_shape, stored_block, strict=True)
-    )
-    if scale.shape != (weight.shape[0], *expected):
+    start, stop = window.columns if window.transposed else window.rows
+    page_rows = matrix.page[0]
+    if block_rows >= page_rows:
+        return (0, 1), 1
+    if block_rows == 1:
+        return (start, stop), window.step
+    if window.step > 1 or start % block_rows or (stop % block_rows and stop != page_rows):
         raise LayoutError(
-            f"{scale.name} {list(scale.shape)}: expected {[weight.shape[0], *expected]}"
+            f"{tensor.name}: a block of {block_rows} spans two projections at {stop}",
         )
-    edges = []
-    for (start, stop), size, step in zip(
-        (window.rows, window.columns), window.stored_shape, stored_block, strict=True
-    ):
-        if start % step or (stop % step and stop != size):
-            raise LayoutError(f"{scale.name}: a block of {step} spans two projections at {stop}")
-        edges.append((start // step, -(-stop // step)))
-    return Window(window.page, (expected[0], expected[1]), edges[0], edges[1], window.transposed)
-
-
-def _tiles(shape: tuple[int, ...], block: tuple[int, int]) -> tuple[int, ...]:
-    return tuple(-(-size // step) for size, step in zip(shape, block, strict=True))
-
-
-def _is_block(
-    shape: tuple[int, ...], weight_shape: tuple[int, ...], block: tuple[int, int] | None
-) -> bool:
-    return block is not None and shape == _tiles(weight_shape, block)
+    return (start // block_rows, -(-stop // block_rows)), 1

@@ -1,67 +1,95 @@
 """Logical weights: every matrix that a name can mean, with its scale, wherever the bytes lie."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import NameColumns, NameColumnsBuilder, Rows
 from inspector.config import ModelConfig
+from inspector.config.quantization import QuantConfig
 from inspector.errors import LayoutError
+from inspector.format.codings import Action, Coding
 from inspector.format.spans import Span
-from inspector.layout.experts import ExpertInventory, ExpertKey, Window
-from inspector.layout.names import Role, role_of
-from inspector.layout.scales import SCALED_DTYPES, ScaleGrid, scale_grid, scale_tensor, scale_window
+from inspector.layout.declared import declared_by
+from inspector.layout.endings import Part
+from inspector.layout.experts import ExpertInventory, ExpertKey
+from inspector.layout.scales import Matrix, ScaleGrid
+from inspector.layout.schemes import SchemeName, scheme_name
+from inspector.layout.stored import Stored, StoredWeights
+from inspector.layout.windows import Window, stored_span
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One weight: its name, what it is as a module of its own, its tensor, its scale.
+    """One weight: its name, what it is as a module of its own, its tensor, what decodes it.
 
-    `window` is the part of `tensor` that it is, None where it is all of it; `scale` is None for
-    a weight that is stored unquantized.
+    `shape` is of its values. `window` is the part of `tensor` that it is, None where it is all of
+    it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
+    in their order. `shape_tensor` holds the true shape where `shape` is that of padded words.
     """
 
     name: str
     tensor: TensorRow
     shape: tuple[int, ...]
-    window: Window | None
-    scale: ScaleGrid | None
+    window: Window | None = None
+    scheme: SchemeName | None = None
+    coding: Coding | None = None
+    grids: tuple[ScaleGrid, ...] = ()
+    shape_tensor: TensorRow | None = None
 
     @property
     def rows(self) -> int:
         """Length of the first axis; a scalar has one row."""
         return self.shape[0] if self.shape else 1
 
+    @property
+    def scale(self) -> ScaleGrid | None:
+        """The grid that is called its scale, the finest that multiplies."""
+        return next((grid for grid in self.grids if grid.action is Action.MULTIPLY), None)
+
+    def with_shape(self, shape: Sequence[int]) -> Self:
+        """The weight with its true shape, read from `shape_tensor`.
+
+        Raises:
+            LayoutError: other rows, or columns that the last word of a row does not hold.
+        """
+        coding, tensor = self.coding, self.tensor
+        words = tensor.shape[-1] if tensor.shape else 0
+        fits = (
+            coding is not None and len(shape) == 2 and shape[0] == self.shape[0]
+            and -(-shape[1] * coding.bits // tensor.dtype.bits) == words
+        )  # fmt: skip
+        if not fits:
+            raise LayoutError(
+                f"{self.name}: its stored shape {list(shape)} does not fit {tensor.name} "
+                f"{list(tensor.shape)}, which holds {list(self.shape)}"
+            )
+        own = (shape[0], shape[1])
+        grids = tuple(
+            replace(grid, block=(grid.block[0], min(grid.block[1], max(own[1], 1))))
+            if grid.shape[1] == 1 and grid.block[1] == self.shape[1]
+            else grid
+            for grid in self.grids
+        )
+        return replace(self, shape=own, grids=grids, shape_tensor=None)
+
     def span(self, start: int, stop: int) -> Span:
         """The bytes of the file that hold rows `[start, stop)`, and for some windows more."""
         return stored_span(self.tensor, self.window, self.shape, start, stop)
 
 
-def stored_span(
-    tensor: TensorRow, window: Window | None, shape: tuple[int, ...], start: int, stop: int
-) -> Span:
-    """The smallest span that holds rows `[start, stop)` of a matrix stored in `tensor`."""
-    if window is None:
-        row_bytes = tensor.bytes // shape[0] if shape and shape[0] else tensor.bytes
-        return Span(tensor.start + start * row_bytes, tensor.start + stop * row_bytes)
-    height, width = window.stored_shape
-    item = tensor.bytes // max(tensor.count, 1)
-    first, last = (
-        window.rows if window.transposed else (window.rows[0] + start, window.rows[0] + stop)
-    )
-    page = tensor.start + window.page * height * width * item
-    return Span(page + first * width * item, page + last * width * item)
-
-
 class WeightBook:
     """The weights of a checkpoint by name: stored ones, and experts inside fused tensors."""
 
-    def __init__(self, catalog: Catalog, config: ModelConfig | None) -> None:
+    def __init__(
+        self, catalog: Catalog, config: ModelConfig | None, claim: QuantConfig | None = None
+    ) -> None:
         self.catalog = catalog
-        self.experts = ExpertInventory(catalog, config)
-        self._block = config.weight_block_size if config else None
+        self.in_store = StoredWeights(catalog, declared_by(config, claim))
+        self.experts = ExpertInventory(self.in_store, config)
         self._fused_keys: list[ExpertKey] | None = None
         self._fused_names: NameColumns | None = None
 
@@ -77,9 +105,10 @@ class WeightBook:
 
     def stored_weights(self, rows: Rows) -> Iterator[Weight]:
         """The weights among rows of the catalog; scales are not weights, they go with one."""
-        for tensor in self.catalog.rows(rows):
-            if role_of(tensor.name) is not Role.SCALE:
-                yield self.stored(tensor)
+        is_weight = self.in_store.pairing.is_weight()
+        for row in rows.tolist():
+            if is_weight[row]:
+                yield _whole(self.in_store, self.in_store.at(row))
 
     def fused_weights(self, rows: Rows) -> Iterator[Weight]:
         """The weights of rows of `fused_names`, in their natural order."""
@@ -95,17 +124,10 @@ class WeightBook:
         Raises:
             LayoutError: quantized, and its scale is missing or does not fit.
         """
-        scale = scale_tensor(self.catalog, tensor)
-        if scale is None:
-            _refuse_unscaled(tensor.name, tensor)
-            return Weight(tensor.name, tensor, tensor.shape, None, None)
-        if len(tensor.shape) == 3:
-            raise LayoutError(
-                f"{tensor.name} {list(tensor.shape)}: fused and quantized; decoded by expert",
-                hint="name an expert: layers.0.mlp.experts.0",
-            )
-        grid = scale_grid(tensor.shape, scale, self._block, name=tensor.name)
-        return Weight(tensor.name, tensor, tensor.shape, None, grid)
+        row = self.catalog.names.find(tensor.name)
+        if row is None:
+            raise LayoutError(f"{tensor.name}: not in this checkpoint")
+        return _whole(self.in_store, self.in_store.at(row))
 
     def expert(self, key: ExpertKey) -> Weight:
         """One matrix of one expert, wherever it is stored.
@@ -115,23 +137,31 @@ class WeightBook:
         """
         found = self.experts.find(key)
         if found.window is None:
-            return self.stored(found.tensor)
-        scale = scale_tensor(self.catalog, found.tensor)
-        if scale is None:
-            _refuse_unscaled(found.name, found.tensor)
-            return Weight(found.name, found.tensor, found.shape, found.window, None)
-        if self._block is None:
-            raise LayoutError(
-                f"{found.tensor.name}: scaled by block, and no weight_block_size declared"
-            )
-        window = scale_window(found.tensor, found.window, scale, self._block)
-        grid = scale_grid(found.shape, scale, self._block, name=found.name, window=window)
-        return Weight(found.name, found.tensor, found.shape, found.window, grid)
+            return _whole(self.in_store, found.stored)
+        matrix = Matrix(found.name, found.shape, found.window)
+        return _weight(self.in_store, found.stored, matrix)
 
 
-def _refuse_unscaled(name: str, tensor: TensorRow) -> None:
-    if tensor.dtype in SCALED_DTYPES:
+def _whole(weights: StoredWeights, stored: Stored) -> Weight:
+    """All of a stored weight."""
+    if stored.coded is not None and len(stored.shape) == 3:
         raise LayoutError(
-            f"{name}: {tensor.dtype} codes without a scale",
-            hint="its scale is missing: no tensor of a known scale name stands beside it",
+            f"{stored.tensor.name} {list(stored.shape)}: fused and quantized; decoded by expert",
+            hint="name an expert: layers.0.mlp.experts.0",
         )
+    return _weight(weights, stored, Matrix(stored.name, stored.shape))
+
+
+def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
+    how = stored.coded
+    grids = weights.grids(stored, matrix)
+    return Weight(
+        name=matrix.name,
+        tensor=stored.tensor,
+        shape=matrix.shape,
+        window=matrix.window,
+        scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
+        coding=None if how is None else how.coding,
+        grids=grids,
+        shape_tensor=stored.parts.get(Part.SHAPE) if how is not None else None,
+    )

@@ -6,7 +6,6 @@ from typing import Final
 from inspector.analysis.integrity import (
     CheckDocument,
     Integrity,
-    RuleGroup,
     count_by_severity,
     files_with_findings,
     group_by_rule,
@@ -16,15 +15,15 @@ from inspector.errors import Problem, Severity
 from inspector.format.readers import ReaderVerdicts, verdicts_on
 from inspector.format.rules import RULES
 from inspector.render.document import render_json
+from inspector.render.findings import (
+    SHOWN_OF_A_RULE,
+    counted_severity,
+    details_table,
+    summary_table,
+)
 from inspector.render.tables import Column, Table
-from inspector.render.text import counted, decimal_bytes, escape
+from inspector.render.text import counted, decimal_bytes
 from inspector.render.view import View
-
-SHOWN_OF_A_RULE: Final = 5
-"""Findings of one rule that people see; 100,000 names absent from a shard are one fault."""
-
-_LONGEST: Final = 200
-"""Letters of a name in a table for people; programs get all."""
 
 _FINDING_COLUMNS: Final = tuple(
     Column(name)
@@ -57,8 +56,8 @@ def check_view(found: Integrity, model: Model, cost: Cost, *, limit: int | None)
         most = SHOWN_OF_A_RULE if limit is None else limit
         groups = group_by_rule(found.findings)
         return [
-            _summary(groups),
-            *(_details(group, most) for group in groups if most),
+            summary_table(groups, RULES),
+            *(details_table(group, most) for group in groups if most),
             _reader_table(document.readers),
         ]
 
@@ -75,52 +74,12 @@ def check_view(found: Integrity, model: Model, cost: Cost, *, limit: int | None)
 def _headline(found: Integrity, model: Model) -> str:
     counts = count_by_severity(found.findings)
     files = counted(len(found.files), "file")
-    told = ", ".join(_counted(severity, count) for severity, count in counts.items())
+    told = ", ".join(counted_severity(severity, count) for severity, count in counts.items())
     if Severity.ERROR in counts or Severity.WARNING in counts:
         return f"{model.location}: {told} in {files}"
     noted = f" ({told})" if told else ""
     size = decimal_bytes(found.bytes)
     return f"{model.location}: sound{noted}, {files}, {counted(found.tensors, 'tensor')}, {size}"
-
-
-def _counted(severity: Severity, count: int) -> str:
-    return f"{count:,} info" if severity is Severity.INFO else counted(count, str(severity))
-
-
-def _summary(groups: Sequence[RuleGroup]) -> Table:
-    columns = (
-        Column("severity"), Column("rule"), Column("findings", right=True),
-        Column("files", right=True), Column("meaning"),
-    )  # fmt: skip
-    rows = [
-        (str(group.severity), group.rule, len(group.findings), group.files, RULES[group.rule][1])
-        for group in groups
-    ]
-    return Table(columns, rows)
-
-
-def _details(group: RuleGroup, most: int) -> Table:
-    """The first findings of a rule, and a line for how many more there are."""
-    first = group.findings[:most]
-    messages = {finding.message for finding in first}
-    told = _short(messages.pop()) if len(messages) == 1 else None
-    columns = [Column("where"), Column("expected"), Column("found")]
-    rows: list[list[str | None]] = [
-        [_short(str(finding.where)), _short(finding.expected), _short(finding.found)]
-        for finding in first
-    ]
-    if told is None:
-        columns.append(Column("what"))
-        rows = [[*row, _short(one.message)] for row, one in zip(rows, first, strict=True)]
-    more = len(group.findings) - len(first)
-    if more > 0:
-        rows.append([f"... and {more:,} more", *([None] * (len(columns) - 1))])
-    return Table(columns, rows, title=escape(f"{group.rule}: {told}" if told else group.rule))
-
-
-def _short(text: str) -> str:
-    """Text that a person can look over: the middle of a longer one is left out."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-40:]}"
 
 
 def _reader_table(readers: Sequence[ReaderVerdicts]) -> Table:

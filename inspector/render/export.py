@@ -1,11 +1,13 @@
-"""Decoded weights as a safetensors file, in pieces: the header first, then values as they come."""
+"""Decoded weights as bytes of a file: the header first, then values as they come."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import Final
 
 import ml_dtypes
 import msgspec
 import numpy as np
+from numpy.lib.format import write_array_header_1_0
 
 from inspector.decode.numeric import Float32
 from inspector.errors import UsageError
@@ -40,11 +42,23 @@ def export_header(
     return len(text).to_bytes(8, "little") + text
 
 
-def export_values(values: Float32, dtype: str) -> bytes:
-    """Values in the dtype of the file, row-major, little-endian; too large ones become infinite."""
+def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
+    """The first bytes of a .npy file that holds one array, row-major (numpy `lib/format.py`)."""
+    _, numpy_dtype = EXPORT_DTYPES[dtype]
+    file = BytesIO()
+    write_array_header_1_0(file, {"descr": numpy_dtype.str, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def export_values(values: Float32, dtype: str) -> memoryview:
+    """Values in the dtype of the file, row-major, little-endian; too large ones become infinite.
+
+    Float32 values that lie so already are not copied.
+    """
     _, numpy_dtype = EXPORT_DTYPES[dtype]
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values).astype(numpy_dtype, copy=False).tobytes()
+        stored = np.ascontiguousarray(values).astype(numpy_dtype, copy=False)
+    return stored.reshape(-1).view(np.uint8).data
 
 
 def overflowed(values: Float32, dtype: str) -> int:

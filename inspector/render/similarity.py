@@ -1,10 +1,10 @@
 """The view of expert matching: the answer first, then layers, then experts."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from inspector.analysis.expert_report import (
     ExpertMatch,
+    Flag,
     LayerMatch,
     SimilarityDocument,
     Verdict,
@@ -72,16 +72,13 @@ def _name(match: ExpertMatch) -> str:
 
 
 def _layer_table(layers: Sequence[LayerMatch]) -> Table:
-    totals: Counter[str] = Counter()
-    for layer in layers:
-        totals.update(layer.verdicts)
-    verdicts = [verdict for verdict, _ in totals.most_common()]
     columns = [
         Column("layer", right=True),
         Column("layout"),
         Column("hits", right=True),
         Column("log10_p", right=True, show=lambda value: f"{value:.1f}"),
-        *(Column(verdict, right=True) for verdict in verdicts),
+        Column("sigma", right=True, show=lambda value: f"{value:.2f}"),
+        Column("verdicts"),
     ]
     rows = [
         (
@@ -89,7 +86,8 @@ def _layer_table(layers: Sequence[LayerMatch]) -> Table:
             layer.layout.map if layer.layout else None,
             layer.layout.hits if layer.layout else None,
             layer.layout.log10_p if layer.layout else None,
-            *(layer.verdicts.get(verdict, 0) for verdict in verdicts),
+            layer.median_sigma,
+            ", ".join(f"{count} {verdict}" for verdict, count in layer.verdicts.items()),
         )
         for layer in layers
     ]
@@ -103,8 +101,10 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
         Column("verdict"),
         Column("parent", right=True),
         Column("z*", right=True, show=lambda value: f"{value:.1f}"),
-        Column("log10_p", right=True, show=lambda value: f"{value:.1f}"),
+        Column("retained", right=True, show=lambda value: f"{value:.2f}"),
+        Column("sigma", right=True, show=lambda value: f"{value:.2f}"),
         Column("rows", right=True),
+        Column("flags"),
     )
     rows = [
         (
@@ -113,8 +113,10 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
             str(match.verdict),
             ", ".join(str(parent.expert) for parent in match.parents) or None,
             match.parents[0].z_star if match.parents else None,
-            match.parents[0].log10_p if match.parents else None,
+            match.retained.estimate if match.retained else None,
+            match.sigma.estimate if match.sigma else None,
             match.rows,
+            " ".join(flag for flag in match.flags if flag is not Flag.FEW_REFERENCES) or None,
         )
         for match in experts
     ]
@@ -132,6 +134,9 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
             "z",
             "z_star",
             "log10_p",
+            "retained",
+            "sigma",
+            "scale",
             "flags",
             "rows",
         )
@@ -145,6 +150,7 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
             match.parents[0].z if match.parents else None,
             match.parents[0].z_star if match.parents else None,
             match.parents[0].log10_p if match.parents else None,
+            *(one.estimate if one else None for one in (match.retained, match.sigma, match.scale)),
             [str(flag) for flag in match.flags],
             match.rows,
         )
@@ -166,6 +172,9 @@ def _notes(document: SimilarityDocument) -> list[str]:
         notes.append(
             "null: one layer only, so the p-values could not be checked against other layers"
         )
+    few = sum(Flag.FEW_REFERENCES in match.flags for match in document.experts)
+    if few:
+        notes.append(f"few_references: {few:,} experts have no contrast, their z stands alone")
     excluded = ", ".join(f"{one.relation} >= {one.at_least:g}" for one in document.budget.excluded)
     notes.append(
         f"family-wise error {document.budget.alpha:g} over {document.budget.hypotheses:,} "

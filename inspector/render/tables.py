@@ -49,8 +49,10 @@ def plain_cell(cell: Cell) -> str:
         return ""
     if isinstance(cell, bool):
         return str(cell).lower()
+    if isinstance(cell, int):
+        return str(cell)
     if isinstance(cell, list | tuple):
-        return f"[{', '.join(plain_cell(item) for item in cell)}]"
+        return f"[{', '.join([plain_cell(item) for item in cell])}]"
     return escape(str(cell))
 
 

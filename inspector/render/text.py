@@ -89,6 +89,27 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def short_age(seconds: int) -> str:
+    """How long ago, in the largest unit that it fills.
+
+    >>> short_age(59), short_age(3600), short_age(200_000)
+    ('59 s', '1 h', '2 d')
+    """
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size:,} {unit}"
+    return f"{seconds} s"
+
+
 def plain_number(value: float | None) -> str:
     """A figure to four digits; nothing where there is none."""
     return "" if value is None else f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """A share in percent, three digits.
+
+    >>> percent(0.024391), percent(1.0), percent(0.0000442)
+    ('2.44 %', '100 %', '0.00442 %')
+    """
+    return f"{100 * share:.3g} %"

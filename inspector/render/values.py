@@ -7,6 +7,7 @@ from inspector.analysis.report import Cost, Model
 from inspector.analysis.values import DequantDocument, Output, WeightValues
 from inspector.errors import Problem
 from inspector.render.document import render_json
+from inspector.render.spread import spread_tables
 from inspector.render.tables import Cell, Column, Table
 from inspector.render.text import counted, escape, plain_number
 from inspector.render.view import View
@@ -58,6 +59,7 @@ def values_view(
             _stored(found),
             _statistics(found),
             _counts(found),
+            *spread_tables(found),
             *(_preview(one) for one in previews),
         ],
         rows=lambda: _all_figures(found),
@@ -92,19 +94,25 @@ def _counts(found: Sequence[WeightValues]) -> Table:
 def _shown_scale(one: WeightValues) -> str | None:
     if one.scale is None:
         return None
-    covers = list(one.scale.block) if one.scale.granularity == "block" else one.scale.granularity
+    is_tiled = one.scale.granularity in ("block", "group")
+    covers = list(one.scale.block) if is_tiled else one.scale.granularity
     return f"{one.scale.dtype} by {covers}"
 
 
 def _shown_shape(one: WeightValues) -> Cell:
     whole = one.rows == (0, one.shape[0] if one.shape else 1)
-    return one.shape if whole else f"{list(one.shape)} rows {one.rows[0]}:{one.rows[1]}"
+    if whole and one.columns is None:
+        return one.shape
+    rows = "" if whole else " rows {}:{}".format(*one.rows)
+    columns = "" if one.columns is None else " columns {}:{}".format(*one.columns)
+    return f"{list(one.shape)}{rows}{columns}"
 
 
 def _all_figures(found: Sequence[WeightValues]) -> Table:
     columns = [
         Column("name"), Column("dtype"), Column("shape"), Column("scale"), Column("scale_dtype"),
         Column("scale_shape"), Column("block"), Column("granularity"), Column("rows"),
+        Column("columns"),
         *(Column(name, right=True) for name in _FIGURES),
     ]  # fmt: skip
     rows = []
@@ -116,7 +124,7 @@ def _all_figures(found: Sequence[WeightValues]) -> Table:
             else (scale.name, scale.dtype, scale.shape, scale.block, scale.granularity)
         )
         figures = [getattr(one.statistics, name) for name in _FIGURES]
-        rows.append((one.name, one.dtype, one.shape, *of_scale, one.rows, *figures))
+        rows.append((one.name, one.dtype, one.shape, *of_scale, one.rows, one.columns, *figures))
     return Table(columns, rows)
 
 

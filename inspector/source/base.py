@@ -17,7 +17,7 @@ class Source(Protocol):
 
     @property
     def kind(self) -> str:
-        """Where it lies: `directory`, `file`, `hub` or `http`."""
+        """Where it lies: `directory`, `file`, `hub`, `modelscope`, `http`, `s3`, `gs` or `az`."""
 
     @property
     def commit(self) -> str | None:

@@ -1,16 +1,13 @@
 """Checkpoints in object storage: `s3://`, `gs://`, `az://`, through obstore.
 
-Credentials, region and endpoint come from the environment as each service's own tools name them
-(AWS_*, GOOGLE_*, AZURE_*). S3 without AWS_* variables is read without signing, as public buckets
-are: asking for the credentials of a machine that has none takes seconds.
+Endpoint and credentials come from the environment (`bucket_options.py`).
 """
 
-import os
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cached_property
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Final
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -20,11 +17,11 @@ from inspector.errors import AccessDenied, ObjectNotFound, SourceError, UsageErr
 from inspector.format.spans import Span
 from inspector.source.access import Access
 from inspector.source.base import Ledger
+from inspector.source.bucket_options import identity_hint, store_options
 from inspector.source.pool import call_interruptibly
-from inspector.source.replies import FileVersions, Reply, check_reply
-from inspector.version import __version__
+from inspector.source.ranges import stated_status
+from inspector.source.replies import FileVersions, Reply, check_reply, refusal
 
-_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _PAGE: Final = 1_000
 """Keys of one listing request: the most that S3's ListObjectsV2 gives."""
 
@@ -44,7 +41,9 @@ class BucketSource:
         self._only = only
         self._versions = FileVersions()
         try:
-            self._store: ObjectStore = from_url(url, **self._options(url))
+            self._store: ObjectStore = from_url(
+                url, **store_options(self.kind, self._access.patience)
+            )
         except (BaseError, ValueError) as error:
             raise UsageError(
                 f"{url}: not a bucket that can be read: {_first_line(error)}"
@@ -133,29 +132,6 @@ class BucketSource:
         self._ledger.add(byte_count=len(body))
         return body
 
-    def _options(self, url: str) -> dict[str, Any]:
-        patience = self._access.patience
-        client: dict[str, Any] = {
-            "read_timeout": timedelta(seconds=patience.read_seconds),
-            "timeout": timedelta(minutes=10),
-            "user_agent": f"s1inspect/{__version__}",
-        }
-        options: dict[str, Any] = {
-            "client_options": client,
-            "retry_config": {
-                "max_retries": patience.attempts - 1,
-                "retry_timeout": timedelta(seconds=patience.total_seconds),
-            },
-        }
-        if self.kind == "s3":
-            endpoint = next((os.environ[v] for v in _ENDPOINT_VARIABLES if os.environ.get(v)), "")
-            if endpoint:
-                options["endpoint"] = endpoint
-                client["allow_http"] = endpoint.lower().startswith("http://")
-            if not any(name.startswith("AWS_") and "ENDPOINT" not in name for name in os.environ):
-                options["skip_signature"] = True
-        return options
-
     def _named(self, path: str) -> str:
         return self.location if self._only or not path else f"{self.location}/{path}"
 
@@ -169,8 +145,13 @@ class BucketSource:
         ):
             return AccessDenied(
                 f"{where}: not allowed",
-                hint="set the credentials of the service: AWS_*, GOOGLE_* or AZURE_* variables",
+                hint=identity_hint(self.kind),
             )
+        status = stated_status(text)
+        if status == HTTPStatus.NOT_FOUND:
+            return ObjectNotFound(f"{where}: no such bucket")
+        if status is not None:
+            return refusal(where, status)
         return SourceError(f"{where}: {_first_line(error)}")
 
 

@@ -1,7 +1,8 @@
-"""The settings of huggingface_hub that hold here too, read without loading it.
+"""The settings of huggingface_hub and of ModelScope that hold here too, read without loading them.
 
-Names and meanings are those of its documentation ("Environment variables"); a test compares each
-with what huggingface_hub itself makes of the same environment.
+Names and meanings are those of their documentation ("Environment variables"; modelscope_hub's
+`config.py`); a test compares each of the Hub's with what huggingface_hub makes of the same
+environment.
 """
 
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 DEFAULT_ENDPOINT: Final = "https://huggingface.co"
+
+MODELSCOPE_ENDPOINT: Final = "https://modelscope.cn"
 
 _TRUE: Final = frozenset({"1", "ON", "YES", "TRUE"})
 _DOWNLOAD_SECONDS: Final = 10.0
@@ -44,15 +47,33 @@ def read_timeout_seconds() -> float:
         return _DOWNLOAD_SECONDS
 
 
+def modelscope_endpoint() -> str:
+    """ModelScope, or the site that MODELSCOPE_ENDPOINT names with or without a scheme."""
+    named = os.environ.get("MODELSCOPE_ENDPOINT") or MODELSCOPE_ENDPOINT
+    return (named if "://" in named else f"https://{named}").rstrip("/")
+
+
+def modelscope_token() -> str | None:
+    """What MODELSCOPE_API_TOKEN holds; an empty one means to send none."""
+    return os.environ.get("MODELSCOPE_API_TOKEN") or None
+
+
+def modelscope_cache_folder() -> Path:
+    """Where MODELSCOPE_CACHE puts downloaded models."""
+    return Path(_expanded(os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"))
+
+
 def _folder(variable: str, older_variable: str, below_home: str) -> Path:
-    named = os.environ.get(variable, os.environ.get(older_variable))
-    return _home() / below_home if named is None else _expanded(named)
+    standard = os.path.join(_home(), below_home)  # noqa: PTH118 - a string is expanded below
+    named = os.environ.get(variable, os.environ.get(older_variable, standard))
+    return Path(_expanded(named))
 
 
-def _home() -> Path:
+def _home() -> str:
     caches = os.environ.get("XDG_CACHE_HOME", "~/.cache")
     return _expanded(os.environ.get("HF_HOME", f"{caches}/huggingface"))
 
 
-def _expanded(path: str) -> Path:
-    return Path(os.path.expandvars(path)).expanduser()
+def _expanded(path: str) -> str:
+    """`~` first and then `$NAME`, as huggingface_hub does: no `~` out of a variable is a home."""
+    return os.path.expandvars(os.path.expanduser(path))  # noqa: PTH111 - never fails, as there

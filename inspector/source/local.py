@@ -1,9 +1,12 @@
 """Checkpoints on disk. Reads are `pread`: no shared position, no copy, odd names welcome."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +17,17 @@ from inspector.source.base import Ledger
 _SETTLED_SECONDS: Final = 2.0
 """A file written in the last moments may be written again within one tick of its time stamp."""
 
+_SNAPSHOT: Final = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file as it was when it was opened, before any of it was read."""
+
+    descriptor: int
+    status: os.stat_result
+    at: float
+
 
 class LocalSource:
     """A directory, or one file of it (`only`). A snapshot of the hub's cache has a commit."""
@@ -22,20 +36,25 @@ class LocalSource:
         self.location = str(root / only if only else root)
         self.kind = "file" if only else "directory"
         whole = root.absolute()
-        self.commit = whole.name if whole.parent.name == "snapshots" else None
+        is_snapshot = whole.parent.name == "snapshots" and _SNAPSHOT.fullmatch(whole.name)
+        self.commit = whole.name if is_snapshot else None
         self._root = root
         self._only = only
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._descriptors: dict[str, int] = {}
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._opened: dict[str, _Opened] = {}
 
     @property
-    def subject(self) -> str:
+    def subject(self) -> str | None:
         whole = self._root.resolve()
-        return str(whole / self._only if self._only else whole)
+        path = str(whole / self._only if self._only else whole)
+        return path if _is_text(path) else None
 
     def files(self) -> Mapping[str, int]:
+        return self._listing
+
+    @cached_property
+    def _listing(self) -> Mapping[str, int]:
         try:
             there = [self._only] if self._only else [path.name for path in self._root.iterdir()]
         except OSError as error:
@@ -44,13 +63,15 @@ class LocalSource:
         return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
 
     def size(self, path: str) -> int:
-        return os.fstat(self._descriptor(path)).st_size
+        return self._open(path).status.st_size
 
     def stamp(self, path: str) -> str | None:
-        status = os.fstat(self._descriptor(path))
-        if time.time() - status.st_mtime < _SETTLED_SECONDS:
+        """Times and inode as they were before the first read: what was read is no older."""
+        opened = self._open(path)
+        status = opened.status
+        if opened.at - max(status.st_mtime, status.st_ctime) < _SETTLED_SECONDS:
             return None
-        return f"{status.st_mtime_ns}-{status.st_ino}"
+        return f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_dev}-{status.st_ino}"
 
     def requests_for(self, path: str, reads: int) -> int:
         return reads
@@ -58,12 +79,12 @@ class LocalSource:
     def read(self, path: str, span: Span) -> bytes:
         if not len(span):
             return b""
-        descriptor = self._descriptor(path)
+        opened = self._open(path)
+        descriptor, before = opened.descriptor, opened.status
         status = os.fstat(descriptor)
-        seen = self._seen.setdefault(path, (status.st_size, status.st_mtime_ns))
-        if seen != (status.st_size, status.st_mtime_ns):
+        if (before.st_size, before.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
             raise SourceChanged(
-                f"{self._root / path}: changed while it was read: {seen[0]:,} bytes before, "
+                f"{self._root / path}: changed while it was read: {before.st_size:,} bytes before, "
                 f"{status.st_size:,} now",
                 hint="run the command again when nothing writes to the file",
             )
@@ -82,17 +103,18 @@ class LocalSource:
 
     def close(self) -> None:
         with self._lock:
-            for descriptor in self._descriptors.values():
-                os.close(descriptor)
-            self._descriptors.clear()
+            for opened in self._opened.values():
+                os.close(opened.descriptor)
+            self._opened.clear()
+
+    def _open(self, path: str) -> _Opened:
+        with self._lock:
+            if path not in self._opened:
+                descriptor = self._descriptor(path)
+                self._opened[path] = _Opened(descriptor, os.fstat(descriptor), time.time())
+            return self._opened[path]
 
     def _descriptor(self, path: str) -> int:
-        with self._lock:
-            if path not in self._descriptors:
-                self._descriptors[path] = self._open(path)
-            return self._descriptors[path]
-
-    def _open(self, path: str) -> int:
         whole = self._root / path
         try:
             if whole.is_file():
@@ -100,3 +122,12 @@ class LocalSource:
         except OSError as error:
             raise AccessDenied(f"{whole}: {error.strerror}") from error
         raise ObjectNotFound(f"{self._root}: no file {path}")
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is text; one that is not UTF-8 cannot be written down as it is."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

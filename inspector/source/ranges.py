@@ -145,7 +145,8 @@ class UrlReader:
         try:
             meta = obstore.head(self._store, path)
         except (BaseError, FileNotFoundError) as error:
-            if _status(str(error)) in _HEAD_REFUSED or isinstance(error, PermissionDeniedError):
+            is_denied = isinstance(error, PermissionDeniedError)
+            if is_denied or stated_status(str(error)) in _HEAD_REFUSED:
                 self._ledger.add(byte_count=0)
                 return self._size_by_first_byte(path)
             self._raise(path, error)
@@ -170,7 +171,9 @@ class UrlReader:
     def _named(self, path: str) -> str:
         """The URL for a message: without the query, which may be a signature."""
         base = self.base.split("?")[0]
-        return f"{base}/{path}" if path else base
+        if path:
+            return f"{base}/{path}"
+        return f"{base} ({self._called})" if self._called else base
 
     def _raise(self, path: str, error: Exception) -> NoReturn:
         """Raise what an exception of obstore means, having counted the request if it was sent."""
@@ -204,10 +207,11 @@ def _status_of(error: Exception, text: str) -> int | None:
         return 404
     if isinstance(error, UnauthenticatedError):
         return 401
-    return 403 if isinstance(error, PermissionDeniedError) else _status(text)
+    return 403 if isinstance(error, PermissionDeniedError) else stated_status(text)
 
 
-def _status(text: str) -> int | None:
+def stated_status(text: str) -> int | None:
+    """The status of an answer that obstore gives as an error, where its message has one."""
     match = re.search(r"status code: (\d{3})", text)
     return int(match.group(1)) if match else None
 

@@ -24,6 +24,9 @@ ALIASES: Final = MappingProxyType(
 )
 """Short names, listed in the help."""
 
+MODELSCOPE_ALIASES: Final = MappingProxyType({"s1-pro": "Shanghai_AI_Laboratory/Intern-S1-Pro"})
+"""Those of the same models on ModelScope whose names there are known, after `ms://`."""
+
 _FILE_SUFFIXES: Final = (".safetensors", ".safetensors.index.json")
 _REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _HUB_HOSTS: Final = frozenset({"huggingface.co", "www.huggingface.co", "hf.co"})
@@ -88,12 +91,12 @@ def parse_location(text: str, *, revision: str | None = None) -> Location:
     name = text.partition("://")[2].removeprefix("models/") if scheme in ("hf", "ms") else text
     repo, _, at = name.partition("@")
     kind = Kind.MODELSCOPE if scheme == "ms" else Kind.HUB
-    if kind is Kind.HUB:
-        repo = ALIASES.get(repo, repo)
+    aliases = MODELSCOPE_ALIASES if kind is Kind.MODELSCOPE else ALIASES
+    repo = aliases.get(repo, repo)
     if not _REPO.fullmatch(repo):
         raise UsageError(
             f"{text!r} is not a checkpoint: no such path, not org/name, not a URL",
-            hint=f"aliases: {', '.join(ALIASES)}",
+            hint=f"aliases: {', '.join(aliases)}",
         )
     return Location(kind, repo, revision=_one_revision(text, at, revision))
 
@@ -111,6 +114,7 @@ def open_source(location: Location, ledger: Ledger, access: Access | None = None
             if access is not None and access.offline:
                 snapshot = find_snapshot(location.base, location.revision or MAIN)
                 if snapshot is not None:
+                    access.say_offline(location.base, f"the downloaded snapshot {snapshot}")
                     return LocalSource(snapshot, ledger, only=only)
             return HubSource(location.base, location.revision, ledger, only=only, access=access)
         case Kind.HTTP:
@@ -122,8 +126,13 @@ def open_source(location: Location, ledger: Ledger, access: Access | None = None
 
             return BucketSource(location.base, ledger, only=only, access=access)
         case Kind.MODELSCOPE:
-            from inspector.source.modelscope import ModelScopeSource
+            from inspector.source.modelscope import MASTER, ModelScopeSource
+            from inspector.source.snapshot import find_modelscope_snapshot
 
+            if access is not None and access.offline:
+                snapshot = find_modelscope_snapshot(location.base, location.revision or MASTER)
+                if snapshot is not None:
+                    return LocalSource(snapshot, ledger)
             return ModelScopeSource(location.base, location.revision, ledger, access=access)
 
 
@@ -173,7 +182,7 @@ def _url(url: str, revision: str | None) -> Location:
         return Location(Kind.HTTP, url, file=path.rpartition("/")[2])
     if path.endswith(_FILE_SUFFIXES):
         base, _, file = url.rpartition("/")
-        return Location(Kind.HTTP, base, file=file)
+        return Location(Kind.HTTP, base, file=unquote(file))
     return Location(Kind.HTTP, url.rstrip("/"))
 
 

@@ -5,16 +5,21 @@ from collections.abc import Mapping
 
 from inspector.errors import BudgetExceeded
 from inspector.format.spans import Span
-from inspector.source.base import Source
+from inspector.source.base import Ledger, Source
 
 
 class Budget:
-    """Refuses the read that would take this source past `max_bytes`, before it is sent."""
+    """Refuses the read that would take the ledger past `max_bytes`, before it is sent.
 
-    def __init__(self, inner: Source, max_bytes: int) -> None:
+    The ledger counts at the wire: what the hub's API answered is spent too, what came from a cache
+    is not, and sources that share a ledger share its budget.
+    """
+
+    def __init__(self, inner: Source, max_bytes: int, ledger: Ledger) -> None:
         self._inner = inner
         self._max_bytes = max_bytes
-        self._spent = 0
+        self._ledger = ledger
+        self._on_the_way = 0
         self._lock = threading.Lock()
         self.location = inner.location
         self.kind = inner.kind
@@ -35,14 +40,19 @@ class Budget:
 
     def read(self, path: str, span: Span) -> bytes:
         with self._lock:
-            if self._spent + len(span) > self._max_bytes:
+            spent = self._ledger.bytes
+            if spent + self._on_the_way + len(span) > self._max_bytes:
                 raise BudgetExceeded(
                     f"{self.location}/{path}: the next read of {len(span):,} bytes would go past "
-                    f"--max-bytes {self._max_bytes:,}; {self._spent:,} were read",
+                    f"--max-bytes {self._max_bytes:,}; {spent:,} were read",
                     hint="raise --max-bytes, or ask for less",
                 )
-            self._spent += len(span)
-        return self._inner.read(path, span)
+            self._on_the_way += len(span)
+        try:
+            return self._inner.read(path, span)
+        finally:
+            with self._lock:
+                self._on_the_way -= len(span)
 
     def close(self) -> None:
         self._inner.close()

@@ -1,4 +1,4 @@
-"""Many tests at once: Holm's step-down over a fixed number of hypotheses, tails without zeros."""
+"""Many tests at once: Holm's step-down and Benjamini-Hochberg over a fixed number of hypotheses."""
 
 import math
 
@@ -41,3 +41,24 @@ def holm_accepts(log10_p: Float64, *, hypotheses: int, alpha: float) -> npt.NDAr
     passed = order[: failed[0]] if len(failed) else order
     accepted[passed] = True
     return accepted
+
+
+def log10_q_values(log10_p: Float64, *, hypotheses: int) -> Float64:
+    """log10 of the Benjamini-Hochberg q of each test: the false discovery rate at which it passes.
+
+    Args:
+        log10_p: of the hypotheses that were tested, at least all small ones. The other
+            `hypotheses - len(log10_p)` of the family count as tests with p = 1.
+        hypotheses: size of the family.
+
+    >>> (10 ** log10_q_values(np.log10([0.01, 0.04, 0.02]), hypotheses=4)).round(3).tolist()
+    [0.04, 0.053, 0.04]
+    """
+    if len(log10_p) > hypotheses:
+        raise ValueError(f"{len(log10_p)} tests in a family of {hypotheses}")
+    order = np.argsort(log10_p, kind="stable")
+    ranks = np.arange(1, len(log10_p) + 1)
+    raw = log10_p[order] + math.log10(max(hypotheses, 1)) - np.log10(ranks)
+    q = np.empty(len(log10_p))
+    q[order] = np.minimum(0.0, np.minimum.accumulate(raw[::-1])[::-1])
+    return q

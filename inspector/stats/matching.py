@@ -20,6 +20,11 @@ MIN_ROWS_FOR_COMPONENTS: Final = 8
 """From this many rows on, the strongest shared directions are projected out: one in eight."""
 
 
+_NOTHING: Final = 1e-9
+"""A mean whose square is this small beside that of the experts is rounding; two experts whose mean
+was taken off are each other's opposites."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Experts ready for `z_scores`: `vectors` is `[experts, k, m]`, `grams` `[experts, k, k]`.
@@ -46,10 +51,16 @@ def unit_neurons(vectors: Float32) -> Float32:
 
 def standard_rows(vectors: Float32) -> Float32:
     """Each row to mean zero and standard deviation one over neurons; a constant row to zero."""
-    centred = vectors - vectors.mean(axis=2, keepdims=True)
+    mean, scale = row_standards(vectors)
+    return np.asarray((vectors - mean) * scale, dtype=np.float32)
+
+
+def row_standards(vectors: Float32) -> tuple[Float32, Float32]:
+    """Mean of each row over neurons, and 1 / its standard deviation, 0 where it is constant."""
+    mean = vectors.mean(axis=2, keepdims=True)
+    centred = vectors - mean
     deviation = np.sqrt(np.mean(centred * centred, axis=2, keepdims=True))
-    scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-    return np.asarray(centred * scale, dtype=np.float32)
+    return mean, np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ class Preparation:
 
     def apply(self, vectors: Float32) -> Prepared:
         """Project the shared directions out, to unit neurons again, to mean zero again."""
-        return _centred(self._projected(vectors))
+        return _centred(self.projected(vectors))
 
     def apply_to_references(self, vectors: Float32) -> Prepared:
         """The same for references, and off again with what they share at each neuron.
@@ -68,12 +79,10 @@ class Preparation:
         Unit norm brings a common ancestor of the references back: without this, strangers that
         descend from that ancestor reach a mean z of 3 to 4.5 (m = 1536, k = 8, drift 1).
         """
-        projected = self._projected(vectors)
-        if len(projected) > 1:
-            projected -= projected.mean(axis=0, keepdims=True)
-        return _centred(projected)
+        return _centred(without_common(self.projected(vectors)))
 
-    def _projected(self, vectors: Float32) -> Float32:
+    def projected(self, vectors: Float32) -> Float32:
+        """Without the shared directions, each neuron of unit norm again."""
         kept = vectors
         if len(self.basis):
             kept = vectors - np.matmul(self.basis.T, np.matmul(self.basis, vectors))
@@ -89,21 +98,52 @@ def _centred(vectors: Float32) -> Prepared:
 def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
     """Steps 1 to 6 for the references of one layer, `[R, k, m]` raw rows.
 
-    At each neuron index the mean over references is subtracted, which removes a common ancestor and
-    any effect of position. Only here: centring the targets too would erase a layout in which all
-    descend from one reference.
+    What the references have in common at each neuron index is taken off, which removes an ancestor
+    and any effect of position. Only here: centring the targets too would erase a layout in which
+    all descend from one reference.
+    """
+    vectors = without_common(standard_rows(unit_neurons(raw)))
+    preparation = _preparation(vectors)
+    return preparation, preparation.apply_to_references(vectors)
+
+
+def without_common(vectors: Float32) -> Float32:
+    """Each reference without its own multiple of their mean at each neuron index.
+
+    One alone stays as it is. The multiple is least squares. Of strangers it is near 1 and this is
+    to subtract the mean; of references that drifted unequally far from an ancestor, the nearest has
+    more of it, and with the mean alone taken off an expert from that ancestor would pass for its
+    child.
+    """
+    if len(vectors) < 2:
+        return vectors
+    mean = vectors.mean(axis=0)
+    length = float(np.sum(mean * mean, dtype=np.float64))
+    if length <= _NOTHING * float(np.sum(vectors * vectors, dtype=np.float64)) / len(vectors):
+        return vectors
+    share = np.einsum("rkm,km->r", vectors, mean, dtype=np.float64) / length
+    return np.asarray(vectors - share[:, None, None] * mean, dtype=np.float32)
+
+
+def prepare_uncentred(raw: Float32) -> tuple[Preparation, Prepared]:
+    """The same without the means over references: what they have in common stays.
+
+    A target that resembles all of them in this way, and none once it is gone, shares an ancestor.
     """
     vectors = standard_rows(unit_neurons(raw))
-    if len(vectors) > 1:
-        vectors = vectors - vectors.mean(axis=0, keepdims=True)
+    preparation = _preparation(vectors)
+    return preparation, preparation.apply(vectors)
+
+
+def _preparation(vectors: Float32) -> Preparation:
+    """The strongest shared directions of a layer's references, one in eight of the rows."""
     rows = vectors.shape[1]
     basis = np.empty((0, rows), dtype=np.float32)
     if rows >= MIN_ROWS_FOR_COMPONENTS:
         gram = np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64).sum(axis=0)
         _, directions = np.linalg.eigh(gram)
         basis = directions[:, -max(1, rows // 8) :].T.astype(np.float32)
-    preparation = Preparation(basis)
-    return preparation, preparation.apply_to_references(vectors)
+    return Preparation(basis)
 
 
 def prepare_targets(raw: Float32, preparation: Preparation) -> Prepared:
@@ -135,16 +175,28 @@ def z_scores(targets: Prepared, references: Prepared) -> Float64:
 def copy_z(targets: Prepared, references: Prepared) -> Float64:
     """The z that an exact copy would reach, for each target, `[E]`: the median over references.
 
-    A copy has `T = sqrt(tr C_t tr C_r)`, so this is `sqrt((m - 1) k_eff)`, with the number of rows
-    that are effectively independent read from the data.
+    A copy has `T = tr C`, of the smaller side where one is a slice of the other, so this is
+    `sqrt((m - 1) k_eff)`, with the number of rows that are effectively independent read from the
+    data.
     """
     neurons = targets.vectors.shape[2]
     trace_t = np.einsum("ekk->e", targets.grams)
     trace_r = np.einsum("rkk->r", references.grams)
     product = _flat(targets.grams) @ _flat(references.grams).T
-    best = np.sqrt(trace_t[:, None] * trace_r[None, :] * (neurons - 1))
+    best = np.minimum.outer(trace_t, trace_r) * np.sqrt(neurons - 1)
     ratio = np.divide(best, np.sqrt(product), out=np.zeros_like(best), where=product > 0)
     return np.asarray(np.median(ratio, axis=1), dtype=np.float64)
+
+
+def padded(prepared: Prepared, neurons: int) -> Prepared:
+    """Experts with neurons of zeros added, up to `neurons`: rows keep mean zero.
+
+    So the permutation mean and variance of a smaller expert against a larger one stay exact.
+    """
+    missing = neurons - prepared.vectors.shape[2]
+    if not missing:
+        return prepared
+    return Prepared(np.pad(prepared.vectors, ((0, 0), (0, 0), (0, missing))), prepared.grams)
 
 
 @dataclass(frozen=True, slots=True)

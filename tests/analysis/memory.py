@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
+from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_question import MatchRequest
+from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from tests.stats.simulated import Layer, draw_layer
 from tests.strategies_arrays import float32
@@ -29,10 +31,14 @@ class Read:
 
 @dataclass(slots=True)
 class MemoryExperts:
-    """`down[layer]` is `[E, H, m]`; gate and up, `[E, m, H]`, are ones, zeros for the `dead`."""
+    """`down[layer]` is `[E, H, m]`; gate and up, `[E, m, H]`, both `gates[layer]`.
+
+    Where there are none they are ones, zeros for the `dead`.
+    """
 
     down: dict[int, Float32]
     dead: frozenset[tuple[int, int]] = frozenset()
+    gates: dict[int, Float32] = field(default_factory=dict)
     reads: list[Read] = field(default_factory=list)
 
     @property
@@ -61,9 +67,22 @@ class MemoryExperts:
         self.reads.append(Read(layer, tuple(experts), projection, tuple(rows), cost))
         if projection is Projection.DOWN:
             return float32(self.down[layer][list(experts)][:, list(rows)])
+        if layer in self.gates:
+            return float32(self.gates[layer][list(experts)][:, list(rows)])
         values = np.ones((len(experts), len(rows), self.shape(layer, projection)[1]), np.float32)
         values[[(layer, expert) in self.dead for expert in experts]] = 0
         return values
+
+    def scales(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> None:
+        """Values are stored as they are."""
+
+    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+        return 0
+
+    def dtype(self, layer: int, projection: Projection) -> Dtype:
+        return Dtype.F32
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -90,9 +109,15 @@ def match(
     experts: frozenset[int] | None = None,
     seed: int = 0,
     max_bytes: int | None = None,
+    same_model: bool = False,
 ) -> MatchResult:
     """The answer for two models in memory."""
     request = MatchRequest(
-        layers=layers, experts=experts, seed=seed, max_bytes=max_bytes, router_groups=None
+        layers=layers,
+        experts=experts,
+        seed=seed,
+        max_bytes=max_bytes,
+        router_groups=None,
+        same_model=same_model,
     )
     return match_experts(target, reference, request, lambda what, done, total: None)

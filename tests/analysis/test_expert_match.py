@@ -2,7 +2,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from inspector.analysis.expert_match import BUDGET_FLOOR, LOOK_ROWS, MatchResult
+from inspector.analysis.expert_match import LOOK_ROWS, MatchResult
+from inspector.analysis.expert_places import PLACE_ROWS
+from inspector.analysis.expert_question import BUDGET_FLOOR
 from inspector.analysis.expert_report import ExpertMatch, Flag, Verdict
 from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
@@ -53,8 +55,12 @@ def test_every_descendant_has_its_parent(found: MatchResult) -> None:
         if one.expert not in SPECIAL:
             assert one.verdict is Verdict.DESCENDANT
             assert [parent.expert for parent in one.parents] == [one.expert % REFERENCES]
-            assert one.parents[0].z_star <= one.parents[0].z
-            assert one.parents[0].log10_p < -5
+            best = one.parents[0]
+            assert best.z is not None
+            assert best.z_star is not None
+            assert best.z_star <= best.z
+            assert best.log10_p < -5
+            assert best.log10_p <= best.log10_q <= 0
 
 
 def test_every_stranger_shows_no_evidence(found: MatchResult) -> None:
@@ -102,9 +108,17 @@ def test_only_undecided_experts_are_read_again() -> None:
     assert {len(read.rows) for read in first} <= set(LOOK_ROWS[:2])
 
 
-def test_only_dead_experts_are_read_beyond_down() -> None:
+def test_only_what_down_leaves_open_is_read_beyond_it() -> None:
     target, reference = family()
     match(target, reference)
+    beyond = [read for read in target.reads if read.projection is not Projection.DOWN]
+    assert {one for read in beyond for one in read.experts} == SPECIAL
+    assert all(len(read.rows) == PLACE_ROWS for read in beyond)
+
+
+def test_without_a_byte_left_only_dead_experts_are_read_beyond_down() -> None:
+    target, reference = family()
+    match(target, reference, max_bytes=CHOICE_OF_ROWS + FIRST_LOOK)
     beyond = [read for read in target.reads if read.projection is not Projection.DOWN]
     assert {one for read in beyond for one in read.experts} == {ZERO_DOWN, ALL_ZERO, ALL_NAN}
     assert all(read.projection is Projection.DOWN for read in reference.reads)
@@ -247,15 +261,64 @@ def test_two_parents_that_both_count_are_both_named() -> None:
     target, reference = family()
     target.down[1][6] = 0.6 * reference.down[1][2] + 0.4 * reference.down[1][15]
     one = by_expert(match(target, reference), 1)[6]
-    assert one.verdict is Verdict.DESCENDANT
+    assert one.verdict is Verdict.MIXTURE
     assert {parent.expert for parent in one.parents} == {2, 15}
 
 
-def test_experts_of_different_sizes_are_refused() -> None:
+def test_experts_of_one_model_are_compared_with_each_other_only() -> None:
+    target, _ = family()
+    simulated, rng = simulated_layers(3, 9)
+    for number, layer in simulated.items():
+        target.down[number][:20] = layer.draw(20, rng)
+        target.down[number][20:] = layer.draw(20, rng)
+        target.down[number][8] = drifted(target.down[number][2:3], layer, 0.5, rng)[0]
+    found = match(target, target, same_model=True)
+    for number in range(3):
+        alike = {one.expert: one.parents for one in found.experts if one.layer == number}
+        assert [parent.expert for parent in alike.pop(8)] == [2]
+        assert [parent.expert for parent in alike.pop(2)] == [8]
+        assert not any(alike.values())
+
+
+def test_a_slice_of_a_larger_expert_is_found_wherever_it_was_cut() -> None:
+    simulated, rng = simulated_layers(3, 10, neurons=256)
+    theirs = {number: layer.draw(REFERENCES, rng) for number, layer in simulated.items()}
+    ours = {}
+    for number, experts in theirs.items():
+        noise = 0.3 * experts.std() * rng.standard_normal((REFERENCES, HEIGHT, 64))
+        ours[number] = float32(experts[:, :, :64] + noise)
+        ours[number][1] = experts[1, :, 100:164] + noise[1]
+        ours[number][2] = rng.standard_normal((HEIGHT, 64))
+    found = match(MemoryExperts(ours), MemoryExperts(theirs))
+    for one in found.experts:
+        if one.expert == 2:
+            assert one.parents == []
+            continue
+        assert [parent.expert for parent in one.parents] == [one.expert]
+        assert one.flags == [Flag.SLICED]
+
+
+def test_an_ancestor_in_common_is_no_parent() -> None:
+    """Targets and references descend from one expert, at drift 1; no target from a reference."""
+    simulated, rng = simulated_layers(3, 11, neurons=256)
+    theirs, ours = {}, {}
+    for number, layer in simulated.items():
+        ancestor = layer.draw(1, rng)
+        theirs[number] = drifted(np.repeat(ancestor, REFERENCES, axis=0), layer, 1.0, rng)
+        ours[number] = drifted(np.repeat(ancestor, 6, axis=0), layer, 1.0, rng)
+        ours[number][4] = drifted(theirs[number][4:5], layer, 0.5, rng)[0]
+        ours[number][5] = layer.draw(1, rng)[0]
+    found = match(MemoryExperts(ours), MemoryExperts(theirs))
+    assert of_verdict(found, Verdict.ANCESTOR_ONLY) == {0, 1, 2, 3}
+    for one in found.experts:
+        assert [parent.expert for parent in one.parents] == ([4] if one.expert == 4 else [])
+
+
+def test_experts_of_different_hidden_sizes_are_refused() -> None:
     target, reference = family()
-    reference.down[1] = reference.down[1][:, :, :-1]
+    reference.down[1] = reference.down[1][:, :-1]
     with pytest.raises(
-        LayoutError, match=r"layer 1: down_proj is \[128, 128\] here and \[128, 127\]"
+        LayoutError, match=r"layer 1: down_proj is \[128, 128\] here and \[127, 128\]"
     ):
         match(target, reference)
 

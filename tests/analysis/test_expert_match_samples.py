@@ -7,12 +7,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
+from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_question import MatchRequest
 from inspector.analysis.expert_report import Verdict
 from inspector.checkpoint import open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
 from inspector.layout.families import Projection
 from tests.strategies_arrays import SAMPLES
+
+FP8_DRIFT = 0.0215
+"""What rounding to FP8 looks like in these weights: the drift of a copy."""
+
+VERDICTS = {
+    ("copy", None): {Verdict.EXACT_COPY},
+    ("drift", 0.1): {Verdict.NEAR_COPY, Verdict.DESCENDANT},
+    ("drift", 0.3): {Verdict.DESCENDANT},
+    ("drift", 0.5): {Verdict.DESCENDANT},
+    ("drift", 1.0): {Verdict.DESCENDANT},
+    ("reinitialised", None): {Verdict.PARTIAL_DESCENDANT},
+}
+"""By relation and sigma. A drift of .1 is the limit of a near copy."""
 
 TRUTH: list[dict[str, Any]] = json.loads((SAMPLES / "truth.json").read_text())["experts"]
 
@@ -43,9 +57,16 @@ def test_every_expert_has_the_parent_it_was_made_from(truth: dict[str, Any]) -> 
     )
     if truth["parent"] is None:
         assert (one.verdict, one.parents) == (Verdict.NO_EVIDENCE, [])
-    else:
-        assert one.verdict is Verdict.DESCENDANT
-        assert [parent.expert for parent in one.parents] == [truth["parent"]]
+        return
+    assert [parent.expert for parent in one.parents] == [truth["parent"]]
+    assert one.verdict in VERDICTS[truth["relation"], truth["sigma"]]
+    assert one.sigma
+    assert one.retained
+    assert one.sigma.estimate == pytest.approx(truth["sigma"] or FP8_DRIFT, rel=0.15)
+    left = 1 - (truth["reinitialised_fraction"] or 0)
+    assert one.retained.low - 0.01 <= left <= one.retained.high + 0.01
+    assert one.retained.estimate == pytest.approx(left, abs=0.04)
+    assert one.scale is None or one.scale.estimate == pytest.approx(1, abs=0.03)
 
 
 def test_no_verdict_is_missing_or_made_up() -> None:

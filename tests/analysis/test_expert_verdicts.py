@@ -3,8 +3,12 @@ import math
 import numpy as np
 import pytest
 
+from inspector.analysis.expert_estimates import Estimates
+from inspector.analysis.expert_looks import Likeness
 from inspector.analysis.expert_report import Parent, Verdict
+from inspector.analysis.expert_states import ExpertState
 from inspector.analysis.expert_verdicts import excluded_region, parents_of
+from inspector.stats.blends import Blend, BlendFit
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.matching import (
     PairContrast,
@@ -13,30 +17,90 @@ from inspector.stats.matching import (
     prepare_targets,
     z_scores,
 )
+from inspector.stats.retention import Interval, Retention
 from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
 
 VALUES = 8 * 1536
 
+BLEND = BlendFit(Blend.CHIMERA, Interval(0.7, 0.6, 0.8), gain=10.0, neurons=1536)
+
 
 def accepted(*experts: int) -> list[Parent]:
-    return [Parent(expert=e, layer=0, z=30.0 - e, z_star=30.0 - e, log10_p=-99.0) for e in experts]
+    return [
+        Parent(expert=e, layer=0, z=30.0 - e, z_star=30.0 - e, log10_p=-99.0, log10_q=-90.0)
+        for e in experts
+    ]
 
 
-def contrast(contrast_z: float, first: float, second: float) -> dict[tuple[int, int], PairContrast]:
-    return {(1, 2): PairContrast(0, 1, contrast_z, first, second)}
+def state(
+    pairs: dict[tuple[int, int], Likeness], *experts: int, values: int = VALUES
+) -> ExpertState:
+    return ExpertState(
+        rows=8, values=values, looks=1, alpha=0.004, best_log10_p=-99.0, copy_z=100.0,
+        has_contrast=True, dead=False, accepted=accepted(*experts), pairs=pairs,
+    )  # fmt: skip
 
 
-def judged(pairs: dict[tuple[int, int], PairContrast], *experts: int) -> tuple[Verdict, list[int]]:
-    verdict, parents = parents_of(accepted(*experts), pairs, VALUES)
+def contrast(contrast_z: float, first: float, second: float) -> dict[tuple[int, int], Likeness]:
+    return {(1, 2): Likeness(PairContrast(0, 1, contrast_z, first, second), BLEND)}
+
+
+def judged(pairs: dict[tuple[int, int], Likeness], *experts: int) -> tuple[Verdict, list[int]]:
+    verdict, parents = parents_of(state(pairs, *experts))
     return verdict, [parent.expert for parent in parents]
+
+
+def left(
+    retained: tuple[float, float], sigma: float, equal_codes: float | None = None
+) -> Estimates:
+    low, high = retained
+    fit = Retention(Interval((low + high) / 2, low, high), Interval(sigma, sigma, sigma), 1536)
+    return Estimates(1, fit, equal_codes=equal_codes)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "verdict"),
+    [
+        (None, Verdict.DESCENDANT),
+        (left((1, 1), 0.02, 1.0), Verdict.EXACT_COPY),
+        (left((1, 1), 0.02, 0.9991), Verdict.EXACT_COPY),
+        (left((1, 1), 0.02, 0.9989), Verdict.NEAR_COPY),
+        (left((1, 1), 0.02), Verdict.NEAR_COPY),
+        (left((0.97, 1), 0.099), Verdict.NEAR_COPY),
+        (left((0.96, 0.98), 0.05), Verdict.DESCENDANT),
+        (left((1, 1), 0.101), Verdict.DESCENDANT),
+        (left((0.8, 0.91), 0.3), Verdict.DESCENDANT),
+        (left((0.8, 0.89), 0.3), Verdict.PARTIAL_DESCENDANT),
+    ],
+)
+def test_what_is_left_of_the_parent_makes_the_verdict(
+    estimates: Estimates | None, verdict: Verdict
+) -> None:
+    one = state({}, 1)
+    one.estimates = estimates
+    assert parents_of(one)[0] is verdict
+
+
+def test_estimates_of_another_reference_make_no_verdict() -> None:
+    one = state({}, 2)
+    one.estimates = left((0.4, 0.5), 0.3)
+    assert parents_of(one)[0] is Verdict.DESCENDANT
+
+
+def test_codes_tell_an_exact_copy_from_its_near_duplicates() -> None:
+    one = state(contrast(0.4, 1.0, 0.5), 1, 2)
+    one.estimates = left((1, 1), 0.02, 1.0)
+    assert parents_of(one) == (Verdict.EXACT_COPY, one.accepted[:1])
 
 
 def test_one_accepted_reference_is_the_parent() -> None:
     assert judged({}, 1) == (Verdict.DESCENDANT, [1])
 
 
-def test_two_that_both_add_are_both_parents() -> None:
-    assert judged(contrast(8.0, 9.0, 5.0), 1, 2) == (Verdict.DESCENDANT, [1, 2])
+def test_two_that_both_add_are_both_parents_with_their_shares() -> None:
+    verdict, parents = parents_of(state(contrast(8.0, 9.0, 5.0), 1, 2))
+    assert verdict is Verdict.CHIMERA
+    assert [(one.expert, one.share) for one in parents] == [(1, 0.7), (2, pytest.approx(0.3))]
 
 
 def test_two_that_cannot_be_told_apart_are_ambiguous() -> None:
@@ -52,7 +116,7 @@ def test_what_a_second_parent_adds_must_pay_for_itself(values: int) -> None:
     """p < .001, and BIC: one more coefficient costs log n."""
     needed = max(3.09, math.sqrt(math.log(values)))
     for added, count in ((needed - 0.01, 1), (needed + 0.01, 2)):
-        _, parents = parents_of(accepted(1, 2), contrast(9.0, 9.0, added), values)
+        _, parents = parents_of(state(contrast(9.0, 9.0, added), 1, 2, values=values))
         assert len(parents) == count
 
 

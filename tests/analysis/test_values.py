@@ -1,6 +1,6 @@
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,7 +14,9 @@ from hypothesis.extra import numpy as arrays
 from inspector.analysis.values import Rows, WeightValues, examine_weight
 from inspector.catalog import TensorRow
 from inspector.checkpoint import open_checkpoint
+from inspector.decode.blocks import Factor
 from inspector.decode.numeric import NUMPY_DTYPES, to_float32
+from inspector.format.codings import PLAIN_CODINGS
 from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
@@ -39,6 +41,10 @@ class Piece:
     codes: Array
     values: Float32
     first_row: int
+    factors: Sequence[Factor] = ()
+
+    def unrounded(self) -> Float32:
+        return self.values
 
 
 @dataclass(slots=True)
@@ -53,7 +59,7 @@ class Pieces:
         shape = self.stored.shape
         dtype = CODES[self.stored.dtype]
         row = TensorRow("w", dtype, shape, self.stored.size, self.stored.nbytes, "s", 0, 0)
-        return Weight("w", row, shape, None, None)
+        return Weight("w", row, shape, coding=PLAIN_CODINGS.get(dtype))
 
     def iterate_rows(self, weight: Weight, start: int, stop: int) -> Iterator[Rows]:
         edges = sorted({start, stop, *(cut for cut in self.cuts if start < cut < stop)})

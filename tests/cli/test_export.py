@@ -78,7 +78,7 @@ def test_the_report_stays_on_stdout_and_names_the_file(tmp_path: Path) -> None:
     result = invoke("dequant", EXPERT, "-m", S1, "-o", str(file), "--json")
     document = json.loads(result.stdout)
     assert document["output"] == {
-        "path": str(file), "dtype": "float32", "bytes": file.stat().st_size
+        "path": str(file), "dtype": "float32", "bytes": file.stat().st_size, "overflowed": 0
     }  # fmt: skip
     assert str(file) in result.stderr
 

@@ -47,6 +47,64 @@ def test_ctrl_c_ends_a_stalled_read_at_once(tmp_path: Path, stalled: str, locati
     assert (process.returncode, out, err) == (130, "", "s1inspect: interrupted\n")
 
 
+def test_ctrl_c_ends_32_threads_that_read_from_a_stalled_server(tmp_path: Path) -> None:
+    shards = series(80)
+    write_checkpoint(tmp_path / REPO, shards)
+    with Hub(tmp_path, faults={"model-000[2-8]*": "stall"}) as hub:
+        env = {"HF_ENDPOINT": hub.endpoint}
+        with start("list-tensors", "-m", REPO, home=tmp_path, env=env) as process:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline and sum(not one.status for one in hub.log) < 32:
+                time.sleep(0.02)
+            assert sum(not one.status for one in hub.log) == 32
+            interrupted = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+            assert time.monotonic() - interrupted < 3
+    assert (process.returncode, out, err) == (130, "", "s1inspect: interrupted\n")
+
+
+def full_disk(command: str, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run where no file can grow past 1,024 bytes."""
+    limited = f"ulimit -f 1; exec {sys.executable} -m inspector {command}"
+    return subprocess.run(  # noqa: S603  our own program
+        ["bash", "-c", limited],  # noqa: S607
+        cwd=ROOT, env=environment(home, PYTHONDONTWRITEBYTECODE="1", **env),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"list-tensors -m {S1} -o",
+        f"dequant layers.0.mlp.experts.2 -m {S1} -o",
+    ],
+    ids=["report", "export"],
+)
+def test_an_output_that_does_not_fit_is_5_and_leaves_nothing(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    done = full_disk(f"{command} {folder}/x.safetensors", tmp_path)
+    assert done.returncode == 5, done.stderr
+    assert done.stderr.startswith(f"s1inspect: {folder}/x.safetensors: cannot be written: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_a_cache_that_does_not_fit_is_one_warning_and_the_answer_comes(tmp_path: Path) -> None:
+    shards = series(40)
+    write_checkpoint(tmp_path / REPO, shards)
+    with Hub(tmp_path) as hub:
+        done = full_disk(f"list-tensors -q -m {REPO}", tmp_path, HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 80
+    warnings = [line for line in done.stderr.splitlines() if "cannot be written" in line]
+    assert len(warnings) == 1
+    kept = [path for path in tmp_path.glob(".cache/**/*") if path.is_file()]
+    assert all(path.stat().st_size < 1024 and not path.name.startswith(".") for path in kept)
+
+
 @pytest.mark.parametrize("options", ["", "-f table --flat", "--json", "-q"])
 def test_a_closed_pipe_is_quiet(tmp_path: Path, options: str) -> None:
     command = f"{sys.executable} -m inspector list-tensors -m {S1} {options} | head -1"

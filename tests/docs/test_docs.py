@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator
 
 from docs.console import CUT, ROOT, Example, examples, run, without_times, workplace
 from docs.generate import DOCS, DOCUMENTS, commands, pages_with_examples, stale_pages
+from inspector.analysis.compare.rules import COMPARE_RULES
+from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.format.rules import RULES
 
 PAGES = pages_with_examples()
@@ -17,12 +19,19 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 FRACTION = re.compile(r"(-?\d+\.\d+(?:e-?\d+)?)")
 
 QUESTIONS = {
+    "compare": (
+        "compare -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini --fail-on never"
+    ),
+    "params": "params sample_shards/qwen3-vl-mini -m sample_shards/s1-pro-mini",
     "list-tensors": "list-tensors -m sample_shards/s1-pro-mini",
     "dequant": "dequant layers.0 -m sample_shards/s1-pro-mini-e8m0 -o out.safetensors",
     "check": "check -m sample_shards/s1-pro-mini",
     "expert-similarity": (
         "expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini"
     ),
+    "audit": "audit -m sample_shards/s1-pro-mini --fail-on error",
+    "cache": "cache",
+    "plan": "dequant layers.0 -m sample_shards/s1-pro-mini --plan",
 }
 
 
@@ -52,7 +61,8 @@ def test_every_command_has_a_page_a_schema_and_its_help_in_the_reference(command
 
 def test_every_rule_has_a_row() -> None:
     text = (DOCS / "reference/rules.md").read_text(encoding="utf-8")
-    assert [slug for slug in RULES if f"| `{slug}` |" not in text] == []
+    rules = (*RULES, *AUDIT_RULES, *COMPARE_RULES)
+    assert [slug for slug in rules if f"| `{slug}` |" not in text] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -99,7 +109,7 @@ def test_internal_links_lead_somewhere(page: Path) -> None:
             assert fragment in anchors(path), f"{target}{fragment}"
 
 
-@pytest.mark.parametrize("command", commands())
+@pytest.mark.parametrize("command", DOCUMENTS)
 def test_a_real_document_has_the_shape_of_its_schema(command: str, tmp_path: Path) -> None:
     (tmp_path / "sample_shards").symlink_to(ROOT / "sample_shards")
     report = tmp_path / "report.json"

@@ -54,11 +54,15 @@ def _with_other_headers(fault: ApiFault, reply: Reply) -> Reply:
     shards: dict[str, dict[str, object]] = document["headers"]
     if fault is ApiFault.SHARD_LEFT_OUT:
         shards.popitem()
-        return replace(reply, body=json.dumps(document).encode())
+        return replace(reply, body=_compact(document))
     header = next(header for header in shards.values() if len(header.keys() - {"__metadata__"}) > 1)
     tensors = [name for name in header if name != "__metadata__"]
     if fault is ApiFault.TENSOR_LEFT_OUT:
         del header[tensors[-1]]
     else:
         header[tensors[0]], header[tensors[1]] = header[tensors[1]], header[tensors[0]]
-    return replace(reply, body=json.dumps(document).encode())
+    return replace(reply, body=_compact(document))
+
+
+def _compact(document: object) -> bytes:
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()

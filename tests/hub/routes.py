@@ -22,7 +22,7 @@ _RESOLVE = re.compile(rf"/{_REPOSITORY}/resolve/(?P<revision>[^/]+)/(?P<name>.+)
 _SMALL_FILE = re.compile(
     rf"/api/resolve-cache/models/{_REPOSITORY}/(?P<revision>[^/]+)/(?P<name>.+)"
 )
-_TREE = re.compile(rf"{_API}/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+))?")
+_TREE = re.compile(rf"{_API}/tree/(?P<revision>[^/]+)(?:/(?P<folder>.+?))?/?")
 _PATHS_INFO = re.compile(rf"{_API}/paths-info/(?P<revision>[^/]+)")
 _HEADERS = re.compile(rf"{_API}/safetensors-metadata/(?P<name>.+)")
 _MODEL = re.compile(rf"{_API}(?:/revision/(?P<revision>[^/]+))?")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from tests.hub.cdn import Cdn, Signer
 from tests.hub.delivery import Connection, deliver
@@ -46,6 +46,12 @@ class Request:
     body_bytes: int
     arrived: float
     answered: float
+
+
+class Answers(Protocol):
+    """One origin's answers."""
+
+    def answer(self, ask: Ask) -> Reply: ...
 
 
 class Hub:
@@ -114,15 +120,18 @@ class Hub:
 
     def __enter__(self) -> Self:
         self._sockets = _listen(self._port)
-        site = Site(
-            self._terms, self._cdn, self._faults, endpoint=self.endpoint, cdn_origin=self.cdn
-        )
-        self._answers = {"hub": site.answer, "cdn": self._cdn.answer}
+        self._answers = {"hub": self._site().answer, "cdn": self._cdn.answer}
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._thread.start()
         return self
+
+    def _site(self) -> Answers:
+        """What answers at the hub's origin."""
+        return Site(
+            self._terms, self._cdn, self._faults, endpoint=self.endpoint, cdn_origin=self.cdn
+        )
 
     def __exit__(
         self,

@@ -9,7 +9,7 @@ from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.errors import LayoutError
 from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
-from inspector.layout.families import EXPERT_GRAMMARS, Projection
+from inspector.layout.families import Projection
 from inspector.layout.select import select
 from tests.layout.model import PREFIX, Order, decoded, draw_experts, fused, separate
 from tests.strategies_arrays import SAMPLES, Float32, fp8_config, memory_checkpoint
@@ -224,13 +224,6 @@ def test_any_prefix_may_stand_before_the_layers(name: str) -> None:
 def test_a_name_of_no_known_family_is_no_expert(name: str) -> None:
     checkpoint, _ = memory_checkpoint({name: np.zeros((2, 2), np.float32)})
     assert checkpoint.weights.experts.layers == ()
-
-
-def test_every_family_of_the_table_has_a_form() -> None:
-    assert {(grammar.family, grammar.fused) for grammar in EXPERT_GRAMMARS} == {
-        ("separate", False),
-        ("fused", True),
-    }
 
 
 def test_the_fused_sample_is_layer_0_of_the_separate_one_bit_for_bit() -> None:

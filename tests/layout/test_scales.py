@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 
 from inspector.catalog import TensorRow
 from inspector.errors import LayoutError
+from inspector.format.codings import PLAIN_CODINGS
 from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
-from inspector.layout.scales import SCALED_DTYPES, Granularity, scale_grid
+from inspector.layout.scales import Granularity, Matrix, Numbers, ScaleGrid, lay_grid
 from tests.layout.model import PREFIX, Order, decoded, draw_experts, fused, separate
 from tests.strategies_arrays import (
     CODES,
@@ -20,6 +21,13 @@ from tests.strategies_arrays import (
 )
 
 FP8 = np.dtype("float8_e4m3fn")
+
+
+def grid_of(
+    weight: tuple[int, int], shape: tuple[int, ...], block: tuple[int, int] | None
+) -> ScaleGrid:
+    declared = [] if block is None else [block]
+    return lay_grid(Matrix("w", weight), Numbers(scale_row(*shape)), declared)
 
 
 def scale_row(*shape: int) -> TensorRow:
@@ -39,15 +47,15 @@ def scale_row(*shape: int) -> TensorRow:
         ((192, 256), (2, 2), (128, 128), Granularity.BLOCK, (128, 128)),
         ((576, 7168), (5, 56), (128, 128), Granularity.BLOCK, (128, 128)),
         ((64, 96), (1, 1), (128, 128), Granularity.BLOCK, (128, 128)),
-        ((64, 96), (64, 3), (1, 32), Granularity.BLOCK, (1, 32)),
-        ((64, 96), (64, 1), (1, 96), Granularity.BLOCK, (1, 96)),
+        ((64, 96), (64, 3), (1, 32), Granularity.GROUP, (1, 32)),
+        ((64, 96), (64, 1), (1, 96), Granularity.CHANNEL, (1, 96)),
     ],
 )
 def test_the_shape_of_a_scale_says_its_class(
     weight: tuple[int, int], shape: tuple[int, ...], block: tuple[int, int] | None,
     granularity: Granularity, covers: tuple[int, int],
 ) -> None:  # fmt: skip
-    grid = scale_grid(weight, scale_row(*shape), block, name="w")
+    grid = grid_of(weight, shape, block)
     assert (grid.granularity, grid.block) == (granularity, covers)
 
 
@@ -68,14 +76,14 @@ def test_a_grid_that_does_not_tile_is_refused_with_both_shapes(
     weight: tuple[int, int], shape: tuple[int, ...], tiles: list[int]
 ) -> None:
     with pytest.raises(LayoutError) as refused:
-        scale_grid(weight, scale_row(*shape), (128, 128), name="w")
+        grid_of(weight, shape, (128, 128))
     assert f"needs scales {tiles}, w_scale has {list(shape)}" in str(refused.value)
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (96, 128), (192, 2)], ids=str)
 def test_a_block_size_is_never_taken_from_the_grid(shape: tuple[int, int]) -> None:
     with pytest.raises(LayoutError, match="is by block, and no weight_block_size is declared"):
-        scale_grid((192, 256), scale_row(*shape), None, name="w")
+        grid_of((192, 256), shape, None)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 6), st.integers(1, 6))
@@ -83,8 +91,14 @@ def test_a_declared_block_is_checked_by_ceiling_division(
     rows: int, columns: int, height: int, width: int
 ) -> None:
     tiles = (len(range(0, rows, height)), len(range(0, columns, width)))
-    grid = scale_grid((rows, columns), scale_row(*tiles), (height, width), name="w")
-    assert (grid.granularity, grid.block) == (Granularity.BLOCK, (height, width))
+    grid = grid_of((rows, columns), tiles, (height, width))
+    if height > 1:
+        expected = (Granularity.BLOCK, (height, width))
+    elif width < columns:
+        expected = (Granularity.GROUP, (1, width))
+    else:
+        expected = (Granularity.CHANNEL, (1, columns))
+    assert (grid.granularity, grid.block) == expected
 
 
 def test_rows_by_scale_rows_is_not_the_block() -> None:
@@ -132,7 +146,7 @@ def test_scales_of_a_tensor_and_of_channels_multiply(form: str, dtype: str, name
     )
 
 
-@pytest.mark.parametrize("dtype", sorted(SCALED_DTYPES), ids=str)
+@pytest.mark.parametrize("dtype", sorted(PLAIN_CODINGS), ids=str)
 @pytest.mark.parametrize("order", [None, *Order], ids=str)
 def test_codes_without_a_scale_are_refused(dtype: Dtype, order: Order | None) -> None:
     experts = draw_experts(0, dtype=Dtype.BF16)
@@ -151,7 +165,7 @@ def test_a_block_scale_without_a_config_is_refused() -> None:
         alone.weights.expert(ExpertKey(0, 0, Projection.UP))
     tensors = fused(experts, 0, Order.IN_OUT, scaled=True)
     together, _ = memory_checkpoint(tensors, config={"hidden_size": 8})
-    with pytest.raises(LayoutError, match="no weight_block_size declared"):
+    with pytest.raises(LayoutError, match=r"by block, and no weight_block_size is declared"):
         together.weights.expert(ExpertKey(0, 0, Projection.UP))
 
 
@@ -170,7 +184,7 @@ def test_a_fused_scale_that_does_not_tile_is_refused_with_both_shapes() -> None:
     tensors = fused(draw_experts(0), 0, Order.IN_OUT, scaled=True)
     tensors[f"{PREFIX}.0.mlp.experts.gate_up_proj_scale_inv"] = np.ones((3, 2, 5), np.float32)
     checkpoint, _ = memory_checkpoint(tensors, config=fp8_config((2, 4), hidden_size=8))
-    with pytest.raises(LayoutError, match=r"\[3, 2, 5\]: expected \[3, 2, 6\]"):
+    with pytest.raises(LayoutError, match=r"needs scales \[3, 2, 6\], .* has \[3, 2, 5\]"):
         checkpoint.weights.expert(ExpertKey(0, 0, Projection.UP))
 
 
@@ -180,7 +194,7 @@ def test_scales_for_too_few_experts_are_refused() -> None:
     name = f"{PREFIX}.0.mlp.experts.gate_up_proj_scale_inv"
     tensors[name] = tensors[name][:2]
     checkpoint, _ = memory_checkpoint(tensors, config=fp8_config((2, 4), hidden_size=8))
-    with pytest.raises(LayoutError, match=r"\[2, 2, 6\]: expected \[3, 2, 6\]"):
+    with pytest.raises(LayoutError, match=r"needs scales \[3, 2, 6\], .* has \[2, 2, 6\]"):
         checkpoint.weights.expert(ExpertKey(0, 2, Projection.UP))
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,8 +10,22 @@ import pytest
 
 from tests.cli.running import SAMPLES
 from tests.servers.web import NAMES, WebServer, web_server
+from tests.source.serving import connect
+
+__all__ = ["connect"]
 
 Start = Callable[[str], WebServer]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Says of every skip that it is of this folder: one line a reason, not one a test."""
+    report = yield
+    if call.when == "setup" and report.skipped and isinstance(report.longrepr, tuple):
+        report.longrepr = (str(Path(__file__).parent), 0, report.longrepr[2])
+    return report
 
 
 @pytest.fixture(autouse=True)

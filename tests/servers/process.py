@@ -29,11 +29,10 @@ _ATTEMPTS: Final = 3
 def find_program(*names: str) -> str:
     """The path of the first of these programs that is installed. Skips or fails without one."""
     folders = os.pathsep.join([os.environ.get("PATH", ""), *_SYSTEM_FOLDERS])
-    for name in names:
-        found = shutil.which(name, path=folders)
-        if found:
-            return found
-    return report_missing(f"{' or '.join(names)} is not installed")
+    found = next(filter(None, (shutil.which(name, path=folders) for name in names)), None)
+    if found is None:
+        report_missing(f"{' or '.join(names)} is not installed")
+    return found
 
 
 def python_program(module: str) -> list[str]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoint.shards import write_checkpoint
-from tests.cli.running import answer
+from inspector.format.index import INDEX_NAME
+from tests.checkpoint.shards import weight_map, write_checkpoint
+from tests.cli.running import answer, invoke
 from tests.servers.web import WebServer
 
 pytestmark = pytest.mark.servers
@@ -29,6 +30,11 @@ NAMES = {
     "two dots": "a..b",
 }
 
+REFUSED = {
+    "percent", "encoded space", "number sign", "question mark", "colon", "backslash", "tilde",
+}  # fmt: skip
+"""Names that an index may not give a shard: a URL that is built of one may be of another file."""
+
 every_name = pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 
 
@@ -36,13 +42,23 @@ def names(location: str) -> list[str]:
     return answer("list-tensors", "-m", location, "-q", "--no-cache").splitlines()
 
 
-@every_name
-def test_a_shard_of_any_name_is_read(web: WebServer, place: Path, name: str) -> None:
+@pytest.mark.parametrize("name", [NAMES[one] for one in sorted(NAMES.keys() - REFUSED)], ids=repr)
+def test_a_shard_of_any_safe_name_is_read(web: WebServer, place: Path, name: str) -> None:
     shards = {f"{name}-1.safetensors": ["t.a"], f"{name}-2.safetensors": ["t.b"]}
-    index = {"t.a": f"{name}-1.safetensors", "t.b": f"{name}-2.safetensors"}
-    write_checkpoint(place, shards, index=index)
+    write_checkpoint(place, shards, index=weight_map(shards))
     assert names(web.at(place)) == ["t.a", "t.b"]
     assert {one.status for one in web.asked(place)} == {200, 206}
+
+
+@pytest.mark.parametrize("name", [NAMES[one] for one in sorted(REFUSED)], ids=repr)
+def test_a_shard_of_an_unsafe_name_is_not_asked_for(web: WebServer, place: Path, name: str) -> None:
+    shards = {f"{name}.safetensors": ["t.a"]}
+    write_checkpoint(place, shards, index=weight_map(shards))
+    result = invoke("list-tensors", "-m", web.at(place), "-q", "--no-cache")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "[unsafe_shard_name]" in result.stderr
+    asked = web.asked(place, at_least=2)
+    assert {one.target.rpartition("/")[2] for one in asked} == {INDEX_NAME}
 
 
 @every_name

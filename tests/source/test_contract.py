@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,9 @@ from inspector.source.base import Ledger, MemorySource, Source, read_file
 from inspector.source.http import HttpSource
 from inspector.source.hub import HubSource
 from inspector.source.local import LocalSource
+from inspector.source.modelscope import ModelScopeSource
 from tests.hub import Hub
+from tests.modelscope import ModelScope
 from tests.source.serving import BYTES, REPO, Connect, asked, write_repo
 
 ODD = "a b%20#+é.safetensors"
@@ -50,7 +52,19 @@ def _hub(root: Path, connect: Connect) -> Iterator[Opened]:
         yield HubSource(REPO, None, Ledger()), lambda: len(hub.log)
 
 
-@pytest.fixture(params=[_memory, _local, _http, _hub], ids=["memory", "local", "http", "hub"])
+@contextmanager
+def _modelscope(root: Path, connect: Connect) -> Iterator[Opened]:
+    with ModelScope(write_repo(root, FILES)) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MODELSCOPE_ENDPOINT", server.endpoint)
+        patch.delenv("MODELSCOPE_API_TOKEN", raising=False)
+        with closing(ModelScopeSource(REPO, None, Ledger())) as source:
+            yield source, lambda: len(server.log)
+
+
+@pytest.fixture(
+    params=[_memory, _local, _http, _hub, _modelscope],
+    ids=["memory", "local", "http", "hub", "modelscope"],
+)
 def opened(request: pytest.FixtureRequest, tmp_path: Path, connect: Connect) -> Iterator[Opened]:
     with request.param(tmp_path, connect) as pair:
         yield pair

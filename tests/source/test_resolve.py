@@ -59,6 +59,10 @@ def hub(repo: str, revision: str | None = None) -> Location:
             Location(Kind.HTTP, "https://h/m", file="model-00001-of-00002.safetensors"),
         ),
         (
+            "https://h/m%20n/a%20b%23%25.safetensors",
+            Location(Kind.HTTP, "https://h/m%20n", file="a b#%.safetensors"),
+        ),
+        (
             "https://h/m/model.safetensors.index.json",
             Location(Kind.HTTP, "https://h/m", file="model.safetensors.index.json"),
         ),

@@ -47,8 +47,15 @@ def _centre_rows(rows: Matrix) -> Matrix:
 
 
 def _centre_indices(experts: list[Matrix]) -> list[Matrix]:
+    """Each without the multiple of the mean that leaves the least of it."""
     mean = np.mean(experts, axis=0)
-    return [(np.array(expert) - mean).tolist() for expert in experts]
+    result = []
+    if float(np.sum(mean**2)) < 1e-9 * float(np.mean([np.sum(np.square(e)) for e in experts])):
+        return experts
+    for expert in experts:
+        share = float(np.linalg.lstsq(mean.reshape(-1, 1), np.ravel(expert))[0][0])
+        result.append((np.array(expert) - share * mean).tolist())
+    return result
 
 
 def _strongest_directions(experts: Sequence[Matrix]) -> Float64:

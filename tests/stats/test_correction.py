@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from inspector.stats.correction import holm_accepts, log10_upper_tail, z_of_upper_tail
+from inspector.stats.correction import (
+    holm_accepts,
+    log10_q_values,
+    log10_upper_tail,
+    z_of_upper_tail,
+)
 
 
 def naive_holm(p: list[float], hypotheses: int, alpha: float) -> list[bool]:
@@ -71,3 +76,17 @@ def test_p_is_never_0(z: float) -> None:
 def test_z_of_a_tail_is_its_inverse(log10_p: float) -> None:
     z = z_of_upper_tail(10**log10_p)
     assert float(log10_upper_tail(np.array(z))) == pytest.approx(log10_p, rel=1e-9)
+
+
+@given(st.lists(st.floats(-12, 0), max_size=30), st.integers(0, 200))
+def test_q_is_the_step_up_of_benjamini_and_hochberg(log10_p: list[float], untested: int) -> None:
+    hypotheses = max(1, len(log10_p) + untested)
+    p = [10**one for one in log10_p]
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    expected = [1.0] * len(p)
+    smallest = 1.0
+    for rank in range(len(p), 0, -1):
+        smallest = min(smallest, p[order[rank - 1]] * hypotheses / rank)
+        expected[order[rank - 1]] = smallest
+    found = 10 ** log10_q_values(np.array(log10_p), hypotheses=hypotheses)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)

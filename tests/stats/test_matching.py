@@ -221,3 +221,16 @@ def test_a_common_ancestor_of_the_references_makes_no_relatives_of_strangers() -
     assert abs(z.mean()) < 0.2
     assert np.abs(z).max() < 5
     assert np.diag(own).min() > 30
+
+
+def test_references_unequally_far_from_an_ancestor_are_no_parents_of_its_other_children() -> None:
+    """With the mean alone taken off, the reference nearest to the ancestor got z of 6 to 14."""
+    rng = np.random.default_rng(6)
+    layer = draw_layer(8, 512, rng)
+    ancestor = layer.draw(1, rng)
+    theirs = np.concatenate([drifted(ancestor, layer, 0.7 + 0.05 * i, rng) for i in range(16)])
+    strangers = drifted(np.repeat(ancestor, 40, axis=0), layer, 1.0, rng)
+    z = fast_z(strangers, theirs)
+    assert abs(z.mean()) < 0.2
+    assert z.max() < 5
+    assert fast_z(drifted(theirs, layer, 1.0, rng), theirs).diagonal().min() > 15

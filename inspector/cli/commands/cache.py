@@ -14,18 +14,24 @@ from inspector.cli.options import (
 
 EXAMPLES: Final = (
     "s1inspect cache",
-    "s1inspect cache --json",
+    "s1inspect cache internlm/Intern-S1-Pro --json",
     "s1inspect cache --clear",
 )
 
 
 def cache(
     *,
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            show_default=False,
+            help="Only what is kept of this one, named as --model is.",
+        ),
+    ] = None,
     clear: Annotated[
         bool,
-        typer.Option(
-            "--clear", rich_help_panel="Selection", help="Remove everything that is kept."
-        ),
+        typer.Option("--clear", rich_help_panel="Selection", help="Remove what is kept."),
     ] = False,
     output_format: OutputFormat = Format.AUTO,
     json: Json = False,
@@ -36,4 +42,4 @@ def cache(
     from inspector.cli import cache, common
 
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    cache.run(outputs, clear=clear)
+    cache.run(outputs, checkpoint, clear=clear)

@@ -1,0 +1,135 @@
+"""What is estimated of known parents: retained fraction, drift, scale, shares, equal codes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from benchmarks.study.generator import Float32, Float64, fp8_codes, fp8_values
+from benchmarks.study.outcome import Outcome
+from benchmarks.study.relations import Ints, make_children
+from benchmarks.study.scenes import Scene, make_scene
+from benchmarks.study.signed import least_of_both, needed_z, scores
+from benchmarks.study.tasks import Parameters
+from inspector.decode.rounding import code_distance, rounded_codes
+from inspector.format.dtypes import Dtype
+from inspector.stats.blends import Blend, fit_blend
+from inspector.stats.matching import prepare_references
+from inspector.stats.retention import (
+    Retention,
+    Templates,
+    draw_templates,
+    fit_retention,
+    fit_slope,
+    neuron_cosines,
+    retained_probability,
+)
+from sample_shards.build import BLOCK, quantize
+
+EXACT_COPY: Final = 0.999
+"""Share of equal codes from which on an expert is an exact copy (the specification)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    parents: Ints
+    children: Float32
+    cosines: Float64
+    fits: list[Retention]
+    templates: Templates
+
+
+def retained_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome:
+    """Errors of the retained fraction, and of the drift relative to it, for `targets` children."""
+    fitted = _fit(make_scene(parameters, rng), parameters, rng)
+    truth, sigma = 1 - float(parameters.get("fraction", 0)), float(parameters["sigma"])
+    covered = [fit.retained.low <= truth <= fit.retained.high for fit in fitted.fits]
+    return Outcome(
+        counts={"children": len(covered), "covered": sum(covered)},
+        samples={
+            "retained error": [abs(fit.retained.estimate - truth) for fit in fitted.fits],
+            "sigma error": [abs(fit.sigma.estimate / sigma - 1) for fit in fitted.fits],
+        },
+    )
+
+
+def scale_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome:
+    """Errors of the factor of children that are `scale` times their parent, then drifted."""
+    scene = make_scene(parameters, rng)
+    fitted = _fit(scene, dict(parameters) | {"relation": "scaled"}, rng)
+    values, templates = fp8_values(fitted.children), fitted.templates
+    truth = float(parameters["scale"])
+    slopes = [
+        fit_slope(value, scene.references[parent], retained_probability(cosines, fit, templates))
+        for value, parent, cosines, fit in zip(
+            values, fitted.parents, fitted.cosines, fitted.fits, strict=True
+        )
+    ]
+    covered = [slope.low <= truth <= slope.high for slope in slopes]
+    return Outcome(
+        counts={"children": len(covered), "covered": sum(covered)},
+        samples={"scale error": [abs(slope.estimate / truth - 1) for slope in slopes]},
+    )
+
+
+def blend_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome:
+    """Children of two parents: are both found, is the kind right, and how wrong is the share?"""
+    scene = make_scene(parameters, rng)
+    count = len(scene.references)
+    first = np.arange(count)
+    second = (first + 1) % count
+    children = fp8_codes(make_children(scene, first, parameters, rng))
+    star = least_of_both(scores(children, scene.references))
+    pairs = np.sort(np.stack([first, second], axis=1), axis=1)
+    best = np.argsort(-star, axis=1)[:, :2]
+    accepted = np.take_along_axis(star, best, axis=1).min(axis=1) > needed_z(children.shape[1])
+    both = (np.sort(best, axis=1) == pairs).all(axis=1) & accepted
+    fits = [
+        fit_blend(child, scene.references[one], scene.references[other])
+        for child, one, other in zip(children, first, second, strict=True)
+    ]
+    is_chimera = parameters["relation"] == "chimera"
+    kind = Blend.CHIMERA if is_chimera else Blend.INTERPOLATION
+    truth = float(parameters["weight"])
+    return Outcome(
+        counts={
+            "children": count,
+            "both": int(both.sum()),
+            "kind": sum(fit.blend is kind for fit in fits),
+        },
+        samples={"share error": [abs(fit.share.estimate - truth) for fit in fits]},
+    )
+
+
+def equal_codes(parameters: Parameters, rng: np.random.Generator) -> Outcome:
+    """The share of codes that children have in common with their parent, quantized alike."""
+    scene = make_scene(parameters, rng)
+    parents = np.arange(len(scene.references))
+    children = make_children(scene, parents, parameters, rng)
+    shares = [
+        _equal_share(child, parent)
+        for child, parent in zip(children, scene.references, strict=True)
+    ]
+    exact = sum(share >= EXACT_COPY for share in shares)
+    return Outcome(
+        counts={"children": len(shares), "exact": exact, "not exact": len(shares) - exact},
+        samples={"share": [round(share, 6) for share in shares]},
+    )
+
+
+def _equal_share(child: Float32, parent: Float32) -> float:
+    """Codes of the child's scales on either side: a producer's rule applied to the reference."""
+    codes, scales = quantize(child, np.dtype(np.float32))
+    rows, neurons = child.shape
+    spread = scales.repeat(BLOCK, axis=0)[:rows].repeat(BLOCK, axis=1)[:, :neurons]
+    distance = code_distance(codes, rounded_codes(parent, spread, Dtype.F8_E4M3))
+    return float(np.mean(distance == 0))
+
+
+def _fit(scene: Scene, parameters: Parameters, rng: np.random.Generator) -> _Fitted:
+    parents = rng.permutation(len(scene.references))[: int(parameters["targets"])]
+    children = make_children(scene, parents, parameters, rng)
+    preparation, _ = prepare_references(scene.references)
+    templates = draw_templates(scene.references, preparation, rng)
+    cosines = neuron_cosines(fp8_codes(children), scene.references[parents], preparation)
+    return _Fitted(parents, children, cosines, fit_retention(cosines, templates), templates)

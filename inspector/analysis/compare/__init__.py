@@ -1,0 +1,1 @@
+"""How two models differ: configs, tokens and files, parameters, tensors, weights."""

@@ -1,0 +1,226 @@
+"""What is asked: which experts against which references, how many bytes that may take, the plan."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.analysis.expert_places import PLACE_ROWS
+from inspector.analysis.expert_sampler import ExpertSide, outlier_sample, row_block
+from inspector.analysis.plan import PlannedReads
+from inspector.errors import LayoutError, UsageError
+from inspector.layout.families import Projection
+
+Ints = npt.NDArray[np.int64]
+
+_PILOT_TARGETS: Final = 64
+
+BUDGET_SHARE: Final = 0.003
+BUDGET_FLOOR: Final = 256_000_000
+"""Bytes that may be read by default: this share of both models, and at least this many."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRequest:
+    """What to match: None for layers or experts means all; `max_bytes` None is the default.
+
+    `same_model` says that both sides are one model: an expert is not compared with itself.
+    """
+
+    layers: frozenset[int] | None
+    experts: frozenset[int] | None
+    seed: int
+    max_bytes: int | None
+    router_groups: int | None
+    same_model: bool = False
+
+
+class Question:
+    """A request put to two models: the layers and experts it means, and what reading them costs.
+
+    Raises:
+        UsageError: no wanted layer has experts in both models.
+        LayoutError: no layer or expert to match, or experts that share no rows.
+    """
+
+    def __init__(self, target: ExpertSide, reference: ExpertSide, request: MatchRequest) -> None:
+        self.target = target
+        self.reference = reference
+        self.request = request
+        self.layers = _common_layers(target, reference, request.layers)
+        _check_sizes(target, reference, self.layers)
+        self.experts = {
+            layer: np.array(
+                [e for e in target.experts(layer) if _is_wanted(e, request.experts)], dtype=np.int64
+            )
+            for layer in self.layers
+        }
+        if not any(len(experts) for experts in self.experts.values()):
+            raise LayoutError("no expert is left to match", hint="widen --layers or --experts")
+        self.references = {layer: len(reference.experts(layer)) for layer in self.layers}
+        self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
+        self.budget = _budget(target, reference, request.max_bytes)
+        self.pilot_layers = _pilot_layers(self.layers)
+        sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
+        self.has_slices = len(sizes) > 1
+
+    def pilot_experts(self, layer: int) -> Ints:
+        """Some experts of a layer, by which the first look is chosen."""
+        experts = self.experts[layer]
+        return experts[:: max(1, len(experts) // _PILOT_TARGETS)]
+
+    def choice_cost(self, rows: Sequence[int]) -> int:
+        """Bytes of the references that say which rows are outliers."""
+        reference = self.reference
+        return sum(
+            reference.read_cost(
+                layer, outlier_sample(reference.experts(layer)), Projection.DOWN, rows
+            )
+            for layer in self.pilot_layers
+        )
+
+    def trial_cost(self, rows: Sequence[int]) -> int:
+        """Bytes of the pilot: those rows of some experts and all references of its layers."""
+        target, reference = self.target, self.reference
+        return sum(
+            target.read_cost(layer, self.pilot_experts(layer).tolist(), Projection.DOWN, rows)
+            + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
+            for layer in self.pilot_layers
+        )
+
+    def side_cost(self, rows: Sequence[int]) -> int:
+        """Bytes of what goes beside the looks at everything: scales, and rows of gate and up."""
+        return sum(
+            _beside(side, layer, experts, rows)
+            for layer in self.layers
+            for side, experts in (
+                (self.target, self.experts[layer].tolist()),
+                (self.reference, self.reference.experts(layer)),
+            )
+        )
+
+    def look_cost(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> int:
+        """Bytes of a look at all layers or some: those rows of every target and reference once."""
+        target, reference = self.target, self.reference
+        return sum(
+            target.read_cost(layer, self.experts[layer].tolist(), Projection.DOWN, rows)
+            + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
+            for layer in (self.layers if layers is None else layers)
+        )
+
+
+def plan_match(
+    target: ExpertSide, reference: ExpertSide, request: MatchRequest, looks: Sequence[int]
+) -> list[PlannedReads]:
+    """What matching would read: the choice of rows, a look at all, and more looks where needed.
+
+    Raises:
+        UsageError: no wanted layer has experts in both models.
+        LayoutError: no layer or expert to match, or experts that share no rows.
+    """
+    question = Question(target, reference, request)
+    rows = row_block(reference, question.layers[0], np.random.default_rng(request.seed))
+    choosing = [outlier_sample(reference.experts(layer)) for layer in question.pilot_layers]
+    reads = sum(len(question.experts[n]) + question.references[n] for n in question.layers)
+    trial = sum(
+        len(question.pilot_experts(n)) + question.references[n] for n in question.pilot_layers
+    )
+    first, *later = (question.look_cost(rows[:count]) for count in looks)
+    tried = question.trial_cost(rows[: looks[1]]) if later else 0
+    chosen, beside = question.choice_cost(rows), question.side_cost(rows[:PLACE_ROWS])
+    room = max(0, question.budget - first - chosen)
+    return [
+        PlannedReads(
+            what="choosing rows", requests=sum(len(one) for one in choosing), bytes=chosen
+        ),
+        PlannedReads(
+            what=f"{looks[0]} rows of every expert", requests=reads, bytes=first, is_estimate=True
+        ),
+        PlannedReads(
+            what="more rows of some experts, and of those that this leaves open, at most",
+            requests=trial + reads * len(later),
+            bytes=min(tried + sum(later), room),
+            is_estimate=True,
+        ),
+        PlannedReads(
+            what="scales, and rows of gate and up, at most",
+            requests=reads * _READS_BESIDE,
+            bytes=min(beside, max(0, room - tried - sum(later))),
+            is_estimate=True,
+        ),
+    ]
+
+
+def _beside(side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]) -> int:
+    found = side.scale_cost(layer, experts, Projection.DOWN)
+    for one in (Projection.GATE, Projection.UP):
+        height = side.shape(layer, one)[0]
+        found += side.read_cost(layer, experts, one, sorted({row % height for row in rows}))
+    return found
+
+
+_READS_BESIDE: Final = 5
+"""Of an expert: the scale of down, and codes and scales of gate and of up."""
+
+
+def _budget(target: ExpertSide, reference: ExpertSide, max_bytes: int | None) -> int:
+    if max_bytes is not None:
+        return max_bytes
+    return max(BUDGET_FLOOR, int(BUDGET_SHARE * (target.total_bytes + reference.total_bytes)))
+
+
+def _common_layers(
+    target: ExpertSide, reference: ExpertSide, wanted: frozenset[int] | None
+) -> tuple[int, ...]:
+    common = sorted(set(target.layers) & set(reference.layers))
+    if not common:
+        raise LayoutError(
+            f"no expert layer in common: {_range(target.layers)} and {_range(reference.layers)}"
+        )
+    chosen = tuple(layer for layer in common if _is_wanted(layer, wanted))
+    if not chosen:
+        raise UsageError(
+            f"--layers {_range(sorted(wanted or ()))}: no such layer has experts in both models",
+            hint=f"both have experts in layers {_range(common)}",
+        )
+    return chosen
+
+
+def _is_wanted(number: int, wanted: frozenset[int] | None) -> bool:
+    return wanted is None or number in wanted
+
+
+def _range(numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "none"
+    first, last = min(numbers), max(numbers)
+    return str(first) if first == last else f"{first}..{last}"
+
+
+def _check_sizes(target: ExpertSide, reference: ExpertSide, layers: Sequence[int]) -> None:
+    """Both sides need one hidden size; each keeps its number of neurons over the layers."""
+    first = [side.shape(layers[0], Projection.DOWN) for side in (target, reference)]
+    for layer in layers:
+        one, other = (side.shape(layer, Projection.DOWN) for side in (target, reference))
+        if one[0] != other[0]:
+            raise LayoutError(
+                f"layer {layer}: down_proj is {list(one)} here and {list(other)} in the reference",
+                hint="experts of different hidden sizes share no rows",
+            )
+        if [one, other] != first:
+            found, expected = (one, first[0]) if one != first[0] else (other, first[1])
+            raise LayoutError(
+                f"down_proj is {list(found)} in layer {layer} and {list(expected)} in layer "
+                f"{layers[0]}",
+                hint="--layers chooses layers of one size",
+            )
+
+
+def _pilot_layers(layers: Sequence[int]) -> list[int]:
+    """First, last and two between."""
+    last = len(layers) - 1
+    return [layers[i] for i in sorted({0, last // 3, 2 * last // 3, last})]

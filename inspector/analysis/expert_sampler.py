@@ -1,0 +1,227 @@
+"""What is sampled: rows of `down_proj` of both models, the same for every layer and every expert.
+
+So pairs from different layers share coordinates and calibrate each other.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.decode.numeric import Float32
+from inspector.format.dtypes import Dtype
+from inspector.layout.families import Projection
+from inspector.stats.contrast import MIN_POOL
+from inspector.stats.flips import prepare_flip_references
+from inspector.stats.matching import (
+    Preparation,
+    Prepared,
+    prepare_references,
+    prepare_uncentred,
+)
+from inspector.stats.retention import Templates, draw_templates
+
+Ints = npt.NDArray[np.int64]
+
+BLOCK_ROWS: Final = 128
+"""Rows are chosen inside one block of this height: there every column has one FP8 scale."""
+
+OUTLIER_RATIO: Final = 4.0
+"""A row whose rms over the references exceeds this many times the median is skipped."""
+
+_OUTLIER_REFERENCES: Final = 16
+_NULL_LAYERS: Final = 4
+
+
+class ExpertSide(Protocol):
+    """The experts of one model; `inspector.checkpoint.experts` reads them from a checkpoint."""
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Layers with experts."""
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes of the whole model, for the default budget."""
+
+    def experts(self, layer: int) -> tuple[int, ...]:
+        """Experts of a layer, by number."""
+
+    def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
+        """`[rows, columns]` of that matrix of every expert of the layer."""
+
+    def read(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Float32:
+        """`[experts, rows, columns]`, each column up to its own positive factor."""
+
+    def read_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        """Bytes that `read` would take."""
+
+    def scales(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> "Scales | None":
+        """What makes weights of codes in those rows; None where they are stored as they are."""
+
+    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+        """Bytes that `scales` would take."""
+
+    def dtype(self, layer: int, projection: Projection) -> Dtype:
+        """How that matrix of the layer's experts is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Multipliers `[experts, rows, columns]`; `applied` says that `read` has multiplied already."""
+
+    values: Float32
+    applied: bool
+
+
+class LayerReferences:
+    """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
+
+    Each is made when it is first asked for. `seed` draws the templates.
+    """
+
+    def __init__(self, raw: Float32, seed: int) -> None:
+        self.raw = raw
+        self._seed = seed
+        self.preparation, self.prepared = prepare_references(raw)
+
+    @cached_property
+    def uncentred(self) -> tuple[Preparation, Prepared]:
+        return prepare_uncentred(self.raw)
+
+    @cached_property
+    def flips(self) -> tuple[Preparation, Prepared]:
+        return prepare_flip_references(self.raw)
+
+    @cached_property
+    def templates(self) -> Templates:
+        return draw_templates(self.raw, self.preparation, np.random.default_rng(self._seed))
+
+
+@dataclass(slots=True)
+class Sampler:
+    """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours.
+
+    `spent` counts the bytes that reads were estimated to take, `allowance` bounds them; of what is
+    left, `reserved` is for reads that must be.
+    """
+
+    target: ExpertSide
+    reference: ExpertSide
+    layers: Sequence[int]
+    rows: Sequence[int]
+    seed: int = 0
+    allowance: int = sys.maxsize
+    spent: int = 0
+    reserved: int = 0
+    _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
+
+    def targets(self, layer: int, experts: Ints, count: int) -> Float32:
+        """`[experts, count, m]` of a layer's target experts."""
+        return self.read(self.target, layer, experts.tolist(), Projection.DOWN, self.rows[:count])
+
+    def references(self, layer: int, count: int) -> LayerReferences:
+        """A layer's references, prepared; the last few layers are kept."""
+        key = (layer, count)
+        if key not in self._references:
+            experts = self.reference.experts(layer)
+            raw = self.read(self.reference, layer, experts, Projection.DOWN, self.rows[:count])
+            width = 2 * null_width(len(self.layers), len(experts)) + 2
+            while len(self._references) >= width:
+                del self._references[next(iter(self._references))]
+            self._references[key] = LayerReferences(without_nan(raw), self.seed)
+        return self._references[key]
+
+    def cost(self, layer: int, experts: Ints, count: int) -> int:
+        """Bytes of a look at some experts of a layer, and at references that are not kept."""
+        rows = self.rows[:count]
+        others = null_layers(self.layers, layer, len(self.reference.experts(layer)))
+        return self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
+            self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
+            for one in (layer, *others)
+            if (one, count) not in self._references
+        )
+
+    def affords(self, cost: int) -> bool:
+        """Whether so many bytes more may be read."""
+        return self.spent + self.reserved + cost <= self.allowance
+
+    def scales(
+        self, side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]
+    ) -> Scales | None:
+        """The scales of `down_proj` of a side, counting what they take."""
+        self.spent += side.scale_cost(layer, experts, Projection.DOWN)
+        return side.scales(layer, experts, Projection.DOWN, rows)
+
+    def read(
+        self,
+        side: ExpertSide,
+        layer: int,
+        experts: Sequence[int],
+        projection: Projection,
+        rows: Sequence[int],
+    ) -> Float32:
+        """Read from a side, counting what it takes."""
+        self.spent += side.read_cost(layer, experts, projection, rows)
+        return side.read(layer, experts, projection, rows)
+
+
+def row_block(reference: ExpertSide, layer: int, rng: np.random.Generator) -> range:
+    """The block of rows that a run samples, by chance among those of `down_proj`."""
+    height = reference.shape(layer, Projection.DOWN)[0]
+    start = BLOCK_ROWS * int(rng.integers(max(1, height // BLOCK_ROWS)))
+    return range(start, min(height, start + BLOCK_ROWS))
+
+
+def outlier_sample(experts: Sequence[int]) -> Sequence[int]:
+    """The references of a layer that are read over the whole block, to find outlier rows."""
+    return experts[:: -(-len(experts) // _OUTLIER_REFERENCES)]
+
+
+def without_outliers(sampler: Sampler, layers: Sequence[int]) -> list[int]:
+    """The rows of the sampler's block whose rms is not beyond `OUTLIER_RATIO` x the median.
+
+    Up to 16 references of each of `layers` are read over the whole block; a row that is an
+    outlier in any of these layers is left out.
+    """
+    outlier = np.zeros(len(sampler.rows), dtype=np.bool_)
+    for layer in layers:
+        experts = outlier_sample(sampler.reference.experts(layer))
+        raw = sampler.read(sampler.reference, layer, experts, Projection.DOWN, sampler.rows)
+        rms = np.sqrt(np.mean(np.square(without_nan(raw), dtype=np.float64), axis=(0, 2)))
+        outlier |= rms > OUTLIER_RATIO * np.median(rms)
+    return [row for row, skipped in zip(sampler.rows, outlier, strict=True) if not skipped]
+
+
+def null_width(layers: int, references: int) -> int:
+    """How many other layers calibrate a layer; enough for a contrast where references are few."""
+    return min(layers - 1, max(_NULL_LAYERS, math.ceil(2 * MIN_POOL / max(1, references))))
+
+
+def null_layers(layers: Sequence[int], layer: int, references: int) -> list[int]:
+    """The layers before `layer`; for the first few, those around it. So few are held at a time.
+
+    >>> null_layers(range(10), 7, 128), null_layers(range(10), 1, 128)
+    ([3, 4, 5, 6], [0, 2, 3, 4])
+    """
+    width = null_width(len(layers), references)
+    position = list(layers).index(layer)
+    start = max(0, position - width)
+    stop = position if position >= width else width + 1
+    return [other for other in layers[start:stop] if other != layer]
+
+
+def without_nan(raw: Float32) -> Float32:
+    """NaN codes as zeros: they carry no direction."""
+    return np.nan_to_num(raw, nan=0.0) if np.isnan(raw.sum()) else raw

@@ -1,0 +1,169 @@
+"""What is known of experts as looks go on: one state each, and how tests change it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.analysis.expert_estimates import Estimates
+from inspector.analysis.expert_evidence import Evidence, passed
+from inspector.analysis.expert_looks import LayerLook, Likeness
+from inspector.analysis.expert_report import Flag, Parent
+from inspector.stats.contrast import leave_one_out_contrast
+from inspector.stats.correction import log10_q_values, log10_upper_tail
+
+Float64 = npt.NDArray[np.float64]
+Key = tuple[int, int]
+"""(layer, expert) of a target."""
+
+_SMALL_LOG10_P: Final = -1.0
+"""Tests above this p have no q that matters."""
+
+
+@dataclass(slots=True)
+class ExpertState:
+    """One expert on its way to a verdict, after its latest look at `rows` rows.
+
+    `values` is the size of a sample, rows x neurons; `copy_z` the z an exact copy would reach;
+    `alpha` the error rate of the latest look. `how` says which test accepted its parents, None for
+    the signed one. `common_z` is the largest z of what it shares with all references.
+    """
+
+    rows: int
+    values: int
+    looks: int
+    alpha: float
+    best_log10_p: float
+    copy_z: float
+    has_contrast: bool
+    dead: bool
+    out_of_budget: bool = False
+    common_z: float = 0.0
+    how: Flag | None = None
+    accepted: list[Parent] = field(default_factory=list)
+    pairs: Mapping[Key, Likeness] = field(default_factory=dict)
+    estimates: Estimates | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more rows may still decide it."""
+        return not (self.accepted or self.dead)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The part of the error budget that a decision may spend, and over what."""
+
+    alpha: float
+    hypotheses: int
+    inflation: float
+
+
+def decide(looks: Sequence[LayerLook], states: dict[Key, ExpertState], family: Family) -> None:
+    """Bring `states` up to date with a look, and accept by Holm over the whole family.
+
+    Hypotheses that were not tested again in this look enter with p = 1.
+    """
+    scored = [(look, *_star(look, family.inflation)) for look in looks]
+    log10_p = [log10_upper_tail(star) for _, _, star, _ in scored]
+    log10_q = _q_values(log10_p, family.hypotheses)
+    accepted = passed(log10_p, hypotheses=family.hypotheses, alpha=family.alpha)
+    for (look, z, star, has_contrast), logs, qs, hits in zip(
+        scored, log10_p, log10_q, accepted, strict=True
+    ):
+        for position, expert in enumerate(look.experts.tolist()):
+            state = _after(look, position, states.get((look.layer, expert)), family)
+            best = float(logs[position].min())
+            state.best_log10_p = min(best, state.best_log10_p)
+            state.has_contrast = bool(has_contrast[position])
+            order = np.argsort(-z[position], kind="stable")
+            state.accepted = [
+                Parent(
+                    expert=int(look.references[reference]),
+                    layer=look.layer,
+                    z=round(float(z[position, reference]), 3),
+                    z_star=round(float(star[position, reference]), 3),
+                    log10_p=round(float(logs[position, reference]), 3),
+                    log10_q=round(float(qs[position, reference]), 3),
+                )
+                for reference in order[hits[position][order]].tolist()
+            ]
+            states[look.layer, expert] = state
+
+
+def decide_aside(
+    evidence: Sequence[Evidence], states: dict[Key, ExpertState], family: Family, how: Flag
+) -> None:
+    """Accept what tests of another kind find of experts that are still open."""
+    if not evidence:
+        return
+    log10_p = [one.log10_p(family.inflation) for one in evidence]
+    log10_q = _q_values(log10_p, family.hypotheses)
+    accepted = passed(log10_p, hypotheses=family.hypotheses, alpha=family.alpha)
+    for one, logs, qs, hits in zip(evidence, log10_p, log10_q, accepted, strict=True):
+        star = one.star(family.inflation)
+        found: dict[int, list[Parent]] = {}
+        for i in np.flatnonzero(hits)[np.argsort(logs[hits], kind="stable")].tolist():
+            parent = Parent(
+                expert=int(one.references[i]),
+                layer=one.layer,
+                z=_rounded(one.z[i] / family.inflation),
+                z_star=_rounded(star[i]),
+                log10_p=round(float(logs[i]), 3),
+                log10_q=round(float(qs[i]), 3),
+            )
+            found.setdefault(int(one.experts[i]), []).append(parent)
+        for expert, parents in found.items():
+            state = states[one.layer, expert]
+            if state.is_open:
+                state.accepted, state.how = parents, how
+                state.estimates = one.estimates.get(expert)
+
+
+def _after(
+    look: LayerLook, position: int, before: ExpertState | None, family: Family
+) -> ExpertState:
+    """The state of an expert after a look, before anything is accepted."""
+    common = look.common.get(position, 0.0) / family.inflation
+    return ExpertState(
+        rows=look.rows,
+        values=look.rows * look.neurons,
+        looks=before.looks + 1 if before else 1,
+        alpha=family.alpha,
+        best_log10_p=before.best_log10_p if before else 0.0,
+        copy_z=float(look.copy[position]) / family.inflation,
+        has_contrast=True,
+        dead=bool(look.dead[position]),
+        common_z=max(common, before.common_z) if before else common,
+        estimates=look.estimates.get(position),
+        pairs={
+            (int(look.references[one.pair.first]), int(look.references[one.pair.second])): (
+                Likeness(one.pair.deflated(family.inflation), one.blend)
+            )
+            for one in look.pairs.get(position, ())
+        },
+    )
+
+
+def _star(look: LayerLook, inflation: float) -> tuple[Float64, Float64, npt.NDArray[np.bool_]]:
+    """z, z* and whether a contrast was possible, `[experts, R]` and `[experts]`."""
+    z = look.z / inflation
+    pool = None if look.pool is None else look.pool / inflation
+    contrast = leave_one_out_contrast(z, pool)
+    return z, np.fmin(z, contrast), np.asarray(~np.isnan(contrast).all(axis=1))
+
+
+def _q_values(log10_p: Sequence[Float64], hypotheses: int) -> list[Float64]:
+    """log10 q of every test, in the shapes of `log10_p`; 0 where p is no small one."""
+    flat = np.concatenate([logs.ravel() for logs in log10_p])
+    q = np.zeros(len(flat))
+    small = np.flatnonzero(flat < _SMALL_LOG10_P)
+    q[small] = log10_q_values(flat[small], hypotheses=hypotheses)
+    parts = np.split(q, np.cumsum([logs.size for logs in log10_p])[:-1])
+    return [part.reshape(logs.shape) for part, logs in zip(parts, log10_p, strict=True)]
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 3)

@@ -1,0 +1,97 @@
+"""Is a quantized checkpoint what its config says, and what will loaders make of it?
+
+Takes facts, and a reader for the few numbers it looks into; gives a report. It opens nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from inspector.analysis.quant.lists import (
+    Listed,
+    check_list,
+    covered_by,
+    unlisted_but_unquantized,
+)
+from inspector.analysis.quant.loading import LoaderView, check_loaders, views_of
+from inspector.analysis.quant.modules import Mask, Modules, modules_of
+from inspector.analysis.quant.sample import Look, choose_looks
+from inspector.analysis.quant.structure import Example, check_structure, examples_of
+from inspector.analysis.quant.values import Each, Evidence, NumberReader, check_values, gather
+from inspector.config.quantization import QuantConfig
+from inspector.config.skip_list import SkipList, Syntax
+from inspector.errors import Problem, Severity
+from inspector.layout.weights import WeightBook
+
+_UE8M0: Final = "ue8m0"
+_NO_LIST: Final = SkipList((), Syntax.NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What headers and config say of a checkpoint: all but the numbers."""
+
+    claim: QuantConfig | None
+    book: WeightBook
+    modules: Modules
+    examples: Sequence[Example]
+    listed: Listed
+    views: tuple[LoaderView, ...]
+    findings: tuple[Problem, ...]
+
+    def looks(self, sample: int | None) -> list[Look]:
+        """The weights to look into: `sample` of each family, None for all."""
+        return choose_looks(self.modules, self.examples, self.book, sample)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit's answer; rows of modules are made as they are asked for."""
+
+    facts: Facts
+    evidence: Mapping[int, Evidence]
+    left_out: int
+    findings: tuple[Problem, ...] = field(default=())
+
+
+def audit_facts(book: WeightBook, claim: QuantConfig | None) -> Facts:
+    """What can be told without reading a number."""
+    modules = modules_of(book.in_store)
+    examples = examples_of(modules, book)
+    listed = covered_by(modules, claim.skip if claim else _NO_LIST)
+    findings = list(check_structure(modules, examples))
+    views: list[LoaderView] = []
+    if claim is not None and claim.dialect is not None:
+        findings += check_list(modules, claim, listed)
+        views = views_of(modules, claim)
+        findings += check_loaders(modules, views, _blamed(modules, claim, listed))
+    return Facts(claim, book, modules, examples, listed, tuple(views), tuple(findings))
+
+
+def audit(
+    facts: Facts,
+    looks: Sequence[Look],
+    reader: NumberReader,
+    *,
+    left_out: int = 0,
+    each: Each = map,
+    tell: Callable[[int], None] = lambda _: None,
+) -> Audit:
+    """The answer, after looking into some weights."""
+    evidence = gather(looks, reader, each, tell)
+    values = check_values(facts.modules, evidence, declares_ue8m0=_declares_ue8m0(facts.claim))
+    order = list(Severity)
+    findings = sorted([*facts.findings, *values], key=lambda one: order.index(one.severity))
+    return Audit(facts, MappingProxyType(evidence), left_out, tuple(findings))
+
+
+def _blamed(modules: Modules, claim: QuantConfig, listed: Listed) -> Mask:
+    """Modules that a finding on the list is about: loaders cannot agree on them."""
+    mask = unlisted_but_unquantized(modules, claim, listed)
+    mask[list(listed.quantized_by)] = True
+    return mask
+
+
+def _declares_ue8m0(claim: QuantConfig | None) -> bool:
+    return claim is not None and claim.scale_fmt == _UE8M0

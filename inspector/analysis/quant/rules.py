@@ -1,0 +1,57 @@
+"""The rules a quantized checkpoint is held to: slug, severity, sentence.
+
+`error` is what makes a loader compute with wrong numbers or none; `warning` what a reader of the
+config would be misled by, or some loader; `info` what is allowed and good to know.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+from inspector.errors import Place, Problem, Severity
+from inspector.format.rules import Rule, problem
+
+_ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+AUDIT_RULES: Final = MappingProxyType[str, Rule](
+    {
+        "missing_scale": (_ERROR, "Codes have no scale beside them."),
+        "orphan_scale": (_ERROR, "A scale has no weight beside it."),
+        "scale_shape": (_ERROR, "A scale does not fit its weight, in shape or in dtype."),
+        "listed_but_quantized": (
+            _ERROR,
+            "A module is in the list of those left alone, and stored quantized.",
+        ),
+        "unlisted_but_unquantized": (
+            _ERROR,
+            "A module should be quantized by the config or as its like, and is not.",
+        ),
+        "scale_not_finite": (_ERROR, "A scale is NaN or infinite."),
+        "nan_codes": (_ERROR, "Codes are NaN in blocks whose scale is sound."),
+        "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
+        "ambiguous_skip_entry": (
+            _WARNING,
+            "An entry of the list covers modules stored quantized and others that are not.",
+        ),
+        "loader_disagreement": (
+            _WARNING,
+            "Loaders differ in whether a module is quantized, or all from what is stored.",
+        ),
+        "scale_not_power_of_two": (_WARNING, "Declared ue8m0, and scales are no powers of two."),
+        "scale_not_minimal": (
+            _WARNING,
+            "Scales are powers of two, and half as large would have done.",
+        ),
+        "zero_scale": (_WARNING, "A scale is zero: all it covers is."),
+        "saturated_codes": (_INFO, "More codes are at 448 than the rounding explains."),
+        "scale_in_other_shard": (_INFO, "A scale lies in another shard than its weight."),
+    }
+)
+"""slug -> (severity, sentence). The documentation's table is generated from it."""
+
+
+def finding(
+    rule: str, tensor: str | None, message: str, *, expected: object, found: object
+) -> Problem:
+    """A finding of an audit, at a tensor or a pattern of tensors' names."""
+    where = Place(tensor=tensor)
+    return problem(rule, where, message, expected=expected, found=found, rules=AUDIT_RULES)

@@ -1,0 +1,157 @@
+"""Which weights an audit looks into, and which bytes that takes. Pure: chooses, never reads."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from inspector.analysis.quant.modules import Members, Modules
+from inspector.analysis.quant.structure import Example, matrices_in
+from inspector.format.codings import Number
+from inspector.format.spans import Span
+from inspector.layout.endings import Part
+from inspector.layout.experts import ExpertKey
+from inspector.layout.pairing import NOBODY
+from inspector.layout.scales import Granularity
+from inspector.layout.weights import Weight, WeightBook
+
+DEFAULT_SAMPLE: Final = 4
+"""Weights of each family: 28 of Intern-S1-Pro, 900 blocks, 16 MB."""
+
+_ALL_SCALES: Final = 16_000_000
+"""Scales of fewer bytes are read all; a sample of larger ones tells the same."""
+
+_WHOLE_WEIGHT: Final = 1 << 20
+"""A weight with one scale must be read whole, or its largest code is not known."""
+
+_PIECE: Final = 4 << 20
+"""Bytes of codes that are held and counted at a time."""
+
+_STRIPE: Final = 128
+"""Rows that are read where each row has scales of its own."""
+
+_WITH_CODES: Final = frozenset({Number.E4M3})
+"""Numbers whose codes are judged: the others have no NaN, or no policy that they tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One weight that is looked into: all its scales, and codes of rows `[start, stop)` or none.
+
+    `turn` counts the looks of its family: the lower, the sooner it is worth its bytes.
+    """
+
+    member: int
+    weight: Weight
+    rows: tuple[int, int] | None
+    turn: int
+
+    def spans(self) -> Iterator[tuple[str, Span]]:
+        """The bytes that it takes, by shard."""
+        for grid in self.weight.grids:
+            yield grid.tensor.shard, grid.span(0, self.weight.rows)
+        for piece in self.pieces():
+            yield self.weight.tensor.shard, self.weight.span(*piece)
+
+    def pieces(self) -> Iterator[tuple[int, int]]:
+        """The rows whose codes are read, in pieces of some megabytes that cut no block."""
+        if self.rows is None or self.weight.scale is None:
+            return
+        start, stop = self.rows
+        is_cut = self.weight.window is None or not self.weight.window.transposed
+        row_bytes = max(1, len(self.weight.span(start, stop)) // (stop - start))
+        block = self.weight.scale.block[0]
+        rows = max(1, _PIECE // row_bytes // block) * block if is_cut else stop - start
+        yield from ((at, min(at + rows, stop)) for at in range(start, stop, rows))
+
+
+def spans_of(looks: Iterable[Look]) -> Iterator[tuple[str, Span]]:
+    """The bytes that some looks take, each span once."""
+    return iter(dict.fromkeys(span for look in looks for span in look.spans()))
+
+
+def affordable(
+    looks: Sequence[Look], cost: Callable[[Iterator[tuple[str, Span]]], int], max_bytes: int
+) -> list[Look]:
+    """As many looks as cost no more than `max_bytes`, those first that tell of every family."""
+    order = sorted(looks, key=lambda look: (look.rows is None, look.turn))
+    least, most = 0, len(order)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if cost(spans_of(order[:middle])) <= max_bytes:
+            least = middle
+        else:
+            most = middle - 1
+    return order[:least]
+
+
+def in_file_order(looks: Iterable[Look]) -> list[Look]:
+    """Looks as their codes, or else scales, lie: what is read together is let go soon."""
+    return sorted(looks, key=lambda look: list(look.spans())[-1])
+
+
+def choose_looks(
+    modules: Modules, examples: Sequence[Example], book: WeightBook, sample: int | None
+) -> list[Look]:
+    """What to look into: `sample` weights of each family, evenly spread; None is all of them.
+
+    Where all scales together are few bytes, they are read whatever the sample.
+    """
+    if sample == 0:
+        return []
+    sound = np.array([isinstance(example, Weight) for example in examples], dtype=np.bool_)
+    members = np.flatnonzero(modules.quantized & sound[modules.storage_ids])
+    scales = modules.part(Part.SCALE)[members]
+    few = int(modules.catalog.sizes(scales[scales != NOBODY]).sum()) <= _ALL_SCALES
+    found = []
+    for _, family in modules.by_template(members):
+        places = _places(modules, family, book)
+        chosen = set(range(len(places)) if sample is None else _spread(len(places), sample))
+        for turn, place in enumerate(range(len(places)) if few else sorted(chosen)):
+            member, key = places[place]
+            weight = book.expert(key) if key else next(book.stored_weights(modules.rows[[member]]))
+            rows = _rows(weight, turn, whole=sample is None) if place in chosen else None
+            found.append(Look(member, weight, rows, turn))
+    return found
+
+
+def _places(
+    modules: Modules, family: Members, book: WeightBook
+) -> list[tuple[int, ExpertKey | None]]:
+    """The weights of a family: modules, or the matrices inside them where they are fused."""
+    places: list[tuple[int, ExpertKey | None]] = []
+    for member in family.tolist():
+        storage = modules.storages[modules.storage_ids[member]].stored
+        if storage is None or len(storage.shape) != 3:
+            places.append((member, None))
+        else:
+            keys = matrices_in(book, int(modules.rows[member]))
+            places += [(member, key) for key in keys]
+    return places
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` of `count` positions, evenly apart.
+
+    >>> _spread(94, 4), _spread(2, 4)
+    ([11, 35, 58, 82], [0, 1])
+    """
+    if count <= wanted:
+        return list(range(count))
+    return [(2 * at + 1) * count // (2 * wanted) for at in range(wanted)]
+
+
+def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
+    """The rows whose codes are read: all, or one row of blocks, a different one each turn."""
+    coding, scale = weight.coding, weight.scale
+    if coding is None or scale is None or coding.number not in _WITH_CODES or not weight.rows:
+        return None
+    if whole:
+        return 0, weight.rows
+    if scale.granularity is Granularity.TENSOR:
+        return (0, weight.rows) if len(weight.span(0, weight.rows)) <= _WHOLE_WEIGHT else None
+    step = scale.block[0] if scale.granularity is Granularity.BLOCK else _STRIPE
+    stripes = -(-weight.rows // step)
+    start = (turn * max(1, stripes // 4)) % stripes * step
+    return start, min(start + step, weight.rows)

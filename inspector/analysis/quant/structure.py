@@ -1,0 +1,105 @@
+"""Scales against weights by headers: missing, left over, of another shape, elsewhere. Pure."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from inspector.analysis.listing import number_ranges
+from inspector.analysis.quant.modules import Members, Modules
+from inspector.analysis.quant.rules import finding
+from inspector.errors import LayoutError, Problem
+from inspector.layout.endings import Part
+from inspector.layout.experts import ExpertKey
+from inspector.layout.pairing import NOBODY
+from inspector.layout.stored import Kind
+from inspector.layout.weights import Weight, WeightBook
+
+Example = Weight | LayoutError | None
+"""One weight of a storage: as it is decoded, or why it cannot be; None where it holds no codes."""
+
+
+def examples_of(modules: Modules, book: WeightBook) -> list[Example]:
+    """An example of each storage."""
+    return [_example(storage, book) for storage in modules.storages]
+
+
+def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[Problem]:
+    """Findings on scales that headers tell."""
+    for at, example in enumerate(examples):
+        if isinstance(example, LayoutError):
+            members = np.flatnonzero(modules.storage_ids == at)
+            yield _unfit(modules, modules.storages[at], members, example)
+    yield from _orphans(modules)
+    yield from _elsewhere(modules)
+
+
+def _example(storage: Kind, book: WeightBook) -> Example:
+    if storage.stored is None:
+        return storage.problem
+    if storage.stored.coded is None:
+        return None
+    try:
+        if len(storage.stored.shape) != 3:
+            return next(book.stored_weights(storage.rows[:1]))
+        inside = [book.expert(key) for key in matrices_in(book, int(storage.rows[0]))[:2]]
+    except LayoutError as error:
+        return error
+    return inside[0] if inside else None
+
+
+def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:
+    """The matrices of a fused tensor; none where its axes cannot be told apart."""
+    keys = book.experts.keys_in(row)
+    try:
+        for key in keys[:2]:
+            book.experts.find(key)
+    except LayoutError:
+        return []
+    return keys
+
+
+def _unfit(modules: Modules, storage: Kind, members: Members, misfit: LayoutError) -> Problem:
+    (pattern, _), *_ = modules.families(members)
+    scale = modules.part(Part.SCALE)[members[0]]
+    if scale == NOBODY:
+        return finding(
+            "missing_scale", pattern, f"{storage.example.dtype} codes without a scale",
+            expected="a scale beside each weight", found=f"none for {len(members):,}",
+        )  # fmt: skip
+    tensor = modules.catalog.row(int(scale))
+    return finding(
+        "scale_shape", pattern, str(misfit),
+        expected=f"scales that tile {list(storage.example.shape)}",
+        found=f"{tensor.dtype} {list(tensor.shape)} x{len(members):,}",
+    )  # fmt: skip
+
+
+def _orphans(modules: Modules) -> Iterator[Problem]:
+    names = modules.catalog.names
+    rows = modules.weights.pairing.orphans()
+    ids = names.template_ids[rows]
+    for template_id in np.unique(ids).tolist():
+        template = names.templates[template_id]
+        some = rows[ids == template_id]
+        columns = names.numbers[some, : template.holes].T
+        pattern = template.fill([number_ranges(np.unique(one).tolist()) for one in columns])
+        yield finding(
+            "orphan_scale", pattern, "a scale without a weight beside it",
+            expected="a weight of the same module", found=f"none for {len(some):,}",
+        )  # fmt: skip
+
+
+def _elsewhere(modules: Modules) -> Iterator[Problem]:
+    """One finding for all: whatever split the shards did it to all of them."""
+    scales = modules.part(Part.SCALE)
+    shards = modules.catalog.shard_ids
+    members = np.flatnonzero(scales != NOBODY)
+    apart = members[shards[modules.rows[members]] != shards[scales[members]]]
+    if not len(apart):
+        return
+    (pattern, _), *more = modules.families(apart)
+    others = f" and of {len(more):,} more families" if more else ""
+    yield finding(
+        "scale_in_other_shard", pattern, f"scales of these{others} lie in another shard",
+        expected="in the shard of the weight", found=f"elsewhere for {len(apart):,}",
+    )  # fmt: skip

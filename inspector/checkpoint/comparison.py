@@ -1,0 +1,99 @@
+"""The weights of two checkpoints, read for a comparison: planned together, then compared."""
+
+from typing import Final
+
+import numpy as np
+
+from inspector.analysis.compare.lineage import Kin, Lineage, kin_of, kin_rows, lineage
+from inspector.analysis.compare.pairs import pairs_of
+from inspector.analysis.compare.report import Side, Weighed
+from inspector.analysis.compare.samples import Sample, sample_of
+from inspector.analysis.compare.weight_diff import compare_pair
+from inspector.analysis.plan import PlannedReads
+from inspector.checkpoint import Checkpoint
+from inspector.checkpoint.reader import Part
+from inspector.source.pool import map_ordered
+from inspector.stats.shared_basis import Float64
+
+_PAIRS: Final = 4
+"""Tensors of one kind that a sample compares, spread over layers and experts."""
+
+_ROWS: Final = 16
+"""Rows of each that a sample reads."""
+
+_FULL_JOBS: Final = 2
+"""Weights compared at a time where each is read whole: some 300 MB each."""
+
+
+class WeightComparison:
+    """Pairs of weights of two checkpoints, and what of each is read.
+
+    Neighbouring reads of all pairs are announced when this is made, and are then read together.
+    """
+
+    def __init__(
+        self,
+        checkpoints: tuple[Checkpoint, Checkpoint],
+        sides: tuple[Side, Side],
+        *,
+        full: bool,
+        seed: int,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._full = full
+        left, right = (side.aligned for side in sides)
+        self._samples: list[Sample] = []
+        self._kin: list[Kin] = []
+        self._left_out: list[str] = []
+        if left is not None and right is not None:
+            books = (checkpoints[0].weights, left), (checkpoints[1].weights, right)
+            paired = pairs_of(*books, most=None if full else _PAIRS)
+            rng = np.random.default_rng(seed)
+            rows = None if full else _ROWS
+            self._samples = [sample_of(pair, rng, rows=rows) for pair in paired.pairs]
+            self._left_out = paired.left_out
+            self._kin = kin_of(books)
+        self.planned = [self._announce(one, side) for side, one in enumerate(checkpoints)]
+
+    def read(self) -> Weighed:
+        """Compare all pairs, and test whether the models share a hidden basis."""
+        readers = self._checkpoints[0].reader, self._checkpoints[1].reader
+        rows = map_ordered(lambda one: compare_pair(one, readers), self._samples, jobs=self._jobs)
+        return Weighed(list(rows), self._left_out, self._lineage() if self._kin else None)
+
+    @property
+    def _jobs(self) -> int:
+        is_remote = any(one.is_remote for one in self._checkpoints)
+        return self._checkpoints[0].policy.jobs if is_remote and not self._full else _FULL_JOBS
+
+    def _announce(self, checkpoint: Checkpoint, side: int) -> PlannedReads:
+        parts = [
+            Part(sample.weights()[side], start, stop)
+            for sample in self._samples
+            for start, stop in sample.parts
+        ]
+        related = [(kin, (kin.model, kin.ref)[side]) for kin in self._kin]
+        parts += [Part(weight, *kin_rows(kin, weight)) for kin, weight in related]
+        reads = checkpoint.reader.expect(parts)
+        what = (
+            f"rows of {len(self._samples):,} weights, and {len(self._kin):,} norms, routers and "
+            f"embeddings, of {checkpoint.source.location}"
+        )
+        return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+
+    def _lineage(self) -> Lineage:
+        read = map_ordered(self._values, self._kin, jobs=self._jobs)
+        values = dict(zip(self._kin, read, strict=True))
+        return lineage(self._kin, lambda one: values[one])
+
+    def _values(self, kin: Kin) -> tuple[Float64, Float64]:
+        left, right = (
+            np.concatenate(
+                [
+                    piece.values.astype(np.float64)
+                    for piece in checkpoint.reader.iterate_rows(weight, *kin_rows(kin, weight))
+                ]
+            )
+            for checkpoint, weight in zip(self._checkpoints, (kin.model, kin.ref), strict=True)
+        )
+        return left, right

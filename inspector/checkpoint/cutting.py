@@ -1,0 +1,61 @@
+"""Rows out of the bytes that were read for them: whole tensors, windows of fused ones."""
+
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from inspector.decode.numeric import NUMPY_DTYPES, Array, stored_array
+from inspector.format.dtypes import Dtype
+from inspector.layout.weights import Weight
+from inspector.layout.windows import Window
+
+CHUNK_BYTES: Final = 8 << 20
+"""Stored bytes that are held and decoded at a time: 32 MB as float32 from FP8."""
+
+
+def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
+    """Rows `[start, stop)` of a weight as they are stored: `[rows, stored elements]`.
+
+    Codes that are packed stay so, as bytes; a weight without codes keeps all of its axes.
+    """
+    dtype = weight.tensor.dtype
+    if weight.window is not None:
+        page = window_rows(content, weight.window, dtype, start, stop)
+        return page[:, 0] if len(weight.shape) == 1 else page
+    if weight.coding is None:
+        shape = (stop - start, *weight.shape[1:]) if weight.shape else ()
+        return stored_array(content, dtype, shape)
+    return _elements(content, dtype, stop - start)
+
+
+def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: int) -> Array:
+    """Rows `[start, stop)` of a matrix, from the span that `stored_span` gives for them."""
+    count = max(0, (stop - start - 1) * window.step + 1)
+    height = window.rows[1] - window.rows[0] if window.transposed else count
+    page = _elements(content, dtype, height)
+    if not window.transposed:
+        return page[:: window.step]
+    first = window.columns[0] + start * window.step
+    return page[:, first : first + count : window.step].T
+
+
+def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
+    """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges where there are such.
+
+    A transposed window is one piece: any of its rows needs all of its bytes.
+    """
+    if weight.window is not None and weight.window.transposed:
+        return [(start, stop)]
+    row_bytes = max(1, len(weight.span(start, stop)) // max(1, stop - start))
+    step = max(1, CHUNK_BYTES // row_bytes)
+    if weight.scale is not None and weight.scale.block[0] <= step:
+        step -= step % weight.scale.block[0]
+    edges = [start, *range(start - start % step + step, stop, step), stop]
+    return list(pairwise(edges)) if stop > start else []
+
+
+def _elements(content: bytes, dtype: Dtype, rows: int) -> Array:
+    """`[rows, stored elements]`; those below a byte as the bytes that hold them."""
+    elements = np.frombuffer(content, dtype=NUMPY_DTYPES.get(dtype, np.dtype(np.uint8)))
+    return elements.reshape(rows, elements.size // max(rows, 1))

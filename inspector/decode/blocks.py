@@ -1,0 +1,137 @@
+"""Codes to values: unpacked, then what stands beside them applied block by block.
+
+Rows are decoded in strips that a cache holds. Every product of a code and a scale is rounded once:
+what comes before the last step is exact. NaN codes and NaN scales give NaN: audits count them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.decode.numeric import Array, Float32
+from inspector.decode.packed import code_values
+from inspector.errors import DecodeError
+from inspector.format.codings import Action, Coding
+
+STRIP_ELEMENTS: Final = 1 << 18
+"""Values decoded at a time: 64 rows of 4096 stay in a 1 MB cache. Medians of 25 rounds for 18.9 M
+E4M3 codes by 128x128: 11.2 ms, with strips of half the size 11.7, an eighth 13.2."""
+
+Work = npt.NDArray[Any]
+"""Values on the way: float32, or float64 where a step before the last is not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Numbers `[grid rows, grid columns]`, each over a `block` of rows and columns of codes.
+
+    `first_row` is the row of the grid's first block that the first row of codes is.
+    """
+
+    numbers: Float32
+    block: tuple[int, int]
+    action: Action = Action.MULTIPLY
+    first_row: int = 0
+
+    def apply(self, strip: Work, start: int, columns: int) -> None:
+        """Change rows `[start, start + len(strip))` in place; they lie in one row of blocks."""
+        block_rows, block_columns = self.block
+        first = self.first_row + start
+        if block_rows == 1:
+            own = self.numbers[first : first + len(strip)]
+        else:
+            own = self.numbers[first // block_rows : first // block_rows + 1]
+        if own.shape[1] > 1:  # repeating is quicker than broadcasting over runs of a group's length
+            own = np.repeat(own, block_columns, axis=1)[:, :columns]
+        _OPERATIONS[self.action](strip, own, out=strip)
+
+
+_OPERATIONS: Final = {
+    Action.SUBTRACT: np.subtract,
+    Action.MULTIPLY: np.multiply,
+    Action.DIVIDE: np.divide,
+}
+
+
+def decode_rows(
+    codes: Array, coding: Coding, columns: int, factors: Sequence[Factor], *, to_odd: bool = False
+) -> Float32:
+    """The values of some rows of a quantized matrix, `[rows, columns]`.
+
+    Args:
+        codes: `[rows, stored]` elements, as stored.
+        coding: what a code means.
+        columns: of the matrix, in codes.
+        factors: applied in their order.
+        to_odd: round what float32 cannot hold to the neighbour whose last bit is 1. Rounding that
+            to a format of at most 22 bits gives what rounding the exact value once would (Boldo
+            and Melquiond, 2008); rounding to nearest twice does not.
+
+    Raises:
+        DecodeError: the numbers of a factor do not tile the codes.
+    """
+    rows = len(codes)
+    for factor in factors:
+        _check_tiles(factor, rows, columns)
+    values = np.empty((rows, columns), dtype=np.float32)
+    exact = not to_odd and all(map(_is_exact, factors))
+    for start, stop in _strips(rows, columns, factors):
+        strip = values[start:stop]
+        code_values(codes[start:stop], coding, strip)
+        if exact:
+            for factor in factors:
+                factor.apply(strip, start, columns)
+            continue
+        work = strip.astype(np.float64)
+        for factor in factors:
+            factor.apply(work, start, columns)
+        strip[...] = rounded_to_odd(work) if to_odd else work
+    return values
+
+
+def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:
+    """Float64 as float32; what does not fit goes to the neighbour whose last bit is 1.
+
+    >>> rounded_to_odd(np.array([1.0, 1 + 2.0**-30])).tolist()
+    [1.0, 1.0000001192092896]
+    """
+    with np.errstate(over="ignore"):
+        near = values.astype(np.float32)
+    back = near.astype(np.float64)
+    other = np.nextafter(near, np.where(values > back, np.float32(np.inf), np.float32(-np.inf)))
+    is_even = near.view(np.uint32) & 1 == 0
+    fits = (back == values) | np.isinf(near) | np.isnan(near)
+    result: Float32 = np.where(is_even & ~fits, other, near)
+    return result
+
+
+def _is_exact(factor: Factor) -> bool:
+    """Whether a step leaves float32 exact; of those that subtract, integers do."""
+    return factor.action is not Action.SUBTRACT or bool(
+        np.array_equal(factor.numbers, np.rint(factor.numbers))
+    )
+
+
+def _strips(rows: int, columns: int, factors: Sequence[Factor]) -> list[tuple[int, int]]:
+    """Rows `[0, rows)` in strips, none of which crosses the edge of a block."""
+    edges = {*range(0, rows, max(1, STRIP_ELEMENTS // max(columns, 1))), rows}
+    for factor in factors:
+        height = factor.block[0]
+        if height > 1:
+            edges.update(range(height - factor.first_row % height, rows, height))
+    return list(pairwise(sorted(edges)))
+
+
+def _check_tiles(factor: Factor, rows: int, columns: int) -> None:
+    height, width = factor.block
+    needed = (-(-(factor.first_row + rows) // height), -(-columns // width))
+    shape = factor.numbers.shape
+    if len(shape) != 2 or shape[0] < needed[0] or shape[1] != needed[1]:
+        raise DecodeError(
+            f"{[rows, columns]} from row {factor.first_row} in {[height, width]} blocks needs "
+            f"scales {list(needed)}, got {list(shape)}"
+        )

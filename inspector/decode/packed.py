@@ -1,0 +1,96 @@
+"""Codes of any width: from the bytes of a row to their values. Arrays in, arrays out."""
+
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from inspector.decode.numeric import NUMPY_DTYPES, Array, Float32, to_float32
+from inspector.format.codings import PLAIN_CODINGS, Coding, Number
+
+_NUMPY_NUMBERS: Final = MappingProxyType(
+    {
+        Number.E4M3: np.dtype(ml_dtypes.float8_e4m3fn),
+        Number.E5M2: np.dtype(ml_dtypes.float8_e5m2),
+        Number.E4M3FNUZ: np.dtype(ml_dtypes.float8_e4m3fnuz),
+        Number.E5M2FNUZ: np.dtype(ml_dtypes.float8_e5m2fnuz),
+        Number.E3M2: np.dtype(ml_dtypes.float6_e3m2fn),
+        Number.E2M3: np.dtype(ml_dtypes.float6_e2m3fn),
+        Number.E2M1: np.dtype(ml_dtypes.float4_e2m1fn),
+        Number.SIGNED: np.dtype(np.int8),
+    }
+)
+_FAST: Final = frozenset({Number.E4M3, Number.E5M2})
+_PLAIN_DTYPES: Final = MappingProxyType(
+    {coding: NUMPY_DTYPES[dtype] for dtype, coding in PLAIN_CODINGS.items()}
+)
+_CODES: Final = MappingProxyType({coding: dtype for dtype, coding in PLAIN_CODINGS.items()})
+
+
+def code_values(codes: Array, coding: Coding, out: Float32) -> None:
+    """The values of codes, without any scale, into `out` `[rows, columns]`.
+
+    Args:
+        codes: `[rows, stored]` elements of any dtype; the codes lie side by side in their bytes,
+            the first in the lowest bits, and what is left of the last one is padding.
+        coding: what a code means and how many bits it takes.
+        out: contiguous; its columns are as many codes of each row.
+    """
+    columns = out.shape[1]
+    if coding.number in _FAST:
+        to_float32(codes.view(_PLAIN_DTYPES[coding]), _CODES[coding], out=out)
+    elif coding.bits == 4 and columns == 2 * codes.shape[1] * codes.itemsize:
+        pairs = out.view(np.uint64)
+        np.take(_pair_table(coding), bytes_of(codes), out=pairs, mode="clip")
+    elif coding.number is Number.SIGNED:
+        out[...] = codes.view(np.int8)
+    else:
+        np.take(code_table(coding), unpack(codes, coding.bits, columns), out=out, mode="clip")
+
+
+@lru_cache(maxsize=16)
+def code_table(coding: Coding) -> Float32:
+    """`[2 ** bits]` values of every code.
+
+    >>> code_table(Coding(Number.E2M1, 4))[:8]
+    array([0. , 0.5, 1. , 1.5, 2. , 3. , 4. , 6. ], dtype=float32)
+    """
+    every = np.arange(1 << coding.bits, dtype=np.uint8)
+    if coding.number is Number.OFFSET:
+        return every.astype(np.float32) - np.float32(1 << (coding.bits - 1))
+    values: Float32 = every.view(_NUMPY_NUMBERS[coding.number]).astype(np.float32)
+    return values
+
+
+@lru_cache(maxsize=4)
+def _pair_table(coding: Coding) -> npt.NDArray[np.uint64]:
+    """`[256]` pairs of float32 as one number each: the values of both codes of a byte."""
+    every = np.arange(256, dtype=np.uint8)
+    pairs = np.stack([every & 15, every >> 4], axis=1)
+    return code_table(coding)[pairs].view(np.uint64).reshape(-1)
+
+
+def bytes_of(codes: Array) -> npt.NDArray[np.uint8]:
+    """`[rows, bytes]` of stored elements, little-endian, without a copy where they lie so."""
+    width = codes.shape[1] * codes.itemsize
+    return np.ascontiguousarray(codes).view(np.uint8).reshape(len(codes), width)
+
+
+def unpack(codes: Array, bits: int, columns: int) -> npt.NDArray[np.uint8]:
+    """`[rows, columns]` codes, one a byte, from codes of `bits` that lie side by side.
+
+    >>> unpack(np.array([[0x21, 0x43]], dtype=np.uint8), 4, 3)
+    array([[1, 2, 3]], dtype=uint8)
+    """
+    stored = bytes_of(codes)
+    if bits == 8:
+        return stored[:, :columns]
+    if bits == 4:
+        both = np.stack([stored & 15, stored >> 4], axis=2)
+        return both.reshape(len(stored), -1)[:, :columns]
+    single = np.unpackbits(stored, axis=1, count=columns * bits, bitorder="little")
+    weights = np.left_shift(1, np.arange(bits, dtype=np.uint8), dtype=np.uint8)
+    return np.asarray(single.reshape(len(stored), columns, bits) @ weights, dtype=np.uint8)

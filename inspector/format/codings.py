@@ -1,0 +1,82 @@
+"""What the codes of quantized weights mean and how they are packed: names and numbers, no arrays.
+
+Sources: OCP Microscaling Formats 1.0 (E2M1, E2M3, E3M2, E8M0), compressed-tensors
+`compressors/pack_quantized/helpers.py` (integers stored with an offset in 32-bit words).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from inspector.format.dtypes import Dtype
+
+
+class Number(StrEnum):
+    """What one code stands for."""
+
+    E4M3 = "e4m3"
+    E5M2 = "e5m2"
+    E4M3FNUZ = "e4m3fnuz"
+    E5M2FNUZ = "e5m2fnuz"
+    E3M2 = "e3m2"
+    E2M3 = "e2m3"
+    E2M1 = "e2m1"
+    SIGNED = "signed integer"
+    OFFSET = "integer stored with an offset"
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """What a code means, and how many bits of a stored element it takes.
+
+    Codes lie side by side in the bytes of a row, the first in the lowest bits.
+    """
+
+    number: Number
+    bits: int
+
+    def codes_in(self, elements: int, dtype: Dtype) -> int:
+        """How many codes some stored elements hold.
+
+        >>> Coding(Number.E2M1, 4).codes_in(16, Dtype.U8)
+        32
+        """
+        return elements * dtype.bits // self.bits
+
+
+E2M1: Final = Coding(Number.E2M1, 4)
+E2M3: Final = Coding(Number.E2M3, 6)
+INT8: Final = Coding(Number.SIGNED, 8)
+
+PLAIN_CODINGS: Final = MappingProxyType(
+    {
+        Dtype.F8_E4M3: Coding(Number.E4M3, 8),
+        Dtype.F8_E5M2: Coding(Number.E5M2, 8),
+        Dtype.F8_E4M3FNUZ: Coding(Number.E4M3FNUZ, 8),
+        Dtype.F8_E5M2FNUZ: Coding(Number.E5M2FNUZ, 8),
+        Dtype.I8: INT8,
+    }
+)
+"""Dtype -> what its elements mean where each holds one code."""
+
+
+class Action(StrEnum):
+    """What is done to a code's value with a number that stands beside it."""
+
+    SUBTRACT = "subtract"
+    MULTIPLY = "multiply"
+    DIVIDE = "divide"
+
+
+class Encoding(StrEnum):
+    """How the numbers beside the codes are stored.
+
+    `E8M0_WORDS` are four exponents in one I32, the first in the lowest byte (DeepGEMM
+    `csrc/apis/layout.hpp`); `OFFSET_WORDS` are integers packed down the rows of I32 words.
+    """
+
+    PLAIN = "as its dtype says"
+    E8M0 = "exponents"
+    E8M0_WORDS = "exponents, four a word"
+    OFFSET_WORDS = "integers with an offset, packed along the rows"

@@ -1,0 +1,213 @@
+"""Which scheme a weight is quantized by: one table, looked up by what is stored. Pure.
+
+A scheme is told from the form and dtype of the codes, the dtype of the scale and what else stands
+beside them; a config's `quant_method` is a claim and is not asked. Sources: the checkpoints named
+in each row; OCP Microscaling Formats 1.0 for groups of 32; NVFP4 has groups of 16 (modelopt
+`qtensor/nvfp4_tensor.py`, compressed-tensors `compressors/nvfp4`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from inspector.catalog import TensorRow
+from inspector.errors import LayoutError
+from inspector.format.codings import E2M1, E2M3, INT8, PLAIN_CODINGS, Coding, Number
+from inspector.format.dtypes import Dtype
+from inspector.layout.declared import Declared
+from inspector.layout.endings import Form, Part
+
+
+class SchemeName(StrEnum):
+    """The schemes that are decoded."""
+
+    FP8 = "fp8"
+    MXFP8 = "mxfp8"
+    INT8 = "int8"
+    MXFP4 = "mxfp4"
+    MXFP6 = "mxfp6"
+    NVFP4 = "nvfp4"
+    PACKED_INTEGER = "packed integer"
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """One row of the table.
+
+    `coding` None is the one of the codes' dtype. `group` is how many columns one number of the
+    scale covers by specification, None where a config states it. `needs` must stand beside the
+    codes, `may` can.
+    """
+
+    name: SchemeName
+    forms: frozenset[Form]
+    dtypes: frozenset[Dtype]
+    scales: frozenset[Dtype]
+    coding: Coding | None = None
+    group: int | None = None
+    needs: frozenset[Part] = frozenset()
+    may: frozenset[Part] = frozenset()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether its codes are floats of fewer than 8 bits, whose groups are specified."""
+        return self.coding is not None and self.group is not None
+
+
+_FP8: Final = frozenset(dtype for dtype in PLAIN_CODINGS if dtype is not Dtype.I8)
+_FLOATS: Final = frozenset({Dtype.F32, Dtype.BF16, Dtype.F16})
+_EXPONENTS: Final = frozenset({Dtype.F8_E8M0, Dtype.U8})
+_BYTES: Final = frozenset({Dtype.U8, Dtype.I8, Dtype.F4})
+_PLAIN: Final = frozenset({Form.PLAIN, Form.QDATA})
+_PACKED: Final = frozenset({Form.PACKED})
+
+SCHEMES: Final = (
+    # DeepSeek-V3, Qwen3-FP8, Intern-S1-Pro, MiniMax-M2, Mistral, GLM, fbgemm, modelopt FP8, Quark
+    Scheme(SchemeName.FP8, _PLAIN, _FP8, _FLOATS, may=frozenset({Part.ZERO_POINT})),
+    # FastDeploy keeps four exponents in an I32
+    Scheme(SchemeName.FP8, _PLAIN, _FP8, frozenset({Dtype.I32})),
+    # DeepSeek-V4 dense layers, modelopt and compressed-tensors MXFP8
+    Scheme(SchemeName.MXFP8, _PLAIN, _FP8, _EXPONENTS, group=32),
+    # compressed-tensors naive-quantized, Ascend
+    Scheme(
+        SchemeName.INT8, _PLAIN, frozenset({Dtype.I8}), _FLOATS, INT8,
+        may=frozenset({Part.ZERO_POINT, Part.OFFSET}),
+    ),
+    # DeepSeek-V4 experts (I8), modelopt MXFP4 (U8)
+    Scheme(SchemeName.MXFP4, _PLAIN, _BYTES, _EXPONENTS, E2M1, 32),
+    # gpt-oss
+    Scheme(SchemeName.MXFP4, frozenset({Form.BLOCKS}), _BYTES, _EXPONENTS, E2M1, 32),
+    # compressed-tensors mxfp4-pack-quantized and mxfp6
+    Scheme(SchemeName.MXFP4, _PACKED, _BYTES, _EXPONENTS, E2M1, 32),
+    Scheme(SchemeName.MXFP6, _PACKED, _BYTES, _EXPONENTS, E2M3, 32),
+    # modelopt NVFP4
+    Scheme(
+        SchemeName.NVFP4, _PLAIN, _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
+        needs=frozenset({Part.SECOND_SCALE}),
+    ),
+    # compressed-tensors nvfp4-pack-quantized
+    Scheme(
+        SchemeName.NVFP4, _PACKED, _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
+        needs=frozenset({Part.GLOBAL_SCALE}),
+    ),
+    # Kimi-K2-Thinking, compressed-tensors pack-quantized
+    Scheme(
+        SchemeName.PACKED_INTEGER, _PACKED, frozenset({Dtype.I32}), _FLOATS,
+        needs=frozenset({Part.SHAPE}), may=frozenset({Part.ZERO_POINT}),
+    ),
+)  # fmt: skip
+"""Looked up in this order; what fits no row is not decoded, never by a default."""
+
+_CODES: Final = frozenset(PLAIN_CODINGS)
+"""Dtypes whose elements mean nothing without a scale; a missing one is an error, not a 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """How a weight is coded: its scheme, its codes, and the shape that they unpack to."""
+
+    scheme: Scheme
+    coding: Coding
+    shape: tuple[int, ...]
+
+
+def coded(
+    name: str, tensor: TensorRow, form: Form, parts: Mapping[Part, TensorRow], declared: Declared
+) -> Coded | None:
+    """How a stored tensor is coded; None for one that holds plain numbers.
+
+    Raises:
+        LayoutError: codes that no row of the table describes, or whose scale is missing.
+    """
+    scale = parts.get(Part.SCALE)
+    if scale is None:
+        if tensor.dtype in _CODES or form is not Form.PLAIN:
+            raise LayoutError(
+                f"{name}: {tensor.dtype} codes without a scale",
+                hint="its scale is missing: no tensor of a known scale name stands beside it",
+            )
+        return None
+    if tensor.dtype in _FLOATS | {Dtype.F64}:
+        return None
+    beside = frozenset(parts) - {Part.SCALE}
+    found = [
+        scheme
+        for scheme in SCHEMES
+        if form in scheme.forms and tensor.dtype in scheme.dtypes and scale.dtype in scheme.scales
+        and scheme.needs <= beside <= scheme.needs | scheme.may
+    ]  # fmt: skip
+    choices = [_unpacked(scheme, name, tensor, form, scale, declared) for scheme in found]
+    if len(choices) > 1:
+        choices = [one for one in choices if _fills(one, tensor, scale)]
+    if len(choices) != 1:
+        with_parts = "".join(f", with {part}" for part in sorted(beside))
+        raise LayoutError(
+            f"{name}: no known scheme has {tensor.dtype} codes ({form}) {list(tensor.shape)} and "
+            f"{scale.dtype} scales {list(scale.shape)}{with_parts}",
+        )
+    return choices[0]
+
+
+def scheme_name(scheme: Scheme, blocks: Sequence[tuple[int, int]]) -> SchemeName:
+    """The name of a scheme with scales over such blocks.
+
+    FP8 codes with exponents are MXFP8 in the groups that OCP specifies, and FP8 in any others:
+    DeepSeek-V4's dense layers have blocks of 128x128.
+    """
+    if scheme.name is SchemeName.MXFP8 and (1, scheme.group) not in blocks:
+        return SchemeName.FP8
+    return scheme.name
+
+
+def _fills(one: Coded, tensor: TensorRow, scale: TensorRow) -> bool:
+    """Whether codes fill the stored rows to the last bit, and their groups the scale."""
+    row_bits = tensor.shape[-1] * tensor.dtype.bits if tensor.shape else 0
+    groups = -(-one.shape[-1] // one.scheme.group) if one.scheme.group and one.shape else 1
+    return row_bits % one.coding.bits == 0 and scale.shape[-1:] == (groups,)
+
+
+def _unpacked(
+    scheme: Scheme, name: str, tensor: TensorRow, form: Form, scale: TensorRow, declared: Declared
+) -> Coded:
+    """The codes of a tensor and the shape they unpack to.
+
+    gpt-oss splits the last axis into groups, which is undone.
+    """
+    shape = tensor.shape
+    if form is Form.BLOCKS and len(shape) > 1:
+        shape = (*shape[:-2], shape[-2] * shape[-1])
+    if scheme.name is SchemeName.PACKED_INTEGER:
+        bits, columns = _packed_integers(name, tensor, scale, declared)
+        return Coded(scheme, Coding(Number.OFFSET, bits), (*shape[:-1], columns))
+    coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
+    if shape:
+        shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
+    return Coded(scheme, coding, shape)
+
+
+def _packed_integers(
+    name: str, tensor: TensorRow, scale: TensorRow, declared: Declared
+) -> tuple[int, int]:
+    """The width of packed integers and the most columns that a row of words holds of them.
+
+    The last word of a row may be padded; the true number is in `weight_shape`.
+    """
+    words = tensor.shape[-1] if tensor.shape else 0
+    groups = scale.shape[-1] if scale.shape else 1
+    found: dict[int, int] = {}
+    for bits, width in declared.integers:
+        most, fewest = words * 32 // bits, (words - 1) * 32 // bits + 1
+        columns = most if width is None else min(most, groups * width)
+        needed = 1 if width is None else -(-columns // width)
+        if columns >= fewest and groups == needed:
+            found[bits] = max(columns, found.get(bits, 0))
+    if len(found) == 1:
+        return found.popitem()
+    widths = sorted({bits for bits, _ in declared.integers})
+    stated = f"{widths} are" if widths else "none is"
+    raise LayoutError(
+        f"{name}: the width of packed integers in {list(tensor.shape)} words with scales "
+        f"{list(scale.shape)} cannot be told; of num_bits, {stated} declared",
+        hint="config.json states num_bits and group_size in quantization_config.config_groups",
+    )

@@ -1,0 +1,148 @@
+"""Stored weights: a tensor of codes or numbers, what is beside it, how it is coded. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from inspector.catalog import Catalog, TensorRow
+from inspector.catalog.names import Rows
+from inspector.errors import LayoutError
+from inspector.format.codings import Action, Encoding, Number
+from inspector.format.dtypes import Dtype
+from inspector.layout.declared import Declared
+from inspector.layout.endings import Form, Part
+from inspector.layout.pairing import NOBODY, Pairing
+from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
+from inspector.layout.schemes import Coded, Scheme, coded
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One stored weight. `name` is the weight's own, `coded` None where it holds plain numbers."""
+
+    name: str
+    tensor: TensorRow
+    form: Form
+    parts: Mapping[Part, TensorRow]
+    coded: Coded | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the weight's values, unpacked."""
+        return self.tensor.shape if self.coded is None else self.coded.shape
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Weights that are stored alike: same name but for numbers, same dtypes and shapes.
+
+    `example` is the first of them; `problem` says why they cannot be decoded, where that is so.
+    """
+
+    rows: Rows
+    example: TensorRow
+    stored: Stored | None
+    problem: LayoutError | None
+
+
+class StoredWeights:
+    """The stored weights of a catalog, by row."""
+
+    def __init__(self, catalog: Catalog, declared: Declared) -> None:
+        self.catalog = catalog
+        self.pairing = Pairing(catalog.names)
+        self.declared = declared
+
+    def at(self, row: int) -> Stored:
+        """The weight of one row.
+
+        Raises:
+            LayoutError: codes that no scheme describes, or whose scale is missing.
+        """
+        tensor = self.catalog.row(row)
+        name, form = self.pairing.weight_name(row), self.pairing.form(row)
+        parts = {part: self.catalog.row(at) for part, at in self.pairing.parts_of(row).items()}
+        how = coded(name, tensor, form, parts, self.declared)
+        return Stored(name, tensor, form, parts, how)
+
+    def kinds(self) -> Iterator[Kind]:
+        """All weights, those that are stored alike together: some hundred kinds of any model."""
+        catalog, pairing = self.catalog, self.pairing
+        weights = np.flatnonzero(pairing.is_weight())
+        keys = [catalog.names.template_ids[weights]]
+        for rows in (catalog.all_rows, *pairing.parts.values()):
+            row = rows[weights]
+            keys += [
+                np.where(row == NOBODY, NOBODY, column[row].astype(np.int32))
+                for column in (catalog.dtype_ids, catalog.shape_ids)
+            ]
+        table = np.stack(keys, axis=1)
+        if not len(table):
+            return
+        _, first, inverse = np.unique(table, axis=0, return_index=True, return_inverse=True)
+        for kind in np.argsort(first):
+            rows = weights[inverse.reshape(-1) == kind]
+            example = catalog.row(int(rows[0]))
+            try:
+                yield Kind(rows, example, self.at(int(rows[0])), None)
+            except LayoutError as error:
+                yield Kind(rows, example, None, error)
+
+    def grids(self, stored: Stored, matrix: Matrix) -> tuple[ScaleGrid, ...]:
+        """What is done to the codes of a matrix of a stored weight, in this order.
+
+        Raises:
+            LayoutError: a grid of numbers does not tile the matrix.
+        """
+        how = stored.coded
+        if how is None:
+            return ()
+        return tuple(
+            self._grid(matrix, _numbers(stored, part, how), how.scheme, is_scale=part is Part.SCALE)
+            for part in _ORDER
+            if part in stored.parts
+        )
+
+    def _grid(
+        self, matrix: Matrix, numbers: Numbers, scheme: Scheme, *, is_scale: bool
+    ) -> ScaleGrid:
+        """The grid of one part of a weight."""
+        declared = self.declared.blocks
+        specified = None if scheme.group is None else (1, scheme.group)
+        if numbers.encoding is Encoding.E8M0_WORDS and declared:
+            specified = (1, declared[0][1])  # a row of blocks may be repeated for each of its rows
+        # A format of fewer than 8 bits has the groups of its specification whatever the config
+        # says of the other layers: DeepSeek-V4 declares 128x128 and has experts by 1x32.
+        if scheme.is_narrow:
+            return lay_grid(matrix, numbers, (), specified, by_block_only=is_scale)
+        return lay_grid(matrix, numbers, declared, specified)
+
+
+_ORDER = (
+    Part.ZERO_POINT,
+    Part.OFFSET,
+    Part.SCALE,
+    Part.SECOND_SCALE,
+    Part.GLOBAL_SCALE,
+)
+_ACTIONS = {
+    Part.ZERO_POINT: Action.SUBTRACT,
+    Part.OFFSET: Action.SUBTRACT,
+    Part.SCALE: Action.MULTIPLY,
+    Part.SECOND_SCALE: Action.MULTIPLY,
+    Part.GLOBAL_SCALE: Action.DIVIDE,
+}
+"""compressed-tensors divides by `weight_global_scale`, modelopt multiplies by `weight_scale_2`."""
+
+
+def _numbers(stored: Stored, part: Part, how: Coded) -> Numbers:
+    tensor = stored.parts[part]
+    action = _ACTIONS[part]
+    if part is Part.SCALE and tensor.dtype in (Dtype.U8, Dtype.F8_E8M0):
+        return Numbers(tensor, action, Encoding.E8M0)
+    if part is Part.SCALE and tensor.dtype is Dtype.I32:
+        return Numbers(tensor, action, Encoding.E8M0_WORDS)
+    if part is Part.ZERO_POINT and tensor.dtype is Dtype.I32 and how.coding.number is Number.OFFSET:
+        return Numbers(tensor, action, Encoding.OFFSET_WORDS, how.coding.bits)
+    return Numbers(tensor, action)

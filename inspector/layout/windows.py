@@ -1,0 +1,54 @@
+"""Matrices inside tensors: which stored rows and columns they are, and which bytes those take."""
+
+from dataclasses import dataclass
+
+from inspector.catalog import TensorRow
+from inspector.format.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A matrix inside a tensor: a block of one stored `[stored_rows, stored_columns]` page.
+
+    `page` counts such pages from the start of the tensor, which has `pages`. `transposed` says that
+    the rows of the matrix run along the stored columns. `step` is 2 where gate and up take turns:
+    every second row (column, where transposed) is the matrix's own. Columns count codes, however
+    they are packed.
+    """
+
+    page: int
+    pages: int
+    stored_shape: tuple[int, int]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    transposed: bool
+    step: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """`[rows, columns]` of the matrix, as a module of its own would have it."""
+        height = self.rows[1] - self.rows[0]
+        width = self.columns[1] - self.columns[0]
+        if self.transposed:
+            return -(-width // self.step), height
+        return -(-height // self.step), width
+
+
+def stored_span(
+    tensor: TensorRow, window: Window | None, shape: tuple[int, ...], start: int, stop: int
+) -> Span:
+    """The smallest span that holds rows `[start, stop)` of a matrix stored in `tensor`.
+
+    Rows of a transposed window need all of its rows; of an interleaved one, those between as well.
+    """
+    if window is None:
+        row_bytes = tensor.bytes // shape[0] if shape and shape[0] else tensor.bytes
+        return Span(tensor.start + start * row_bytes, tensor.start + stop * row_bytes)
+    height = window.stored_shape[0]
+    row_bytes = tensor.bytes // max(window.pages * height, 1)
+    first, last = window.rows
+    if not window.transposed:
+        last = first + (stop - 1) * window.step + 1 if stop > start else first + start * window.step
+        first += start * window.step
+    page = tensor.start + window.page * height * row_bytes
+    return Span(page + first * row_bytes, page + last * row_bytes)

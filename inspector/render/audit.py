@@ -1,0 +1,227 @@
+"""The view of an audit: declared beside observed, families, loaders, then what is wrong."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from inspector.analysis.integrity import count_by_severity, group_by_rule
+from inspector.analysis.quant.audit import Audit
+from inspector.analysis.quant.report import (
+    AuditDocument,
+    Declared,
+    Family,
+    LoaderFacts,
+    LoaderTable,
+    ModuleRow,
+    Observed,
+    SkipListFacts,
+)
+from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.quant.summary import declared_of, loader_table, module_rows, observed_of
+from inspector.analysis.report import Cost, Model
+from inspector.errors import Problem
+from inspector.render.document import render_json
+from inspector.render.findings import (
+    SHOWN_OF_A_RULE,
+    counted_severity,
+    details_table,
+    summary_table,
+)
+from inspector.render.tables import Cell, Column, Table
+from inspector.render.text import counted
+from inspector.render.view import View
+
+_PATTERNS: Final = 12
+"""Patterns of a list that people see: a list of single names has as many as entries."""
+
+_ROWS: Final = tuple(Column(name) for name in ModuleRow.__struct_fields__)
+
+
+def audit_view(
+    found: Audit, model: Model, cost: Cost, problems: Sequence[Problem], *, limit: int | None
+) -> View:
+    """The view of an audit; `limit` bounds the rows of modules, and for people the families."""
+    declared, observed = declared_of(found.facts), observed_of(found)
+    loaders = loader_table(found.facts)
+    document = AuditDocument(
+        schema="s1inspect/audit/1",
+        model=model,
+        cost=cost,
+        findings=[*problems, *found.findings],
+        declared=declared,
+        observed=observed,
+        loaders=loaders,
+        modules=[],
+    )
+
+    def rows() -> Iterator[ModuleRow]:
+        for position, row in enumerate(module_rows(found)):
+            if limit is not None and position >= limit:
+                return
+            yield row
+
+    def tables() -> list[Table]:
+        skip = declared.modules_to_not_convert if declared else None
+        groups = group_by_rule(found.findings)
+        return [
+            _comparison(declared, observed),
+            *_families(observed, limit),
+            *([_patterns(skip)] if skip and skip.patterns else []),
+            *([_loaders(loaders)] if declared and declared.understood else []),
+            *([summary_table(groups, AUDIT_RULES)] if groups else []),
+            *(details_table(group, SHOWN_OF_A_RULE) for group in groups),
+        ]
+
+    return View(
+        headline=_headline(model, declared, observed, found.findings),
+        tables=tables,
+        rows=lambda: Table(
+            _ROWS, ([getattr(row, column.name) for column in _ROWS] for row in rows())
+        ),
+        names=lambda: (row.name for row in rows() if row.quantized),
+        document=lambda: render_json(document, rows()),
+        footer=_footer(declared, observed),
+    )
+
+
+def _headline(
+    model: Model, declared: Declared | None, observed: Observed, findings: Sequence[Problem]
+) -> str:
+    claim = declared.quant_method if declared else "no quantization"
+    stored = (
+        f"{observed.quantized_modules:,} modules quantized, {observed.unquantized_modules:,} not"
+    )
+    counts = count_by_severity(findings)
+    told = ", ".join(counted_severity(severity, count) for severity, count in counts.items())
+    return f"{model.location}: declares {claim}; {stored}; {told or 'no findings'}"
+
+
+def _comparison(declared: Declared | None, observed: Observed) -> Table:
+    """What is claimed and what is there, side by side."""
+    columns = (Column("what"), Column("declared"), Column("observed"))
+    skip = declared.modules_to_not_convert if declared else None
+    rows: list[tuple[Cell, ...]] = [
+        ("weights", _claimed_format(declared), _stored_formats(observed)),
+        ("blocks", declared.weight_block_size if declared else None, _blocks(observed)),
+        ("scales", None, ", ".join(f"{d} x{n:,}" for d, n in observed.scale_dtype.items())),
+        ("scale_fmt", declared.scale_fmt if declared else None, _powers(observed)),
+        ("rounding", None, observed.rounding),
+        ("left alone", _claimed_list(skip), f"{observed.unquantized_modules:,} modules"),
+    ]
+    return Table(columns, rows)
+
+
+def _claimed_format(declared: Declared | None) -> str | None:
+    if declared is None:
+        return None
+    parts = (declared.quant_method, declared.fmt, declared.activation_scheme)
+    return " ".join(part for part in parts if part)
+
+
+def _claimed_list(skip: SkipListFacts | None) -> str:
+    if skip is None:
+        return "no list"
+    entries = f"{skip.entries:,} entries, {skip.unique:,} unique"
+    return f"{entries}; {counted(skip.covered, 'module')}"
+
+
+def _stored_formats(observed: Observed) -> str:
+    return ", ".join(dict.fromkeys(family.dtype for family in observed.quantized))
+
+
+def _blocks(observed: Observed) -> str:
+    said = dict.fromkeys(
+        str(list(family.block)) if family.granularity in ("block", "group") else family.granularity
+        for family in observed.quantized
+        if family.block is not None
+    )
+    return ", ".join(word for word in said if word)
+
+
+def _powers(observed: Observed) -> str | None:
+    fraction = observed.power_of_two_fraction
+    return None if fraction is None else f"{fraction:.2%} powers of two"
+
+
+def _families(observed: Observed, limit: int | None) -> list[Table]:
+    coded = (
+        Column("quantized", nest=True), Column("modules", right=True), Column("listed", right=True),
+        Column("dtype"), Column("scales"),
+    )  # fmt: skip
+    plain = (
+        Column("unquantized", nest=True), Column("modules", right=True),
+        Column("listed", right=True), Column("kind"), Column("dtype"),
+    )  # fmt: skip
+    return [
+        Table(columns, [cells(family) for family in families[:limit]])
+        for columns, families, cells in (
+            (coded, observed.quantized, _coded_cells),
+            (plain, observed.unquantized, _plain_cells),
+        )
+        if families
+    ]
+
+
+def _coded_cells(family: Family) -> tuple[Cell, ...]:
+    return family.name, family.modules, family.listed, family.dtype, _scale(family)
+
+
+def _plain_cells(family: Family) -> tuple[Cell, ...]:
+    return family.name, family.modules, family.listed, family.kind, family.dtype
+
+
+def _scale(family: Family) -> str | None:
+    if family.scale_dtype is None:
+        return None
+    is_tiled = family.granularity in ("block", "group") and family.block is not None
+    covers = list(family.block) if is_tiled and family.block else family.granularity
+    return f"{family.scale_dtype} by {covers}" if covers else family.scale_dtype
+
+
+def _patterns(skip: SkipListFacts) -> Table:
+    columns = (Column(skip.key, nest=True), Column("entries", right=True))
+    rows: list[tuple[Cell, ...]] = [(one.name, one.entries) for one in skip.patterns[:_PATTERNS]]
+    more = len(skip.patterns) - _PATTERNS
+    return Table(columns, [*rows, (f"... and {more:,} more", None)] if more > 0 else rows)
+
+
+def _loaders(loaders: LoaderTable) -> Table:
+    columns = (
+        Column("loader"), Column("version"), Column("quantized", right=True),
+        Column("unquantized", right=True), Column("against stored", right=True), Column("refuses"),
+    )  # fmt: skip
+    return Table(columns, list(_loader_rows(loaders)))
+
+
+def _loader_rows(loaders: LoaderTable) -> Iterator[tuple[Cell, ...]]:
+    for name in LoaderTable.__struct_fields__:
+        facts: LoaderFacts | None = getattr(loaders, name)
+        if facts is None:
+            continue
+        if facts.refuses:
+            yield name, facts.version, None, None, None, facts.refuses
+        else:
+            refused = counted(facts.refused, "module") if facts.refused else None
+            yield (
+                name, facts.version, facts.quantized, facts.unquantized, facts.against_stored,
+                refused,
+            )  # fmt: skip
+
+
+def _footer(declared: Declared | None, observed: Observed) -> list[str]:
+    looked = observed.looked_into
+    lines = [
+        f"looked into {counted(looked.weights, 'quantized weight')}: "
+        f"{counted(looked.scales, 'scale')}, codes of {counted(looked.blocks, 'block')}"
+        if looked.weights
+        else "no numbers were read"
+    ]
+    if looked.left_out:
+        lines.append(f"--max-bytes left out {counted(looked.left_out, 'weight')}")
+    if looked.axes_unknown:
+        what = counted(looked.axes_unknown, "fused tensor")
+        lines.append(f"{what} not looked into: the shapes do not tell the axis order")
+    if declared is None:
+        lines.append("the config claims no quantization: there is nothing to compare with")
+    elif not declared.understood:
+        lines.append(f"quant_method {declared.quant_method} is not understood: no rules of lists")
+    return lines

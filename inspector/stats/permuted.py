@@ -1,0 +1,94 @@
+"""Permuted neurons: match on some rows, test on others, in contrast to control experts.
+
+Neurons of a target are matched with those of a reference on half of the sampled rows; the pairs are
+tested on the other half. In a shared residual basis even unrelated experts then agree (neurons that
+look alike in some rows share the layer's structure in others: mean z of 7 to 17 in the study), so z
+alone proves nothing. Null: z against any unrelated reference of the layer has one mean and, over
+relabellings of the matched pairs, variance 1; the mean is taken from controls. One-sided.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from inspector.stats.contrast import MAD_TO_SD
+from inspector.stats.matching import Prepared
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_MEDIAN_VARIANCE: Final = np.pi / 2
+"""Variance of the median of n normals, times n."""
+
+MIN_PAIRS: Final = 16
+"""Fewer matched pairs are no sample."""
+
+
+def shortlist(targets: Prepared, references: Prepared, count: int) -> Ints:
+    """The `count` references most like each target whatever the order of neurons, `[E, count]`.
+
+    Ranks the correlation of Gram matrices of rows, whitened by the mean Gram of the references and
+    freed of what a target or a reference has in common with all. A rank, not a test: its null is
+    broken for experts that share a basis.
+    """
+    mean = references.grams.mean(axis=0)
+    values, vectors = np.linalg.eigh(mean)
+    floor = max(float(values.max()) * 1e-6, 1e-30)
+    whiten = vectors @ np.diag(np.maximum(values, floor) ** -0.5) @ vectors.T
+    ours, theirs = (_off_diagonals(whiten @ side.grams @ whiten) for side in (targets, references))
+    theirs = theirs - theirs.mean(axis=0)
+    alike = _unit(ours - ours.mean(axis=0) * (len(ours) > 1)) @ _unit(theirs).T
+    alike -= np.median(alike, axis=0) * (len(alike) > 1)
+    return np.argsort(-alike, axis=1, kind="stable")[:, :count]
+
+
+def match_neurons(target: Float32, reference: Float32) -> tuple[Ints, Ints]:
+    """Mutually nearest neurons of two experts, `[h, m]` each: their indices on either side."""
+    cosines = _unit(target.T) @ _unit(reference.T).T
+    theirs = cosines.argmax(axis=1)
+    ours = cosines.argmax(axis=0)
+    matched = np.flatnonzero(ours[theirs] == np.arange(len(theirs)))
+    return matched, theirs[matched]
+
+
+def matched_z(target: Float32, reference: Float32, pairs: tuple[Ints, Ints]) -> float:
+    """Z of matched pairs on rows that did not match them, `[h, m]` each.
+
+    Null: the pairs are relabelled among themselves. 0 where there are fewer than `MIN_PAIRS`.
+    """
+    if len(pairs[0]) < MIN_PAIRS:
+        return 0.0
+    ours, theirs = (
+        _centred(side[:, index]) for side, index in zip((target, reference), pairs, strict=True)
+    )
+    aligned = float(np.sum(ours * theirs))
+    variance = float(np.sum((ours @ ours.T) * (theirs @ theirs.T))) / (len(pairs[0]) - 1)
+    return aligned / variance**0.5 if variance > 0 else 0.0
+
+
+def contrast_to_controls(z: Float64, controls: Float64) -> Float64:
+    """How far z stands above the median of `controls`, in deviations of never less than 1.
+
+    z has variance 1 over relabellings; a spread of few controls that happens to be small must not
+    make it more. The error of their median is part of the deviation.
+    """
+    centre = float(np.median(controls))
+    spread = MAD_TO_SD * float(np.median(np.abs(controls - centre)))
+    deviation = max(1.0, spread) * (1 + _MEDIAN_VARIANCE / len(controls)) ** 0.5
+    return np.asarray((z - centre) / deviation)
+
+
+def _off_diagonals(grams: Float64) -> Float64:
+    first, second = np.triu_indices(grams.shape[1], 1)
+    return np.asarray(grams[:, first, second])
+
+
+def _centred(vectors: Float32) -> Float64:
+    return np.asarray(vectors - vectors.mean(axis=1, keepdims=True), dtype=np.float64)
+
+
+def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-30))

@@ -1,0 +1,133 @@
+"""Tensors of two checkpoints, held against sets of names that are expanded by hand."""
+
+import re
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inspector.analysis.compare.aligned import aligned
+from inspector.analysis.compare.tensor_diff import TensorRow, TensorsDiff, products, tensors_diff
+from tests.analysis.params.counting import catalog_of, config_of
+
+Tensors = Sequence[tuple[str, str, Sequence[int]]]
+
+
+def diff(ours: Tensors, theirs: Tensors, config: dict[str, Any] | None = None) -> TensorsDiff:
+    parsed = config_of(config) if config else None
+    return tensors_diff(aligned(catalog_of(ours), parsed), aligned(catalog_of(theirs), parsed))
+
+
+def expanded(rows: Sequence[TensorRow]) -> list[str]:
+    """Every name that rows stand for."""
+    names = []
+    for row in rows:
+        parts = re.split(r"\{([^}]*)\}", row.name)
+        choices = [_numbers(part) if i % 2 else [part] for i, part in enumerate(parts)]
+        names += ["".join(choice) for choice in product(*choices)]
+        assert len(list(product(*choices))) == row.tensors
+    return names
+
+
+def _numbers(text: str) -> list[str]:
+    found = []
+    for part in text.split(","):
+        first, _, last = part.partition("..")
+        found += [str(n) for n in range(int(first), int(last or first) + 1)]
+    return found
+
+
+def experts(*pairs: tuple[int, int]) -> list[tuple[str, str, Sequence[int]]]:
+    return [
+        (f"model.layers.{layer}.mlp.experts.{e}.up_proj.weight", "BF16", [2, 3])
+        for layer, e in pairs
+    ]
+
+
+numbers = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), unique=True, max_size=14)
+
+
+@settings(max_examples=60)
+@given(numbers, numbers)
+def test_rows_stand_for_exactly_the_names_of_each_side(
+    ours: list[tuple[int, int]], theirs: list[tuple[int, int]]
+) -> None:
+    found = diff(experts(*ours), experts(*theirs))
+    name = "layers.{}.mlp.experts.{}.up_proj.weight"
+    left, right = ({name.format(*pair) for pair in side} for side in (ours, theirs))
+    assert sorted(expanded(found.same)) == sorted(left & right)
+    assert sorted(expanded(found.only_model)) == sorted(left - right)
+    assert sorted(expanded(found.only_ref)) == sorted(right - left)
+    assert found.changed == []
+
+
+@given(numbers)
+def test_blocks_are_products_and_cover_every_number_once(pairs: list[tuple[int, int]]) -> None:
+    blocks = products(np.array(pairs, dtype=np.int64).reshape(-1, 2))
+    rows = [tuple(row) for block in blocks for row in block.tolist()]
+    assert sorted(rows) == sorted(pairs)
+    for block in blocks:
+        assert len(block) == np.prod([len(np.unique(column)) for column in block.T])
+
+
+@pytest.mark.parametrize("prefix", ["model.", "model.language_model.", "language_model.model.", ""])
+def test_prefixes_of_wrappers_are_left_out(prefix: str) -> None:
+    found = diff(
+        [(f"{prefix}layers.0.self_attn.q_proj.weight", "BF16", [2, 3])],
+        [("model.layers.0.self_attn.q_proj.weight", "BF16", [2, 3])],
+    )
+    assert [row.name for row in found.same] == ["layers.0.self_attn.q_proj.weight"]
+
+
+def test_a_vision_tower_is_not_taken_for_the_text_model() -> None:
+    found = diff(
+        [("model.visual.blocks.0.norm1.weight", "BF16", [2])],
+        [("visual.blocks.0.norm1.weight", "BF16", [2]), ("model.norm.weight", "BF16", [2])],
+    )
+    assert [row.name for row in found.same] == ["visual.blocks.0.norm1.weight"]
+    assert [row.name for row in found.only_ref] == ["norm.weight"]
+
+
+@pytest.mark.parametrize(
+    ("gate_up", "down"), [([4, 8, 12], [4, 6, 8]), ([4, 12, 8], [4, 8, 6])],
+    ids=["inputs first", "outputs first"],
+)  # fmt: skip
+def test_fused_experts_are_the_separate_ones_they_hold(gate_up: list[int], down: list[int]) -> None:
+    fused: Tensors = [
+        ("model.layers.0.mlp.experts.gate_up_proj", "BF16", gate_up),
+        ("model.layers.0.mlp.experts.down_proj", "BF16", down),
+    ]
+    separate: Tensors = [
+        (f"model.layers.0.mlp.experts.{e}.{name}.weight", "BF16", shape)
+        for e in range(4)
+        for name, shape in (("gate_proj", [6, 8]), ("up_proj", [6, 8]), ("down_proj", [8, 6]))
+    ]
+    found = diff(separate, fused, {"hidden_size": 8})
+    assert [(row.tensors, row.differs) for row in found.changed] == [(4, ["layout"])] * 3
+    assert (found.only_model, found.only_ref, found.same) == ([], [], [])
+
+
+def test_scales_belong_to_their_weights() -> None:
+    name = "model.layers.0.self_attn.q_proj.weight"
+    found = diff(
+        [(name, "F8_E4M3", [2, 3]), (f"{name}_scale_inv", "F32", [1, 1])], [(name, "BF16", [2, 3])]
+    )
+    (row,) = found.changed
+    assert row.differs == ["dtype", "scale"]
+    assert row.model is not None
+    assert row.model.scale == "F32"
+    assert found.only_model == []
+
+
+def test_codes_below_a_weights_name_are_that_weight() -> None:
+    """fracast 0.1.0 stores `fc.weight` as `fc.weight.qweight` and `fc.weight.scale`."""
+    found = diff(
+        [("fc.weight.qweight", "I8", [2, 3]), ("fc.weight.scale", "F32", [2, 1])],
+        [("fc.weight", "F32", [2, 3])],
+    )
+    assert [row.name for row in found.changed] == ["fc.weight"]
+    assert found.only_model == []

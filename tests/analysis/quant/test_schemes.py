@@ -1,0 +1,140 @@
+"""Audits of weights that are stored in other ways: fused, packed, by channel, by tensor."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inspector.analysis.quant.summary import observed_of
+from tests.quantized import BF16, BLOCK, E4M3, Model, audited, config_of, normal, quantize, rules_of
+
+HIDDEN, NEURONS = 256, 256
+GATE_UP = "model.layers.0.mlp.experts.gate_up_proj"
+DOWN = "model.layers.0.mlp.experts.down_proj"
+
+
+def fused(*, transposed: bool) -> Model:
+    """Two experts in two tensors: `[E, out, in]`, or `[E, in, out]` with scales alike."""
+    rng = np.random.default_rng(5)
+    tensors = {"model.norm.weight": normal(rng, HIDDEN)}
+    for name, shape in ((GATE_UP, (2 * NEURONS, HIDDEN)), (DOWN, (HIDDEN, NEURONS))):
+        pages = [quantize(normal(rng, *shape).astype(np.float64)) for _ in range(2)]
+        codes, scales = (np.stack([page[part] for page in pages]) for part in (0, 1))
+        if transposed:
+            codes, scales = (np.ascontiguousarray(a.transpose(0, 2, 1)) for a in (codes, scales))
+        tensors |= {name: codes, f"{name}_scale_inv": scales}
+    return Model(tensors, config_of(["model.norm"], layers=1, experts=2))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_fused_experts_are_looked_into_one_by_one(*, transposed: bool) -> None:
+    model = fused(transposed=transposed)
+    found = audited(model)
+    assert rules_of(found) == []
+    observed = observed_of(found)
+    assert observed.quantized_modules == 2
+    assert (observed.looked_into.weights, observed.looked_into.scales) == (6, 2 * (8 + 4))
+    assert observed.looked_into.blocks == 2 * (8 + 4)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_nan_in_one_half_of_a_fused_tensor_is_found(*, transposed: bool) -> None:
+    model = fused(transposed=transposed)
+    model.tensors[GATE_UP].view(np.uint8)[1, 200, 200] = 0x7F
+    found = audited(model)
+    assert rules_of(found) == ["nan_codes"]
+    assert found.findings[0].where.tensor == GATE_UP
+
+
+def test_a_fused_scale_that_does_not_tile_its_pages_is_found() -> None:
+    model = fused(transposed=False)
+    model.tensors[f"{GATE_UP}_scale_inv"] = model.tensors[f"{GATE_UP}_scale_inv"][:, :1]
+    assert rules_of(audited(model)) == ["scale_shape"]
+
+
+def test_a_fused_tensor_whose_axes_cannot_be_told_is_said_to_be_left_out() -> None:
+    model = fused(transposed=False)
+    model.config["hidden_size"] = 77
+    found = audited(model)
+    assert rules_of(found) == []
+    looked = observed_of(found).looked_into
+    assert (looked.weights, looked.axes_unknown) == (0, 2)
+
+
+def of_groups(tensors: dict[str, Any], weights: dict[str, Any], form: str) -> Model:
+    groups = {"group_0": {"targets": ["Linear"], "weights": weights}}
+    claim = {"quant_method": "compressed-tensors", "format": form, "ignore": ["lm_head"]}
+    config = {"model_type": "m", "quantization_config": {**claim, "config_groups": groups}}
+    return Model({"lm_head.weight": np.ones((4, 64), dtype=BF16), **tensors}, config)
+
+
+def packed_int4(rows: int = 4, columns: int = 64) -> Model:
+    module = "language_model.model.layers.0.mlp.down_proj"
+    tensors = {
+        f"{module}.weight_packed": np.full((rows, columns // 8), 0x11111111, dtype=np.int32),
+        f"{module}.weight_scale": np.ones((rows, columns // 32), dtype=BF16),
+        f"{module}.weight_shape": np.array([rows, columns], dtype=np.int64),
+    }
+    weights = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 32,
+               "symmetric": True}  # fmt: skip
+    return of_groups(tensors, weights, "pack-quantized")
+
+
+def test_packed_integers_are_quantized_modules_of_their_true_shape() -> None:
+    found = audited(packed_int4())
+    assert rules_of(found) == []
+    (family,) = observed_of(found).quantized
+    assert (family.scheme, family.shape, family.block) == ("packed integer", (4, 64), (1, 32))
+    assert observed_of(found).looked_into.blocks == 0
+
+
+def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
+    model = packed_int4()
+    model.tensors["language_model.model.layers.0.mlp.down_proj.weight_scale"][1, 1] = np.inf
+    assert rules_of(audited(model)) == ["scale_not_finite"]
+
+
+def test_a_scale_by_channel_covers_a_row() -> None:
+    rng = np.random.default_rng(6)
+    weight = normal(rng, 256, 256).astype(np.float64)
+    scale = (np.abs(weight).max(axis=1, keepdims=True) / 448).astype(np.float32)
+    module = "model.layers.0.self_attn.o_proj"
+    tensors = {
+        f"{module}.weight": (weight / scale).astype(np.float32).astype(E4M3),
+        f"{module}.weight_scale": scale,
+    }
+    model = of_groups(tensors, {"num_bits": 8, "type": "float"}, "float-quantized")
+    found = audited(model)
+    assert rules_of(found) == []
+    observed = observed_of(found)
+    assert (observed.rounding, observed.looked_into.blocks) == ("amax/448", 256)
+    assert observed.quantized[0].granularity == "channel"
+
+
+@pytest.mark.parametrize("sample", [1, None])
+def test_one_scale_for_a_small_weight_is_judged_by_all_of_its_codes(sample: int | None) -> None:
+    rng = np.random.default_rng(7)
+    weight = normal(rng, 256, 128).astype(np.float64)
+    scale = np.float32(np.abs(weight).max() / 448)
+    module = "model.layers.0.self_attn.o_proj"
+    tensors = {
+        f"{module}.weight": (weight / scale).astype(np.float32).astype(E4M3),
+        f"{module}.weight_scale": np.array([scale]),
+    }
+    model = of_groups(tensors, {"num_bits": 8, "type": "float"}, "float-quantized")
+    observed = observed_of(audited(model, sample=sample))
+    assert (observed.rounding, observed.looked_into.blocks) == ("amax/448", 1)
+
+
+def test_a_weight_that_is_read_in_pieces_has_the_figures_of_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(8)
+    codes, scale = quantize(normal(rng, 5 * BLOCK + 9, 256).astype(np.float64), "amax/448")
+    module = "model.layers.0.self_attn.o_proj"
+    tensors = {f"{module}.weight": codes, f"{module}.weight_scale_inv": scale}
+    model = Model(tensors, config_of([], layers=1, experts=0))
+    whole = observed_of(audited(model))
+    monkeypatch.setattr("inspector.analysis.quant.sample._PIECE", 256 * 2 * BLOCK)
+    assert observed_of(audited(model)) == whole
+    assert whole.looked_into.blocks == 12

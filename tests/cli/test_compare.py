@@ -1,0 +1,120 @@
+"""`compare` as a person runs it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import FUSED, QWEN3, S1, invoke
+
+PARTS = {
+    "schema", "tool_version", "model", "cost", "findings", "ref", "config", "parameters", "files",
+    "tensors", "lineage", "weight_groups", "left_out", "weights",
+}  # fmt: skip
+
+
+def test_a_checkpoint_does_not_differ_from_itself() -> None:
+    result = invoke("compare", "-m", S1, "-r", S1, "--full", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["findings"] == []
+    assert {row["equal"] for row in found["weights"]} == {"bytes"}
+    assert len(found["weights"]) == 248
+    assert {row["status"] for row in found["config"]} == {"same"}
+
+
+def test_the_document_has_the_parts_that_are_promised() -> None:
+    found = json.loads(invoke("compare", "-m", S1, "-r", FUSED, "--json").stdout)
+    assert set(found) == PARTS
+    assert {"path", "model", "ref", "status"} <= set(found["config"][0])
+    assert {"only_model", "only_ref", "changed"} <= set(found["tensors"])
+    assert {"name", "cosine", "relative_change", "equal"} <= set(found["weights"][0])
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "code"), [("error", 0), ("warning", 1), ("info", 1), ("never", 0)]
+)
+def test_differences_decide_the_exit_code(fail_on: str, code: int) -> None:
+    result = invoke("compare", "-m", S1, "-r", QWEN3, "--config-only", "--fail-on", fail_on)
+    assert result.exit_code == code
+
+
+def test_fp8_experts_are_their_ancestors_up_to_rounding() -> None:
+    """The attention of the FP8 sample is that of the BF16 one, quantized."""
+    arguments = ("compare", "-m", S1, "-r", FUSED, "--full", "--json")
+    rows = json.loads(invoke(*arguments).stdout)["weights"]
+    attention = [row for row in rows if row["component"] == "attention"]
+    assert len(attention) == 4
+    assert {row["equal"] for row in attention} == {"quantization"}
+    assert all(0.025 < row["relative_change"] < 0.028 for row in attention)
+
+
+def test_configs_alone_are_compared_where_there_is_nothing_else(tmp_path: Path) -> None:
+    for name, model in (("a", S1), ("b", FUSED)):
+        (tmp_path / name).mkdir()
+        shutil.copy(Path(model) / "config.json", tmp_path / name)
+    result = invoke("compare", "-m", str(tmp_path / "a"), "-r", str(tmp_path / "b"), "--json")
+    found = json.loads(result.stdout)
+    assert (found["tensors"], found["weights"]) == (None, [])
+    assert found["parameters"]["model"]["formula"]["total"] == 12_898_128
+    assert found["cost"]["requests"] == 2
+
+
+def test_small_files_beside_the_weights_are_read(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        shutil.copy(Path(S1) / "config.json", tmp_path / name)
+        settings = {"top_k": 50 if name == "a" else 20}
+        (tmp_path / name / "generation_config.json").write_text(json.dumps(settings))
+    (tmp_path / "a" / "tokenizer_PROT.model").write_bytes(b"x")
+    result = invoke("compare", "-m", str(tmp_path / "a"), "-r", str(tmp_path / "b"), "--json")
+    found = json.loads(result.stdout)
+    assert [one["rule"] for one in found["findings"]] == ["file_in_one", "setting_changed"]
+    assert result.exit_code == 0
+
+
+def test_every_format_says_the_same_difference() -> None:
+    arguments = ("compare", "-m", S1, "-r", FUSED, "--config-only", "--fail-on", "never")
+    assert "config\ttext.num_experts\t32\t8\tchanged" in invoke(*arguments, "-f", "tsv").stdout
+    markdown = invoke(*arguments, "-f", "md").stdout
+    assert "| num\\_experts | 32 | 8 | differs |" in markdown
+    assert "**quantities that the configs imply**" in markdown
+    page = invoke(*arguments, "-f", "html").stdout
+    assert "<td>num_experts</td>" in page
+    lines = invoke(*arguments, "-f", "jsonl").stdout.splitlines()
+    assert {"part", "name", "model", "ref", "status"} == set(json.loads(lines[0]))
+
+
+def test_differences_leaves_out_what_is_the_same() -> None:
+    arguments = ("compare", "-m", S1, "-r", FUSED, "--config-only", "-f", "table")
+    assert "hidden_size" in invoke(*arguments).stdout
+    assert "\nhidden_size" not in invoke(*arguments, "--differences").stdout
+
+
+def test_quiet_names_what_differs() -> None:
+    names = invoke("compare", "-m", S1, "-r", FUSED, "--config-only", "-q").stdout.splitlines()
+    assert "text.num_experts" in names
+    assert "text.hidden_size" not in names
+
+
+def test_plan_says_what_a_comparison_reads() -> None:
+    found = json.loads(invoke("compare", "-m", S1, "-r", FUSED, "--plan", "--json").stdout)
+    assert [one["what"].split(" of ")[0] for one in found["reads"]] == ["rows", "rows"]
+    assert all(one["bytes"] > 0 for one in found["reads"])
+
+
+def test_a_reference_that_is_not_there_is_an_error() -> None:
+    assert invoke("compare", "-m", S1, "-r", "/nowhere/at/all").exit_code == 3
+
+
+def test_a_budget_that_is_too_small_is_said_before_weights_are_read() -> None:
+    result = invoke("compare", "-m", S1, "-r", FUSED, "--full", "--max-bytes", "200kB")
+    assert result.exit_code == 5
+    assert "these weights take" in result.stderr
+    assert "--no-weights" in result.stderr
+
+
+def test_plan_of_a_comparison_without_weights_is_empty() -> None:
+    arguments = ("compare", "-m", S1, "-r", FUSED, "--config-only", "--plan", "--json")
+    assert json.loads(invoke(*arguments).stdout)["reads"] == []

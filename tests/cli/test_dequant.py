@@ -1,0 +1,184 @@
+"""`dequant` beyond safetensors: numpy files, columns, norms, the check of codes, packed weights."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.oracle import decoded
+from tests.cli.running import S1, answer, invoke
+from tests.decode.quantized import pack
+from tests.strategies_arrays import Array, shard_of
+
+EXPERT = "layers.0.mlp.experts.2"
+FULL = f"model.language_model.{EXPERT}."
+
+
+def document(*arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(answer("dequant", *arguments, "--json"))
+    return found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_numpy_file_holds_one_weight(tmp_path: Path, dtype: str) -> None:
+    file = tmp_path / "x.npy"
+    answer("dequant", f"{EXPERT}.up_proj", "-m", S1, "-o", str(file), "--dtype", dtype)
+    found = np.load(file, allow_pickle=False)
+    expected = decoded(Path(S1), f"{FULL}up_proj.weight").astype(dtype)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_an_archive_holds_several_and_is_the_same_each_time(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.npz", "b.npz")]
+    for file in files:
+        answer("dequant", EXPERT, "-m", S1, "--rows", "3:70", "-o", str(file))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with np.load(files[0], allow_pickle=False) as found:
+        names = [f"{FULL}{name}_proj.weight" for name in ("down", "gate", "up")]
+        assert sorted(found) == names
+        for name in names:
+            np.testing.assert_array_equal(found[name], decoded(Path(S1), name)[3:70])
+
+
+def test_an_archive_is_whole_or_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "x.npz"
+    assert invoke("dequant", EXPERT, "-m", S1, "-o", str(file), "--max-bytes", "250kB").exit_code
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".safetensors"])
+def test_a_scalar_and_an_empty_weight_are_exported(tmp_path: Path, suffix: str) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(shard_of({"one": np.array(2.5, np.float32), "none": np.empty((0, 3), "f4")}))
+    for name in ("one", "none"):
+        file = tmp_path / f"{name}{suffix}"
+        answer("dequant", name, "-m", str(model), "-o", str(file))
+        assert file.stat().st_size > 0
+        shape = () if name == "one" else (0, 3)
+        if suffix == ".npy":
+            assert np.load(file).shape == shape
+        elif suffix == ".npz":
+            assert np.load(file)[name].shape == shape
+
+
+def test_a_name_that_would_leave_the_archive_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(shard_of({"../up.weight": np.ones(2, np.float32)}))
+    file = tmp_path / "x.npz"
+    result = invoke("dequant", "../up.weight", "-m", str(model), "-o", str(file))
+    assert result.exit_code == 2
+    assert "cannot be the name of an entry" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize("columns", ["0:4", "5:", ":130", "127:129", ":"])
+def test_columns_are_those_of_the_whole_weight(tmp_path: Path, columns: str) -> None:
+    file = tmp_path / "x.npy"
+    target = (f"{EXPERT}.up_proj", "-m", S1, "--rows", "100:150", "--columns", columns)
+    (one,) = document(*target, "-o", str(file))["tensors"]
+    start, stop = (int(side) if side else None for side in columns.split(":"))
+    expected = decoded(Path(S1), f"{FULL}up_proj.weight")[100:150, start:stop]
+    np.testing.assert_array_equal(np.load(file), expected)
+    assert one["statistics"]["count"] == expected.size
+    assert one["statistics"]["absmax"] == np.abs(expected).max()
+    assert one["columns"] == [start or 0, 256 if stop is None else stop]
+    assert one["rows"] == [100, 150]
+
+
+def test_codes_are_counted_in_the_columns_alone() -> None:
+    target = (f"{EXPERT}.up_proj", "-m", S1)
+    (whole,) = document(*target)["tensors"]
+    parts = [document(*target, "--columns", columns)["tensors"][0] for columns in (":100", "100:")]
+    for figure in ("count", "zeros", "saturated"):
+        total = sum(part["statistics"][figure] for part in parts)
+        assert total == whole["statistics"][figure]
+
+
+def test_norms_are_one_for_each_neuron() -> None:
+    (one,) = document(f"{EXPERT}.down_proj", "-m", S1, "--norms")["tensors"]
+    values = decoded(Path(S1), f"{FULL}down_proj.weight").astype(np.float64)
+    for axis, name in ((1, "rows"), (0, "columns")):
+        expected = np.linalg.norm(values, axis=axis)
+        assert one["norms"][name]["values"] == pytest.approx(expected.tolist(), rel=1e-12)
+        assert one["norms"][name]["largest"] == expected.argmax()
+    assert document(f"{EXPERT}.down_proj", "-m", S1)["tensors"][0]["norms"] is None
+
+
+def test_the_codes_of_the_samples_come_back() -> None:
+    for model, rule in ((S1, "amax / 448"), (f"{S1}-e8m0", "rounded up to a power of two")):
+        for one in document("layers.0", "-m", model, "--verify")["tensors"]:
+            if one["scale"] is None:
+                assert one["verified"] is None
+            else:
+                assert one["verified"]["rule"].endswith(rule)
+                assert one["verified"]["fraction"] == 1.0
+
+
+def test_the_histogram_counts_every_value_once() -> None:
+    for one in document(EXPERT, "-m", S1)["tensors"]:
+        drawn = one["histogram"]
+        total = sum(drawn["counts"]) + drawn["below"] + drawn["above"]
+        assert total == one["statistics"]["count"]
+        assert len(drawn["edges"]) == len(drawn["counts"]) + 1
+
+
+def test_a_report_with_bars_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for target in (EXPERT, f"{EXPERT}.up_proj"):
+        text = answer("dequant", target, "-m", S1, "--norms", "--verify", "-f", "table")
+        assert "█" in text
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def test_bars_are_in_the_page_too() -> None:
+    text = answer("dequant", f"{EXPERT}.up_proj", "-m", S1, "-f", "html")
+    assert "█" * 40 in text
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """A weight of 4-bit integers whose rows do not fill their words."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 16, (6, 27), dtype=np.uint8)
+    tensors: dict[str, Array] = {
+        "layers.0.q_proj.weight_packed": pack(codes, 4, 32),
+        "layers.0.q_proj.weight_scale": np.full((6, 1), 0.5, np.float32),
+        "layers.0.q_proj.weight_shape": np.array([6, 27], np.int32),
+    }
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(shard_of(tensors))
+    weights = {"num_bits": 4, "strategy": "channel"}
+    config = {"quantization_config": {"config_groups": {"group_0": {"weights": weights}}}}
+    (folder / "config.json").write_text(json.dumps(config))
+    np.save(tmp_path / "expected.npy", (codes.astype(np.float32) - 8) / 2)
+    return folder
+
+
+@pytest.mark.parametrize("target", ["q_proj", "layers.0.q_proj.weight", "q_proj.weight_packed"])
+def test_a_packed_weight_has_its_own_name_and_shape(packed: Path, target: str) -> None:
+    file = packed.parent / "x.npy"
+    (one,) = document(target, "-m", str(packed), "-o", str(file))["tensors"]
+    expected = np.load(packed.parent / "expected.npy")
+    np.testing.assert_array_equal(np.load(file), expected)
+    assert (one["name"], one["dtype"]) == ("layers.0.q_proj.weight", "I32")
+    assert one["shape"] == [6, 27]
+    assert one["statistics"]["count"] == 6 * 27
+    assert one["scale"]["granularity"] == "channel"
+    plan = invoke("dequant", target, "-m", str(packed), "--plan")
+    assert plan.exit_code == 0
+
+
+def test_the_entries_of_an_archive_are_streamed(tmp_path: Path) -> None:
+    """Each entry says how long it is; none is deflated."""
+    file = tmp_path / "x.npz"
+    answer("dequant", EXPERT, "-m", S1, "-o", str(file))
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        for info in archive.infolist():
+            assert info.compress_type == zipfile.ZIP_STORED
+            assert info.file_size == 128 + 256 * 256 * 4

@@ -1,0 +1,52 @@
+"""What `params` and `compare` ask of a hub: as few requests as they say."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import FUSED, S1, invoke
+from tests.hub import Hub
+from tests.source.serving import Connect, asked
+
+MODEL, REF = "internlm/Intern-S1-Pro", "Qwen/Qwen3-VL-235B-A22B-Instruct"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, connect: Connect) -> Iterator[Hub]:
+    for repository, sample in ((MODEL, S1), (REF, FUSED)):
+        shutil.copytree(sample, tmp_path / repository)
+    with Hub(tmp_path) as hub:
+        connect(hub)
+        yield hub
+
+
+def test_a_formula_takes_one_small_file_of_a_repository(hub: Hub) -> None:
+    """Beside it, the commit and the listing, as for every command."""
+    result = invoke("params", "--config-only", "--json", "--no-cache")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["formula"]["total"] == 12_898_128
+    answered = [one for one in asked(hub) if one.status in (200, 206)]
+    assert len(answered) == 3
+    assert "/config.json" in answered[-1].path
+
+
+def test_the_default_model_and_an_alias_are_compared(hub: Hub) -> None:
+    result = invoke("compare", "--ref", "qwen3-vl", "--json", "--no-cache")
+    assert result.exit_code == 1, result.output
+    found = json.loads(result.stdout)
+    assert (found["model"]["location"], found["ref"]["location"]) == (MODEL, REF)
+    assert {row["equal"] for row in found["weights"] if row["component"] == "attention"} == {
+        "quantization"
+    }
+    assert not any("model-0000" in one.path and one.status == 404 for one in asked(hub))
+
+
+def test_a_sample_reads_what_the_plan_says(hub: Hub) -> None:
+    arguments = ("compare", "--ref", "qwen3-vl", "--json", "--no-cache")
+    plan = json.loads(invoke(*arguments, "--plan").stdout)
+    before = plan["cost"]["bytes"]
+    found = json.loads(invoke(*arguments).stdout)
+    assert found["cost"]["bytes"] - before == plan["totals"]["bytes"]
