@@ -28,6 +28,7 @@ from inspector.analysis.params.report import ParamsDocument
 from inspector.analysis.plan import PlanDocument
 from inspector.analysis.quant.report import AuditDocument
 from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.runs import RunsDocument
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
 from inspector.errors import Severity
@@ -47,6 +48,7 @@ DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
         "audit": AuditDocument,
         "params": ParamsDocument,
         "compare": CompareDocument,
+        "runs": RunsDocument,
         "cache": CacheDocument,
         "plan": PlanDocument,
     }

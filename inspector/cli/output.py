@@ -2,9 +2,7 @@
 
 import codecs
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from inspector.render.page import render_page
 from inspector.render.tables import render_csv, render_jsonl, render_markdown, render_tsv
 from inspector.render.text import counted, decimal_bytes, escape
 from inspector.render.view import View
+from inspector.source.replacing import replacing
 
 _SHOWN_FINDINGS: Final = 5
 _FILE_WIDTH: Final = 120
@@ -109,17 +108,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             with path.open("wb") as file:
                 yield file
             return
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(temporary).chmod(0o666 & ~umask)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with replacing(path, shared=True) as file:
+            yield file
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """The folder of a run: what it is a run of, and one file for each result, whole or not there."""
 
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +14,9 @@ from inspector.run.identity import Identity
 from inspector.source.replacing import replacing
 
 RUN_FILE: Final = "run.json"
+
+_LEFTOVER_SECONDS: Final = 3600.0
+"""No result takes as long to write."""
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +86,7 @@ def open_run(path: Path, identity: Identity, arguments: Sequence[str]) -> RunFol
             f"{path}: results of another run: {difference}",
             hint="name another folder, or ask as before: s1inspect " + " ".join(facts.arguments),
         )
+    _remove_leftovers(path)
     return RunFolder(path, facts)
 
 
@@ -102,10 +108,19 @@ def read_facts(path: Path) -> RunFacts | None:
         raise UsageError(f"{path / RUN_FILE}: not of a run: {error}") from error
 
 
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed writers left long ago; a younger one may still be at work."""
+    before = time.time() - _LEFTOVER_SECONDS
+    for leftover in path.rglob(".*"):
+        with suppress(FileNotFoundError):
+            if leftover.is_file() and leftover.stat().st_mtime < before:
+                leftover.unlink()
+
+
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path, durable=True) as file:
+        with replacing(path, durable=True, shared=True) as file:
             file.write(content)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

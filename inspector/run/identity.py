@@ -1,13 +1,18 @@
 """What the results of a run depend on, so that those of two runs are never mixed."""
 
 import hashlib
+from typing import Final
 
 import msgspec
 
+from inspector.errors import UsageError
 from inspector.source.base import Source
 from inspector.version import __version__
 
-SCHEMA = "s1inspect/run/1"
+SCHEMA: Final = "s1inspect/run/1"
+
+_KINDS: Final = (".safetensors", ".json")
+"""Files that an answer may rest on: weights, indexes, configs."""
 
 Scalar = str | int | float | bool | None
 
@@ -46,10 +51,21 @@ def input_of(source: Source) -> Input:
     """A checkpoint as an identity names it.
 
     Where there is no commit, files are told apart by sizes and what the source has as stamps.
+
+    Raises:
+        UsageError: a file has no stamp, so that a change of it could not be noticed.
     """
     if source.commit is not None:
         return Input(location=source.location, version=source.commit)
-    stamps = [[name, size, source.stamp(name)] for name, size in sorted(source.files().items())]
+    files = sorted((name, size) for name, size in source.files().items() if name.endswith(_KINDS))
+    stamps = [(name, size, source.stamp(name)) for name, size in files]
+    for name, _, stamp in stamps:
+        if stamp is None:
+            raise UsageError(
+                f"{source.location}/{name}: has no ETag, or was written just now: a change of it "
+                "could not be noticed",
+                hint="wait a moment, or run without --out",
+            )
     digest = hashlib.blake2b(msgspec.json.encode(stamps), digest_size=16).hexdigest()
     return Input(location=source.location, version=digest)
 

@@ -7,9 +7,7 @@ entries are their owner's alone: what they hold may be of a private repository.
 """
 
 import hashlib
-import os
 import re
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Final
 import msgspec
 
 from inspector.errors import OutputError
+from inspector.source.replacing import replacing
 from inspector.version import __version__
 
 FOLDER_NAME: Final = "s1inspect"
@@ -96,14 +95,8 @@ class Shelf:
         path = self._path(label)
         try:
             self._make_folder()
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.writelines((MAGIC, text, _checksum(text, content), content))
-                Path(temporary).replace(path)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            with replacing(path) as file:
+                file.writelines((MAGIC, text, _checksum(text, content), content))
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -31,6 +31,7 @@ QUESTIONS = {
     ),
     "audit": "audit -m sample_shards/s1-pro-mini --fail-on error",
     "cache": "cache",
+    "runs": "runs .",
     "plan": "dequant layers.0 -m sample_shards/s1-pro-mini --plan",
 }
 

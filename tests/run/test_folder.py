@@ -1,4 +1,3 @@
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from inspector.run.folder import RUN_FILE, open_run, read_facts
 from inspector.run.identity import Identity, Input, input_of
 from inspector.source.base import Ledger, MemorySource
 from inspector.source.local import LocalSource
+from tests.checkpoint.settled import date, settle
 
 ARGUMENTS = ["expert-similarity", "-m", "a"]
 
@@ -92,21 +92,43 @@ class Sized(MemorySource):
     """Files in memory that have stamps."""
 
     def __init__(self, stamp: str) -> None:
-        super().__init__({"a": b"12"})
+        super().__init__({"a.safetensors": b"12"})
         self._stamp = stamp
 
     def stamp(self, path: str) -> str | None:
         return self._stamp
 
 
-def test_a_checkpoint_without_a_commit_is_told_by_sizes_and_stamps(tmp_path: Path) -> None:
+def test_a_checkpoint_without_a_commit_is_told_by_sizes_and_stamps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(monkeypatch)
     assert input_of(Sized("1")) == input_of(Sized("1"))
     assert input_of(Sized("1")) != input_of(Sized("2"))
     (tmp_path / "a.safetensors").write_bytes(b"12")
-    os.utime(tmp_path / "a.safetensors", (1, 1))
+    (tmp_path / "notes.txt").write_bytes(b"1")
     before = input_of(LocalSource(tmp_path, Ledger()))
-    os.utime(tmp_path / "a.safetensors", (2, 2))
+    (tmp_path / "notes.txt").write_bytes(b"2 and more")
+    assert input_of(LocalSource(tmp_path, Ledger())) == before
+    date(tmp_path / "a.safetensors", age=7200)
     assert input_of(LocalSource(tmp_path, Ledger())) != before
+
+
+def test_a_file_whose_change_would_go_unnoticed_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"12")
+    with pytest.raises(UsageError, match="written just now"):
+        input_of(LocalSource(tmp_path, Ledger()))
+    with pytest.raises(UsageError, match="no ETag"):
+        input_of(MemorySource({"a.safetensors": b"12"}))
+
+
+def test_what_a_killed_writer_left_is_removed_when_it_is_old(tmp_path: Path) -> None:
+    open_run(tmp_path, identity(), ARGUMENTS).save("rows/1", b"1")
+    for name in (".old.x", ".young.x"):
+        (tmp_path / "rows" / name).write_bytes(b"")
+    date(tmp_path / "rows" / ".old.x", age=7200)
+    open_run(tmp_path, identity(), ARGUMENTS)
+    assert sorted(path.name for path in (tmp_path / "rows").iterdir()) == [".young.x", "1"]
 
 
 def test_the_run_file_says_what_it_is_a_run_of(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from inspector.analysis.expert_match import MatchRequest, MatchResult, match_experts
+from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_question import MatchRequest
 from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection
 from inspector.run.folder import RunFolder, open_run

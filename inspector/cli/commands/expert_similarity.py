@@ -1,5 +1,6 @@
 """`expert-similarity`: its signature, its sentence, its examples."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -28,6 +29,7 @@ from inspector.cli.options import (
 EXAMPLES: Final = (
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini",
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini",
+    "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --out r",
 )
 
 
@@ -52,6 +54,13 @@ def expert_similarity(
     plan: Plan = False,
     offline: Offline = False,
     no_cache: NoCache = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", file_okay=False, rich_help_panel="Output",
+            help="Keep what is read in DIR: the same command goes on where it was stopped.",
+        ),
+    ] = None,
 ) -> None:  # fmt: skip
     """Say which experts descend from which of a reference model's, with calibrated p-values."""
     from inspector.cli import common, similarity
@@ -60,4 +69,4 @@ def expert_similarity(
         model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    similarity.run(inputs, outputs, ref, seed=seed, limit=limit)
+    similarity.run(inputs, outputs, ref, seed=seed, limit=limit, out=out)
