@@ -55,7 +55,7 @@ def test_the_answer_comes_first_and_the_map_tells_of_the_expert_under_the_pointe
     box = page.locator("canvas").first.bounding_box()
     page.mouse.move(box["x"] + 2, box["y"] + 2)
     said = page.locator(".said").first
-    assert said.inner_text().startswith("layer 0, expert 0: descendant, from 0 (z*")
+    assert said.inner_text().startswith("layer 0, expert 0: exact_copy, from 0 (z*")
     page.mouse.click(box["x"] + 2, box["y"] + 2)
     page.mouse.move(box["x"] + 100, box["y"] + 2)
     assert said.inner_text().startswith("layer 0, expert 0:")
