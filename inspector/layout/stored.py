@@ -45,6 +45,12 @@ class Kind:
     stored: Stored | None
     problem: LayoutError | None
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether it is not of a scheme that is told and not decoded."""
+        how = self.stored.coded if self.stored else None
+        return how is None or how.scheme.is_decoded
+
 
 class StoredWeights:
     """The stored weights of a catalog, by row."""

@@ -21,9 +21,11 @@ from inspector.analysis.quant.report import (
     Pattern,
     SkipListFacts,
 )
+from inspector.analysis.quant.structure import Example
 from inspector.analysis.quant.values import total_of
 from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
+from inspector.layout.stored import Kind
 from inspector.layout.weights import Weight
 
 
@@ -130,11 +132,18 @@ def _family(facts: Facts, at: int) -> Family:
         listed=int(facts.listed.modules[members].sum()),
         dtype=str(storage.example.dtype),
         shape=storage.stored.shape if storage.stored else storage.example.shape,
-        scheme=str(example.scheme) if isinstance(example, Weight) else None,
+        scheme=_scheme(storage, example),
         scale_dtype=_scale_dtype(modules, scale),
         granularity=str(grid.granularity) if grid else None,
         block=grid.block if grid else None,
     )
+
+
+def _scheme(storage: Kind, example: Example) -> str | None:
+    if isinstance(example, Weight):
+        return str(example.scheme)
+    told = storage.stored.coded if storage.stored and not storage.is_decoded else None
+    return str(told.scheme.name) if told else None
 
 
 def loader_table(facts: Facts) -> LoaderTable:
