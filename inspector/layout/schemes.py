@@ -119,6 +119,14 @@ SCHEMES: Final = (
 )  # fmt: skip
 """Looked up in this order; what fits no row is not decoded, never by a default."""
 
+PACKED_DTYPES: Final = frozenset(
+    dtype
+    for scheme in SCHEMES
+    for dtype in scheme.dtypes
+    if (scheme.coding.bits < dtype.bits if scheme.coding else dtype not in PLAIN_CODINGS)
+)
+"""Dtypes of which one element may hold several codes."""
+
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
 
