@@ -54,6 +54,19 @@ class Kind:
         return how is None or how.scheme.is_decoded
 
 
+@dataclass(frozen=True, slots=True)
+class ValueShapes:
+    """The shapes of values, unpacked: each once, and for each tensor of a catalog which it has."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    ids: Rows
+
+    def counts(self) -> npt.NDArray[np.int64]:
+        """`[n]`: how many numbers each tensor holds, packed ones one by one."""
+        by_shape = np.array([math.prod(shape) for shape in self.shapes], dtype=np.int64)
+        return by_shape[self.ids]
+
+
 class StoredWeights:
     """The stored weights of a catalog, by row."""
 
@@ -86,16 +99,14 @@ class StoredWeights:
             except LayoutError as error:
                 yield Kind(rows, example, None, error)
 
-    def value_counts(self) -> npt.NDArray[np.int64]:
-        """`[n]`: how many numbers each tensor holds, packed ones one by one.
-
-        Codes of no known scheme count as they are stored.
-        """
-        counts = self.catalog.counts(self.catalog.all_rows)
+    def shapes(self) -> ValueShapes:
+        """The shape of each tensor's values; of codes of no known scheme, the one they lie in."""
+        ids = self.catalog.shape_ids.astype(np.int64)
+        shapes = {shape: at for at, shape in enumerate(self.catalog.shapes)}
         for kind in self.kinds():
-            if kind.stored is not None:
-                counts[kind.rows] = math.prod(kind.stored.shape)
-        return counts
+            if kind.stored is not None and kind.stored.coded is not None:
+                ids[kind.rows] = shapes.setdefault(kind.stored.shape, len(shapes))
+        return ValueShapes(tuple(shapes), ids)
 
     def _alike(self, weights: Rows) -> Rows:
         """For each of some weights a number, the same for those that are stored alike.
@@ -157,7 +168,7 @@ def value_counts(catalog: Catalog, declared: Callable[[], Declared]) -> npt.NDAr
     if PACKED_DTYPES.isdisjoint(catalog.dtypes):
         return catalog.counts(catalog.all_rows)
     told = declared() if Dtype.I32 in catalog.dtypes else Declared()
-    return StoredWeights(catalog, told).value_counts()
+    return StoredWeights(catalog, told).shapes().counts()
 
 
 _ORDER = (
