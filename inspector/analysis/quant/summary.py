@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from inspector.analysis.name_lists import names_summary
 from inspector.analysis.quant.audit import Audit, Facts
-from inspector.analysis.quant.lists import patterns_of
 from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
@@ -18,7 +18,6 @@ from inspector.analysis.quant.report import (
     ModuleRow,
     Numbers,
     Observed,
-    Pattern,
     SkipListFacts,
 )
 from inspector.analysis.quant.structure import Example
@@ -34,13 +33,13 @@ def declared_of(facts: Facts) -> Declared | None:
     claim = facts.claim
     if claim is None:
         return None
-    unique = list(claim.skip.unique())
+    names = names_summary(claim.skip.entries)
     skip = SkipListFacts(
+        entries=names.entries,
+        unique=names.unique,
+        patterns=names.patterns,
         key=claim.skip_key or "",
-        entries=len(claim.skip),
-        unique=len(unique),
         covered=int(facts.listed.modules.sum()),
-        patterns=[Pattern(name, count) for name, count in patterns_of(unique)],
     )
     return Declared(
         where=claim.where,
