@@ -4,7 +4,7 @@ A weight `M.weight` may be stored under that name or as `M.weight_packed`; besid
 scales and what else it takes to read the codes. Sources: transformers `conversion_mapping.py`,
 compressed-tensors `compressors/`, modelopt `quantization/qtensor/`, and the checkpoints themselves
 (DeepSeek-V4 `.scale`, Mistral `.qscale_weight`, gpt-oss `_blocks`, torchao `_qdata`). GPTQ and AWQ
-name their parts after the module; bitsandbytes 0.48 `functional.py` puts its own below the weight.
+name their parts after the module; bitsandbytes `functional.py` puts its own below the weight.
 """
 
 from dataclasses import dataclass
