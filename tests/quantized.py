@@ -63,6 +63,36 @@ class Model:
         return folder
 
 
+def gptq(module: str, outputs: int, inputs: int) -> dict[str, Array]:
+    """A matrix `[outputs, inputs]` as AutoGPTQ stores it: 4 bits, one group, packed by column."""
+    return {
+        f"{module}.qweight": np.full((inputs // 8, outputs), 0x12345678, np.int32),
+        f"{module}.qzeros": np.full((1, outputs // 8), 0x77777777, np.int32),
+        f"{module}.scales": np.ones((1, outputs), np.float16),
+        f"{module}.g_idx": np.zeros(inputs, np.int32),
+    }
+
+
+def awq(module: str, outputs: int, inputs: int) -> dict[str, Array]:
+    """A matrix `[outputs, inputs]` as AutoAWQ stores it: 4 bits, one group, packed by row."""
+    return {
+        f"{module}.qweight": np.full((inputs, outputs // 8), 0x12345678, np.int32),
+        f"{module}.qzeros": np.full((1, outputs // 8), 0x77777777, np.int32),
+        f"{module}.scales": np.ones((1, outputs), np.float16),
+    }
+
+
+def bitsandbytes(module: str, outputs: int, inputs: int) -> dict[str, Array]:
+    """A matrix `[outputs, inputs]` as bitsandbytes stores it: NF4, quantized once, by 64."""
+    weight = f"{module}.weight"
+    return {
+        weight: np.full((outputs * inputs // 2, 1), 0x12, np.uint8),
+        f"{weight}.absmax": np.ones(-(-outputs * inputs // 64), np.float32),
+        f"{weight}.quant_map": np.linspace(-1, 1, 16, dtype=np.float32),
+        f"{weight}.quant_state.bitsandbytes__nf4": np.zeros(90, np.uint8),
+    }
+
+
 def audited(model: Model, *, sample: int | None = None) -> Audit:
     """The audit of a checkpoint in memory; all of its numbers are looked into, or a sample."""
     checkpoint, _ = opened(model)

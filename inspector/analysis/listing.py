@@ -16,6 +16,9 @@ from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import Rows
 from inspector.layout.names import ModulePath, Role, Tower, module_path
 
+Values = npt.NDArray[np.int64]
+"""`[n]`: how many numbers each tensor of a catalog holds."""
+
 
 class DtypeTotal(msgspec.Struct, frozen=True):
     """Tensors, elements and bytes of one dtype."""
@@ -26,7 +29,11 @@ class DtypeTotal(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Totals of a selection. `parameters` leaves out scales; `by_dtype` leaves out nothing."""
+    """Totals of a selection.
+
+    `parameters` counts numbers, packed ones one by one, and leaves out scales; `by_dtype` counts
+    elements as they are stored and leaves out nothing.
+    """
 
     tensors: int
     parameters: int
@@ -76,19 +83,23 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A selection of a catalog's rows, in the order they are to be shown."""
+    """A selection of a catalog's rows, in the order they are to be shown.
+
+    `values` is of all the catalog's rows: how many numbers each tensor holds.
+    """
 
     catalog: Catalog
     rows: Rows
+    values: Values
     totals: Totals
 
 
-def list_tensors(catalog: Catalog, rows: Rows) -> Listing:
+def list_tensors(catalog: Catalog, rows: Rows, values: Values) -> Listing:
     """The listing of some rows of a catalog."""
-    return Listing(catalog, rows, totals(catalog, rows))
+    return Listing(catalog, rows, values, totals(catalog, rows, values))
 
 
-def totals(catalog: Catalog, rows: Rows) -> Totals:
+def totals(catalog: Catalog, rows: Rows, values: Values) -> Totals:
     """Totals of some rows."""
     counts, sizes = catalog.counts(rows), catalog.sizes(rows)
     dtypes = catalog.dtype_ids[rows]
@@ -99,7 +110,7 @@ def totals(catalog: Catalog, rows: Rows) -> Totals:
             by_dtype[str(dtype)] = DtypeTotal(
                 int(here.sum()), int(counts[here].sum()), int(sizes[here].sum())
             )
-    parameters = int(counts[~_is_scale(catalog)[rows]].sum())
+    parameters = int(values[rows[~_is_scale(catalog)[rows]]].sum())
     ordered = dict(sorted(by_dtype.items(), key=lambda item: -item[1].bytes))
     return Totals(len(rows), parameters, int(sizes.sum()), ordered)
 
@@ -153,11 +164,11 @@ def buckets(listing: Listing, by: Grouping) -> list[Bucket]:
     """Totals by dtype, layer, module or shard; layers and modules in natural order."""
     keys, labels = _BUCKET_KEYS[by](listing)
     catalog, rows = listing.catalog, listing.rows
-    counts, sizes = catalog.counts(rows), catalog.sizes(rows)
+    values, sizes = listing.values[rows], catalog.sizes(rows)
     weights = ~_is_scale(catalog)[rows]
     size = len(labels)
     tensors = np.bincount(keys, minlength=size)
-    parameters = _sums(keys, counts * weights, size)
+    parameters = _sums(keys, values * weights, size)
     stored = _sums(keys, sizes, size)
     return [
         Bucket(label, int(tensors[i]), int(parameters[i]), int(stored[i]))

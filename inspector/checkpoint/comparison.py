@@ -1,5 +1,6 @@
 """The weights of two checkpoints, read for a comparison: planned together, then compared."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -58,8 +59,28 @@ class WeightComparison:
     def read(self) -> Weighed:
         """Compare all pairs, and test whether the models share a hidden basis."""
         readers = self._checkpoints[0].reader, self._checkpoints[1].reader
+        self._settle()
         rows = map_ordered(lambda one: compare_pair(one, readers), self._samples, jobs=self._jobs)
         return Weighed(list(rows), self._left_out, self._lineage() if self._kin else None)
+
+    def _settle(self) -> None:
+        """Give packed weights their true shapes, and leave out pairs whose are unlike."""
+        sides = [[(one.pair.model, one.pair.ref)[side] for one in self._samples] for side in (0, 1)]
+        if all(weight.shape_tensor is None for weights in sides for weight in weights):
+            return
+        model, ref = (
+            checkpoint.reader.settle(weights)
+            for checkpoint, weights in zip(self._checkpoints, sides, strict=True)
+        )
+        samples, self._samples = self._samples, []
+        for sample, one, other in zip(samples, model, ref, strict=True):
+            if one.shape[1:] == other.shape[1:]:
+                pair = replace(sample.pair, model=one, ref=other)
+                self._samples.append(replace(sample, pair=pair))
+            else:
+                self._left_out.append(sample.pair.name)
+        for side, checkpoint in enumerate(self._checkpoints):
+            self._announce(checkpoint, side)
 
     @property
     def _jobs(self) -> int:

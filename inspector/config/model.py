@@ -26,8 +26,6 @@ class ModelConfig(msgspec.Struct, frozen=True):
     experts: int | None
     router_groups: int | None
     expert_intermediate_size: int | None
-    quant_method: str | None
-    scale_fmt: str | None
     weight_block_size: tuple[int, int] | None
 
 
@@ -57,8 +55,6 @@ def parse_config(text: bytes, *, file: str) -> ModelConfig:
         experts=fields.number("num_experts", "n_routed_experts", "num_local_experts"),
         router_groups=fields.number("router_n_groups", "n_group"),
         expert_intermediate_size=fields.number("moe_intermediate_size"),
-        quant_method=_Fields(file, quantization).text("quant_method"),
-        scale_fmt=_Fields(file, quantization).text("scale_fmt"),
         weight_block_size=_block_size(quantization.get("weight_block_size"), file),
     )
 

@@ -60,10 +60,6 @@ class SkipList:
     def __len__(self) -> int:
         return len(self.entries)
 
-    def unique(self) -> tuple[str, ...]:
-        """The entries without repetition, in the order of their first."""
-        return tuple(dict.fromkeys(self.entries))
-
     def covering(self, name: str) -> list[int]:
         """The positions of the entries that cover a module of this name.
 

@@ -24,6 +24,7 @@ class Number(StrEnum):
     E2M1 = "e2m1"
     SIGNED = "signed integer"
     OFFSET = "integer stored with an offset"
+    ENTRY = "place in a table of numbers"
 
 
 @dataclass(frozen=True, slots=True)

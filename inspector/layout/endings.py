@@ -3,7 +3,8 @@
 A weight `M.weight` may be stored under that name or as `M.weight_packed`; beside it stand its
 scales and what else it takes to read the codes. Sources: transformers `conversion_mapping.py`,
 compressed-tensors `compressors/`, modelopt `quantization/qtensor/`, and the checkpoints themselves
-(DeepSeek-V4 `.scale`, Mistral `.qscale_weight`, gpt-oss `_blocks`, torchao `_qdata`).
+(DeepSeek-V4 `.scale`, Mistral `.qscale_weight`, gpt-oss `_blocks`, torchao `_qdata`). GPTQ and AWQ
+name their parts after the module; bitsandbytes `functional.py` puts its own below the weight.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ class Form(StrEnum):
     PACKED = "packed"
     BLOCKS = "blocks"
     QDATA = "qdata"
+    QWEIGHT = "qweight"
 
 
 class Part(StrEnum):
@@ -30,6 +32,8 @@ class Part(StrEnum):
     OFFSET = "offset"
     SHAPE = "shape"
     GROUP_INDEX = "group_index"
+    CODEBOOK = "codebook"
+    STATE = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ HOLDERS: Final = (
     Ending("._weight_qdata", Form.QDATA, ".weight"),
     Ending("_qdata", Form.QDATA),
     Ending(".weight.qweight", Form.QDATA, ".weight"),
+    Ending(".qweight", Form.QWEIGHT, ".weight"),
 )
 """Endings of tensors that hold codes; any other name is the weight's own."""
 
@@ -57,13 +62,22 @@ COMPANIONS: Final = (
     Ending("_scale", Part.SCALE),
     Ending("_scales", Part.SCALE),
     Ending(".qscale_weight", Part.SCALE, ".weight"),
+    Ending(".scales", Part.SCALE, ".weight"),
+    Ending(".absmax", Part.SCALE),
     Ending("_scale_2", Part.SECOND_SCALE),
     Ending("_global_scale", Part.GLOBAL_SCALE),
     Ending("._weight_zero_point", Part.ZERO_POINT, ".weight"),
     Ending("_zero_point", Part.ZERO_POINT),
+    Ending(".qzeros", Part.ZERO_POINT, ".weight"),
     Ending("_offset", Part.OFFSET),
     Ending("_shape", Part.SHAPE),
     Ending("_g_idx", Part.GROUP_INDEX),
+    Ending(".g_idx", Part.GROUP_INDEX, ".weight"),
+    Ending(".quant_map", Part.CODEBOOK),
+    Ending(".nested_absmax", Part.STATE),
+    Ending(".nested_quant_map", Part.STATE),
+    Ending(".quant_state.bitsandbytes__nf4", Part.STATE),
+    Ending(".quant_state.bitsandbytes__fp4", Part.STATE),
 )
 """Endings of tensors that stand beside a weight, in the order they are looked for."""
 
@@ -92,6 +106,15 @@ SCALE_ENDINGS: Final = (
     ".weight_offset",
     ".weight_shape",
     ".weight_g_idx",
+    ".scales",
+    ".qzeros",
+    ".g_idx",
+    ".absmax",
+    ".quant_map",
+    ".nested_absmax",
+    ".nested_quant_map",
+    ".quant_state.bitsandbytes__nf4",
+    ".quant_state.bitsandbytes__fp4",
     *ACTIVATION_ENDINGS,
 )
 """Endings that say by themselves that a tensor is no weight, whatever stands beside it."""

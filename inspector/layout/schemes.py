@@ -20,7 +20,7 @@ from inspector.layout.endings import Form, Part
 
 
 class SchemeName(StrEnum):
-    """The schemes that are decoded."""
+    """The schemes that are known; the last three are told and not decoded."""
 
     FP8 = "fp8"
     MXFP8 = "mxfp8"
@@ -29,6 +29,9 @@ class SchemeName(StrEnum):
     MXFP6 = "mxfp6"
     NVFP4 = "nvfp4"
     PACKED_INTEGER = "packed integer"
+    GPTQ = "GPTQ"
+    AWQ = "AWQ"
+    BITSANDBYTES = "bitsandbytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Scheme:
 
     `coding` None is the one of the codes' dtype. `group` is how many columns one number of the
     scale covers by specification, None where a config states it. `needs` must stand beside the
-    codes, `may` can.
+    codes, `may` can. Of a scheme that is not decoded, only the shape of its values is told.
     """
 
     name: SchemeName
@@ -48,6 +51,7 @@ class Scheme:
     group: int | None = None
     needs: frozenset[Part] = frozenset()
     may: frozenset[Part] = frozenset()
+    is_decoded: bool = True
 
     @property
     def is_narrow(self) -> bool:
@@ -61,6 +65,7 @@ _EXPONENTS: Final = frozenset({Dtype.F8_E8M0, Dtype.U8})
 _BYTES: Final = frozenset({Dtype.U8, Dtype.I8, Dtype.F4})
 _PLAIN: Final = frozenset({Form.PLAIN, Form.QDATA})
 _PACKED: Final = frozenset({Form.PACKED})
+_QWEIGHT: Final = frozenset({Form.QWEIGHT})
 
 SCHEMES: Final = (
     # DeepSeek-V3, Qwen3-FP8, Intern-S1-Pro, MiniMax-M2, Mistral, GLM, fbgemm, modelopt FP8, Quark
@@ -96,8 +101,34 @@ SCHEMES: Final = (
         SchemeName.PACKED_INTEGER, _PACKED, frozenset({Dtype.I32}), _FLOATS,
         needs=frozenset({Part.SHAPE}), may=frozenset({Part.ZERO_POINT}),
     ),
+    # AutoGPTQ and GPTQModel: words of one column; AutoAWQ: words of one row
+    Scheme(
+        SchemeName.GPTQ, _QWEIGHT, frozenset({Dtype.I32}), _FLOATS,
+        needs=frozenset({Part.ZERO_POINT}), may=frozenset({Part.GROUP_INDEX}), is_decoded=False,
+    ),
+    Scheme(
+        SchemeName.AWQ, _QWEIGHT, frozenset({Dtype.I32}), _FLOATS,
+        needs=frozenset({Part.ZERO_POINT}), is_decoded=False,
+    ),
+    # bitsandbytes NF4 and FP4; their scales are codes too where they are quantized twice
+    Scheme(
+        SchemeName.BITSANDBYTES, _PLAIN, frozenset({Dtype.U8}), frozenset({Dtype.F32, Dtype.U8}),
+        Coding(Number.ENTRY, 4), needs=frozenset({Part.CODEBOOK}), may=frozenset({Part.STATE}),
+        is_decoded=False,
+    ),
 )  # fmt: skip
 """Looked up in this order; what fits no row is not decoded, never by a default."""
+
+PACKED_DTYPES: Final = frozenset(
+    dtype
+    for scheme in SCHEMES
+    for dtype in scheme.dtypes
+    if (scheme.coding.bits < dtype.bits if scheme.coding else dtype not in PLAIN_CODINGS)
+)
+"""Dtypes of which one element may hold several codes."""
+
+_WIDTHS: Final = frozenset({2, 3, 4, 8})
+"""Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
 
 _CODES: Final = frozenset(PLAIN_CODINGS)
 """Dtypes whose elements mean nothing without a scale; a missing one is an error, not a 1."""
@@ -137,7 +168,10 @@ def coded(
         if form in scheme.forms and tensor.dtype in scheme.dtypes and scale.dtype in scheme.scales
         and scheme.needs <= beside <= scheme.needs | scheme.may
     ]  # fmt: skip
-    choices = [_unpacked(scheme, name, tensor, form, scale, declared) for scheme in found]
+    if form is Form.QWEIGHT:
+        choices = _words_of_columns_or_rows(found, tensor, scale, parts)
+    else:
+        choices = [_unpacked(scheme, name, tensor, form, scale, declared) for scheme in found]
     if len(choices) > 1:
         choices = [one for one in choices if _fills(one, tensor, scale)]
     if len(choices) != 1:
@@ -181,9 +215,38 @@ def _unpacked(
         bits, columns = _packed_integers(name, tensor, scale, declared)
         return Coded(scheme, Coding(Number.OFFSET, bits), (*shape[:-1], columns))
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
-    if shape:
+    if scheme.name is SchemeName.BITSANDBYTES:
+        shape = (coding.codes_in(tensor.count, tensor.dtype), 1)  # its true shape is no header's
+    elif shape:
         shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
     return Coded(scheme, coding, shape)
+
+
+def _words_of_columns_or_rows(
+    schemes: Sequence[Scheme], tensor: TensorRow, scale: TensorRow, parts: Mapping[Part, TensorRow]
+) -> list[Coded]:
+    """GPTQ's or AWQ's integers: a matrix stored `[in, out]`, whose weight is `[out, in]`.
+
+    GPTQ packs down its columns, AWQ along its rows. Zero points are packed along the rows, one for
+    each scale, so that the two tell the width.
+    """
+    zeros = parts.get(Part.ZERO_POINT)
+    if zeros is None or len(tensor.shape) != 2 or len(scale.shape) != 2 or len(zeros.shape) != 2:
+        return []
+    outputs = scale.shape[1]
+    bits = zeros.shape[1] * zeros.dtype.bits // max(outputs, 1)
+    if bits not in _WIDTHS:
+        return []
+    coding, (rows, columns) = Coding(Number.OFFSET, bits), tensor.shape
+    shapes = {
+        SchemeName.GPTQ: (columns, coding.codes_in(rows, tensor.dtype)),
+        SchemeName.AWQ: (coding.codes_in(columns, tensor.dtype), rows),
+    }
+    return [
+        Coded(scheme, coding, shapes[scheme.name])
+        for scheme in schemes
+        if shapes[scheme.name][0] == outputs
+    ]
 
 
 def _packed_integers(

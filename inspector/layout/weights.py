@@ -154,6 +154,8 @@ def _whole(weights: StoredWeights, stored: Stored) -> Weight:
 
 def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
     how = stored.coded
+    if how is not None and not how.scheme.is_decoded:
+        raise LayoutError(f"{stored.tensor.name}: {how.scheme.name} is not decoded yet")
     grids = weights.grids(stored, matrix)
     return Weight(
         name=matrix.name,

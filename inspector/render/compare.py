@@ -10,10 +10,10 @@ from inspector.analysis.compare.derived import Derived
 from inspector.analysis.compare.files import FileRow, FilesDiff, Template
 from inspector.analysis.compare.lineage import Lineage
 from inspector.analysis.compare.report import CompareDocument, Comparison
-from inspector.analysis.compare.skip_list import Names
 from inspector.analysis.compare.tensor_diff import Folded, StoredAs, TensorsDiff, folded
 from inspector.analysis.compare.weight_diff import WeightSummary
 from inspector.analysis.config_meaning import Section
+from inspector.analysis.name_lists import Names
 from inspector.analysis.report import Cost, Model
 from inspector.errors import Problem
 from inspector.render.document import render_json
@@ -125,7 +125,8 @@ def _config_tables(rows: Sequence[ConfigRow], *, differences_only: bool) -> Iter
         for side, names in (("model", row.model), ("ref", row.ref)):
             if isinstance(names, Names):
                 title = f"{row.path.partition('.')[2]} of the {side}, as patterns"
-                yield Table((Column("pattern"),), [(one,) for one in names.patterns], title=title)
+                patterns = [(pattern.name,) for pattern in names.patterns]
+                yield Table((Column("pattern"),), patterns, title=title)
 
 
 def _meanings(rows: Sequence[ConfigRow]) -> list[Table]:

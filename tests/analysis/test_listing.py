@@ -17,8 +17,13 @@ from inspector.analysis.listing import (
     number_ranges,
 )
 from inspector.catalog import Catalog, TensorRow
+from inspector.catalog.names import Rows
 from inspector.checkpoint import open_checkpoint
+from inspector.config import ModelConfig
+from inspector.layout.declared import Declared, declared_by
 from inspector.layout.select import select
+from inspector.layout.stored import value_counts
+from tests.analysis.params.counting import catalog_of, config_of
 from tests.strategies_arrays import SAMPLES, memory_checkpoint
 
 MODELS = ["s1-pro-mini", "qwen3-mini", "qwen3-vl-mini", "s1-pro-mini-e8m0"]
@@ -34,8 +39,12 @@ def rows_of(catalog: Catalog) -> list[TensorRow]:
     return list(catalog.rows(catalog.all_rows))
 
 
+def listed(catalog: Catalog, rows: Rows, config: ModelConfig | None = None) -> Listing:
+    return list_tensors(catalog, rows, value_counts(catalog, lambda: declared_by(config)))
+
+
 def whole(catalog: Catalog) -> Listing:
-    return list_tensors(catalog, catalog.all_rows)
+    return listed(catalog, catalog.all_rows)
 
 
 def is_scale(row: TensorRow) -> bool:
@@ -89,12 +98,12 @@ def test_totals_are_sums_over_rows(catalog: Catalog) -> None:
 def test_totals_are_of_the_rows_selected(catalog: Catalog) -> None:
     chosen = catalog.all_rows[1::3]
     rows = [row for index, row in enumerate(rows_of(catalog)) if index % 3 == 1]
-    found = list_tensors(catalog, chosen).totals
+    found = listed(catalog, chosen).totals
     assert (found.tensors, found.bytes) == (len(rows), sum(row.bytes for row in rows))
 
 
 def test_totals_of_nothing_are_zero(catalog: Catalog) -> None:
-    found = list_tensors(catalog, catalog.all_rows[:0])
+    found = listed(catalog, catalog.all_rows[:0])
     assert (found.totals.tensors, found.totals.parameters, found.totals.by_dtype) == (0, 0, {})
     assert collapse(found) == []
     assert all(buckets(found, by) == [] for by in Grouping)
@@ -185,3 +194,61 @@ def test_layers_and_experts_are_those_of_the_language_model(
     assert [row.name for row in catalog.rows(found)] == [
         row.name for row in rows_of(catalog) if is_wanted(row)
     ]
+
+
+PACKED = {
+    "MXFP4": [("{}.weight", "I8", [64, 32]), ("{}.scale", "F8_E8M0", [64, 2])],
+    "NVFP4": [
+        ("{}.weight", "U8", [64, 32]), ("{}.weight_scale", "F8_E4M3", [64, 4]),
+        ("{}.weight_scale_2", "F32", []),
+    ],
+    "integers": [
+        ("{}.weight_packed", "I32", [64, 8]), ("{}.weight_scale", "BF16", [64, 2]),
+        ("{}.weight_shape", "I64", [2]),
+    ],
+    "GPTQ": [
+        ("{}.qweight", "I32", [8, 64]), ("{}.qzeros", "I32", [1, 8]), ("{}.scales", "F16", [1, 64]),
+        ("{}.g_idx", "I32", [64]),
+    ],
+    "AWQ": [
+        ("{}.qweight", "I32", [64, 8]), ("{}.qzeros", "I32", [1, 8]), ("{}.scales", "F16", [1, 64]),
+    ],
+    "FP8": [("{}.weight", "F8_E4M3", [64, 64]), ("{}.weight_scale_inv", "F32", [1, 1])],
+    "INT8": [("{}.weight", "I8", [64, 64]), ("{}.weight_scale", "F32", [64, 1])],
+}  # fmt: skip
+OF_GROUPS = {"config_groups": {"0": {"weights": {"num_bits": 4, "group_size": 32}}}}
+
+
+@pytest.mark.parametrize("scheme", PACKED)
+def test_parameters_are_the_numbers_of_packed_weights_and_counts_are_as_stored(scheme: str) -> None:
+    """Two matrices of 64 x 64, and a norm and a buffer of integers beside them."""
+    modules = [f"layers.{layer}.q_proj" for layer in range(2)]
+    tensors: list[tuple[str, str, list[int]]] = [
+        (name.format(module), dtype, shape)
+        for module in modules
+        for name, dtype, shape in PACKED[scheme]
+    ]
+    tensors += [("norm.weight", "BF16", [64]), ("buffer.ids", "I32", [3])]
+    catalog = catalog_of(tensors)
+    listing = listed(catalog, catalog.all_rows, config_of({"quantization_config": OF_GROUPS}))
+    assert listing.totals.parameters == 2 * 64 * 64 + 64 + 3
+    stored = {"norm.weight": 64, "buffer.ids": 3}
+    assert {row.name: row.count for row in rows_of(catalog) if row.name in stored} == stored
+    assert sum(total.count for total in listing.totals.by_dtype.values()) == sum(
+        row.count for row in rows_of(catalog)
+    )
+    layers = {one.key: one.parameters for one in buckets(listing, Grouping.LAYER)}
+    assert layers == {"language 0": 64 * 64, "language 1": 64 * 64, "(no layer)": 67}
+
+
+def test_a_config_is_asked_only_where_words_are_stored() -> None:
+    def never() -> Declared:
+        raise AssertionError
+
+    fp4 = catalog_of([("w.weight", "U8", [4, 16]), ("w.weight_scale", "U8", [4, 1])])
+    assert value_counts(fp4, never).tolist() == [128, 4]
+
+
+def test_codes_that_no_scheme_has_count_as_they_are_stored() -> None:
+    catalog = catalog_of([("w.weight_packed", "I32", [4, 2]), ("w.qweight", "I32", [4, 2])])
+    assert value_counts(catalog, Declared).tolist() == [8, 8]

@@ -4,9 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import ml_dtypes
+import numpy as np
 import pytest
 
 from tests.cli.running import FUSED, QWEN3, S1, invoke
+from tests.decode.quantized import pack
+from tests.strategies_arrays import Array, shard_of
 
 PARTS = {
     "schema", "tool_version", "model", "cost", "findings", "ref", "config", "parameters", "files",
@@ -118,3 +122,50 @@ def test_a_budget_that_is_too_small_is_said_before_weights_are_read() -> None:
 def test_plan_of_a_comparison_without_weights_is_empty() -> None:
     arguments = ("compare", "-m", S1, "-r", FUSED, "--config-only", "--plan", "--json")
     assert json.loads(invoke(*arguments).stdout)["reads"] == []
+
+
+def saved(folder: Path, tensors: dict[str, Array]) -> str:
+    """A checkpoint whose config declares packed integers of 4 bits, in groups of 32 columns."""
+    weights = {"num_bits": 4, "group_size": 32}
+    config = {"quantization_config": {"config_groups": {"0": {"weights": weights}}}}
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(shard_of(tensors))
+    return str(folder)
+
+
+def packed(codes: Array, scale: Array, columns: int) -> dict[str, Array]:
+    module = "model.layers.0.self_attn.q_proj"
+    return {
+        f"{module}.weight_packed": pack(codes, 4, 32),
+        f"{module}.weight_scale": scale,
+        f"{module}.weight_shape": np.array([len(codes), columns], np.int64),
+    }
+
+
+def test_packed_integers_are_compared_with_their_originals(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 16, (24, 64), dtype=np.uint8)
+    scale = np.exp2(rng.integers(-9, -5, (24, 2))).astype(np.float32)
+    values = (codes.astype(np.float32) - 8) * np.repeat(scale, 32, axis=1)
+    plain = {"model.layers.0.self_attn.q_proj.weight": values.astype(ml_dtypes.bfloat16)}
+    changed = packed(codes ^ 8, scale, 64)
+    ours = saved(tmp_path / "packed", packed(codes, scale, 64))
+    refs = {"values": plain, "bytes": packed(codes, scale, 64), "no": changed}
+    for expected, tensors in refs.items():
+        ref = saved(tmp_path / expected, tensors)
+        found = json.loads(invoke("compare", "--ref", ref, "-m", ours, "--json").stdout)
+        (row,) = found["weights"]
+        assert row["name"] == "layers.0.self_attn.q_proj.weight"
+        assert (row["equal"], row["rows_of"]) == (expected, 24)
+
+
+def test_packed_integers_whose_true_shapes_differ_are_left_out(tmp_path: Path) -> None:
+    """Both fill their words up to 64 columns; what `weight_shape` says is read with the weights."""
+    codes, scale = np.full((24, 64), 9, np.uint8), np.ones((24, 2), np.float32)
+    ours, ref = (
+        saved(tmp_path / str(columns), packed(codes, scale, columns)) for columns in (64, 60)
+    )
+    found = json.loads(invoke("compare", "--ref", ref, "-m", ours, "--json").stdout)
+    assert found["weights"] == []
+    assert found["left_out"] == ["layers.0.self_attn.q_proj.weight"]

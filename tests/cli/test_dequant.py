@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.cli.oracle import decoded
 from tests.cli.running import S1, answer, invoke
 from tests.decode.quantized import pack
+from tests.quantized import awq, bitsandbytes, gptq
 from tests.strategies_arrays import Array, shard_of
 
 EXPERT = "layers.0.mlp.experts.2"
@@ -182,3 +184,19 @@ def test_the_entries_of_an_archive_are_streamed(tmp_path: Path) -> None:
         for info in archive.infolist():
             assert info.compress_type == zipfile.ZIP_STORED
             assert info.file_size == 128 + 256 * 256 * 4
+
+
+@pytest.mark.parametrize(
+    ("store", "scheme"), [(gptq, "GPTQ"), (awq, "AWQ"), (bitsandbytes, "bitsandbytes")]
+)
+@pytest.mark.parametrize("target", ["layers.0.q_proj", "layers.0.q_proj.weight", "*"])
+def test_a_scheme_that_is_not_decoded_is_refused_by_name(
+    tmp_path: Path, store: Callable[[str, int, int], dict[str, Array]], scheme: str, target: str
+) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(shard_of(store("layers.0.q_proj", 16, 64)))
+    found = invoke("dequant", target, "-m", str(model))
+    assert found.exit_code == 5
+    assert found.stdout == ""
+    (line,) = found.stderr.splitlines()
+    assert line.endswith(f"{scheme} is not decoded yet")

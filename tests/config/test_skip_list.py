@@ -74,9 +74,3 @@ def test_more_parents_than_are_remembered_change_nothing() -> None:
     names = [f"layers.{layer}.a.b" for layer in range(5000)]
     assert [name for name in names if skip.covering(name)] == ["layers.7.a.b"]
     assert skip.covering("layers.7.a.b") == [0, 1]
-
-
-def test_repeated_entries_are_counted_and_named_once() -> None:
-    skip = SkipList(["b", "a", "b"], Syntax.NAME)
-    assert len(skip) == 3
-    assert skip.unique() == ("b", "a")

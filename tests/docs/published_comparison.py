@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from inspector.analysis.compare.skip_list import Names
+from inspector.analysis.name_lists import Names
 from inspector.analysis.report import Cost
 from inspector.render.compare import compare_view
 from inspector.render.tables import Column, Table, render_markdown

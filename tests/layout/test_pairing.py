@@ -27,9 +27,20 @@ NAMES = {
          "w.weight_zero_point": Part.ZERO_POINT, "w.weight_g_idx": Part.GROUP_INDEX},
     ),
     "gpt-oss": ("experts.down_proj_blocks", {"experts.down_proj_scales": Part.SCALE}),
+    "GPTQ": (
+        "w.qweight",
+        {"w.scales": Part.SCALE, "w.qzeros": Part.ZERO_POINT, "w.g_idx": Part.GROUP_INDEX},
+    ),
+    "bitsandbytes": (
+        "w.weight",
+        {"w.weight.absmax": Part.SCALE, "w.weight.quant_map": Part.CODEBOOK,
+         "w.weight.quant_state.bitsandbytes__nf4": Part.STATE},
+    ),
     "torchao": ("w._weight_qdata", {"w._weight_scale": Part.SCALE}),
 }  # fmt: skip
-FORMS = {"_packed": Form.PACKED, "_blocks": Form.BLOCKS, "_qdata": Form.QDATA}
+FORMS = {
+    "_packed": Form.PACKED, "_blocks": Form.BLOCKS, "_qdata": Form.QDATA, ".qweight": Form.QWEIGHT,
+}  # fmt: skip
 
 
 def pairing_of(names: list[str]) -> Pairing:

@@ -4,7 +4,6 @@ Names are aligned across the prefixes of wrappers (`model.`, `model.language_mod
 across layouts: one fused tensor a layer is the matrices it holds.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -16,9 +15,11 @@ from inspector.catalog import Catalog
 from inspector.catalog.names import Rows, Template
 from inspector.config import ModelConfig
 from inspector.errors import LayoutError
+from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import EXPERT_GRAMMARS, ExpertGrammar, Projection
 from inspector.layout.names import Tower, module_path
+from inspector.layout.pairing import NOBODY
 from inspector.layout.weights import WeightBook
 
 Label = tuple[str | None, ...]
@@ -27,15 +28,10 @@ Label = tuple[str | None, ...]
 _WRAPPERS: Final = frozenset({"model", "language_model", "text_model", "transformer", "module"})
 _VISION_WRAPPERS: Final = _WRAPPERS | {"visual", "vision_tower", "vision_model"}
 _VISION: Final = "visual"
-_WEIGHT_ENDINGS: Final = frozenset({"weight_packed"})
-_CODES: Final = "qweight"
-"""Last component of codes that stand below the weight's own name, with a scale beside them."""
-
-_SCALES: Final = ("_scale_inv", "_scale", "_scale_2")
 
 
 class Kind(NamedTuple):
-    """What a tensor is: its shape as a module of its own, its dtype, that of its scales, layout."""
+    """What a tensor is: the shape of its values as a module's, its dtype, its scale's, layout."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -48,7 +44,8 @@ class Aligned:
     """Tensors of one label: the numbers of each, `[n, holes]`, and what each is.
 
     `rows` is `[n]`, the catalog's row that holds each. For experts, `projection` says which of
-    their matrices these are, and `prefix` what stands before their layers in the file.
+    their matrices these are, or their biases, and `prefix` what stands before their layers in the
+    file.
     """
 
     numbers: npt.NDArray[np.int64]
@@ -57,32 +54,52 @@ class Aligned:
     rows: Rows
     prefix: str | None
     projection: Projection | None
+    is_bias: bool = False
 
 
 def aligned(catalog: Catalog, config: ModelConfig | None) -> dict[Label, Aligned]:
     """All tensors but scales by label, in the catalog's order."""
     parts: dict[Label, list[Aligned]] = {}
-    book = WeightBook(catalog, config)
-    names = catalog.names
-    labels = [template.fill([NUMBER] * template.holes) for template in names.templates]
-    rows_of = {label: np.flatnonzero(names.template_ids == i) for i, label in enumerate(labels)}
+    names, columns = catalog.names, _Columns(WeightBook(catalog, config))
     for index in dict.fromkeys(names.template_ids.tolist()):
-        template, label = names.templates[index], labels[index]
-        if part_of(template).apart is Apart.SCALES:
+        if part_of(names.templates[index]).apart is Apart.SCALES:
             continue
-        scale = _scale_dtype(catalog, rows_of, label)
-        rows = rows_of[label]
-        grammar, prefix, projections = _expert(label, template)
+        template = columns.book.in_store.pairing.weight_templates[index]
+        rows = np.flatnonzero(names.template_ids == index)
+        grammar, prefix, projections = _expert(template)
         if grammar is not None and grammar.fused:
             for projection in projections:
-                found = _fused(book, rows, prefix, projection, scale)
-                parts.setdefault(_expert_label(projection), []).append(found)
+                found = _fused(columns, rows, prefix, projection, is_bias=grammar.bias)
+                key = _expert_label(projection, is_bias=grammar.bias)
+                parts.setdefault(key, []).append(found)
         else:
             one = projections[0] if grammar else None
             key = _expert_label(one) if one else label_of(template)
-            found = _plain(catalog, rows, template.holes, scale)
+            found = _plain(columns, rows, template.holes)
             parts.setdefault(key, []).append(replace(found, prefix=prefix, projection=one))
     return {label: _joined(found) for label, found in parts.items()}
+
+
+class _Columns:
+    """What is told of the tensors of a checkpoint by row: the shapes of their values, scales."""
+
+    def __init__(self, book: WeightBook) -> None:
+        self.book = book
+        self.catalog = book.catalog
+        self._values = book.in_store.shapes()
+        self._scales = book.in_store.pairing.parts[Part.SCALE]
+
+    def stored(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """`[n, 3]`: for some rows a number for the shape, for the dtype, for that of the scale."""
+        scales, dtypes = self._scales[rows], self.catalog.dtype_ids.astype(np.int64)
+        beside = np.where(scales == NOBODY, NOBODY, dtypes[scales])
+        return np.stack([self._values.ids[rows], dtypes[rows], beside], axis=1)
+
+    def kind(self, shape: int, dtype: int, scale: int) -> Kind:
+        """What such numbers stand for, as a tensor of its own."""
+        dtypes = self.catalog.dtypes
+        beside = None if scale == NOBODY else str(dtypes[scale])
+        return Kind(self._values.shapes[shape], str(dtypes[dtype]), beside, fused=False)
 
 
 def label_of(template: Template) -> Label:
@@ -92,16 +109,11 @@ def label_of(template: Template) -> Label:
     wrappers = _VISION_WRAPPERS if is_vision else _WRAPPERS
     while len(words) > 1 and words[0] in wrappers:
         words.pop(0)
-    if words[-1] in _WEIGHT_ENDINGS:
-        words[-1] = "weight"
-    if words[-1] == _CODES and len(words) > 1:
-        words.pop()
     return (_VISION, *words) if is_vision else tuple(words)
 
 
-def _expert(
-    label: str, template: Template
-) -> tuple[ExpertGrammar | None, str, tuple[Projection, ...]]:
+def _expert(template: Template) -> tuple[ExpertGrammar | None, str, tuple[Projection, ...]]:
+    label = template.fill([NUMBER] * template.holes)
     for grammar in EXPERT_GRAMMARS:
         found = grammar.match(label)
         if found is not None and template.holes == (1 if grammar.fused else 2):
@@ -111,37 +123,38 @@ def _expert(
     return None, "", ()
 
 
-def _expert_label(projection: Projection) -> Label:
-    return ("layers", None, "mlp", "experts", None, str(projection), "weight")
+def _expert_label(projection: Projection, *, is_bias: bool = False) -> Label:
+    kind = "bias" if is_bias else "weight"
+    return ("layers", None, "mlp", "experts", None, str(projection), kind)
 
 
-def _plain(catalog: Catalog, rows: Rows, holes: int, scale: str | None) -> Aligned:
-    """Stored tensors as they are."""
-    pairs = np.stack([catalog.shape_ids[rows], catalog.dtype_ids[rows].astype(np.int32)], axis=1)
-    distinct, kind_ids = np.unique(pairs, axis=0, return_inverse=True)
-    kinds = tuple(
-        Kind(catalog.shapes[shape], str(catalog.dtypes[dtype]), scale, fused=False)
-        for shape, dtype in distinct.tolist()
-    )
-    numbers = catalog.names.numbers[rows][:, :holes].astype(np.int64)
+def _plain(columns: _Columns, rows: Rows, holes: int) -> Aligned:
+    """Tensors that are a module's each."""
+    distinct, kind_ids = np.unique(columns.stored(rows), axis=0, return_inverse=True)
+    kinds = tuple(columns.kind(*one) for one in distinct.tolist())
+    numbers = columns.catalog.names.numbers[rows][:, :holes].astype(np.int64)
     return Aligned(numbers, kinds, kind_ids.reshape(-1), rows, None, None)
 
 
 def _fused(
-    book: WeightBook, rows: Rows, prefix: str, projection: Projection, scale: str | None
+    columns: _Columns, rows: Rows, prefix: str, projection: Projection, *, is_bias: bool
 ) -> Aligned:
     """The matrices of one projection inside fused tensors: a row an expert of each layer."""
     kinds: dict[Kind, int] = {}
     numbers, kind_ids, held = [], [], []
-    for row in rows.tolist():
-        tensor = book.catalog.row(row)
-        layer = int(book.catalog.names.numbers[row, 0])
-        count = tensor.shape[0] if len(tensor.shape) == 3 else 1
+    axes = 2 if is_bias else 3
+    layers = columns.catalog.names.numbers[rows, 0].tolist()
+    for row, layer, stored in zip(
+        rows.tolist(), layers, columns.stored(rows).tolist(), strict=True
+    ):
+        whole = columns.kind(*stored)
+        count = whole.shape[0] if len(whole.shape) == axes else 1
         try:
-            shape = book.experts.find(ExpertKey(layer, 0, projection, prefix)).shape
+            key = ExpertKey(layer, 0, projection, prefix, is_bias)
+            shape = columns.book.experts.find(key).shape
         except LayoutError:
-            shape = tensor.shape[1:]
-        kind = kinds.setdefault(Kind(shape, str(tensor.dtype), scale, fused=True), len(kinds))
+            shape = whole.shape[1:]
+        kind = kinds.setdefault(whole._replace(shape=shape, fused=True), len(kinds))
         numbers.append(np.stack([np.full(count, layer), np.arange(count)], axis=1))
         kind_ids.append(np.full(count, kind))
         held.append(np.full(count, row))
@@ -152,24 +165,8 @@ def _fused(
         np.concatenate(held),
         prefix,
         projection,
+        is_bias,
     )
-
-
-def _scale_dtype(catalog: Catalog, rows_of: dict[str, Rows], label: str) -> str | None:
-    """The dtype of the scales that stand beside the tensors of a label, None without any."""
-    for candidate in _scale_labels(label):
-        rows = rows_of.get(candidate)
-        if rows is not None and len(rows):
-            return str(catalog.dtypes[catalog.dtype_ids[int(rows[0])]])
-    return None
-
-
-def _scale_labels(label: str) -> Iterator[str]:
-    base = label.removesuffix("_packed")
-    for ending in _SCALES:
-        yield base + ending
-    yield label.removesuffix(".weight").removesuffix(f".{_CODES}") + ".scale"
-    yield label.removesuffix("_blocks") + "_scales"
 
 
 def _joined(found: list[Aligned]) -> Aligned:

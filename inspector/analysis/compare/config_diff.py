@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from inspector.analysis.compare.notes import NOTES
-from inspector.analysis.compare.skip_list import summarised
 from inspector.analysis.config_meaning import Entry, Json, Section, entries
+from inspector.analysis.name_lists import summarised
 
 
 class Status(StrEnum):

@@ -101,7 +101,7 @@ def weight_at(book: WeightBook, side: Aligned, at: int) -> Weight:
     if side.projection is None:
         return book.stored(book.catalog.row(int(side.rows[at])))
     layer, expert = side.numbers[at].tolist()
-    return book.expert(ExpertKey(layer, expert, side.projection, side.prefix))
+    return book.expert(ExpertKey(layer, expert, side.projection, side.prefix, side.is_bias))
 
 
 def _name(label: Label, numbers: Sequence[object]) -> str:

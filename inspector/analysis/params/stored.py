@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from inspector.analysis.params.architecture import Architecture
-from inspector.analysis.params.packing import numbers_in_element
 from inspector.analysis.params.parts import NUMBER, Apart, Part, part_of
 from inspector.analysis.params.terms import (
     Component,
@@ -19,6 +18,8 @@ from inspector.analysis.params.terms import (
 )
 from inspector.catalog import Catalog
 from inspector.config import ModelConfig
+from inspector.layout.declared import declared_by
+from inspector.layout.stored import value_counts
 
 
 class ApartCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,24 +59,20 @@ class _Sums:
 
 def stored_in(catalog: Catalog, config: ModelConfig | None, model: Architecture | None) -> Stored:
     """The parameters of a catalog by component; `model` says what a token activates of them."""
-    names = catalog.names
+    names, sums = catalog.names, _Sums()
     labels = [template.fill([NUMBER] * template.holes) for template in names.templates]
-    known, sums = frozenset(labels), _Sums()
     layers = model.text.layers if model and model.text.mtp_modules else None
-    everything = np.arange(len(catalog))
-    counts, sizes = catalog.counts(everything), catalog.sizes(everything)
+    values = value_counts(catalog, lambda: declared_by(config))
+    sizes = catalog.sizes(catalog.all_rows)
     order = np.argsort(names.template_ids, kind="stable")
     edges = np.searchsorted(names.template_ids[order], np.arange(len(labels) + 1))
     for index, (template, label) in enumerate(zip(names.templates, labels, strict=True)):
         part = part_of(template)
         rows = order[edges[index] : edges[index + 1]]
-        for dtype_id in np.unique(catalog.dtype_ids[rows]).tolist():
-            here = rows[catalog.dtype_ids[rows] == dtype_id]
-            each = numbers_in_element(label, catalog.dtypes[dtype_id], known, config)
-            beyond = _beyond(part, names.numbers[here], layers)
-            for component, some in ((part.component, here[~beyond]), (Component.MTP, here[beyond])):
-                elements, size = int(counts[some].sum()) * each, int(sizes[some].sum())
-                _add(sums, part.apart, component, label, (len(some), elements, size))
+        beyond = _beyond(part, names.numbers[rows], layers)
+        for component, some in ((part.component, rows[~beyond]), (Component.MTP, rows[beyond])):
+            found = len(some), int(values[some].sum()), int(sizes[some].sum())
+            _add(sums, part.apart, component, label, found)
     return Stored(
         rows=tuple(_row(sums, component, model) for component in Component),
         apart=tuple(

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspector.analysis.listing import number_ranges
+from inspector.analysis.name_lists import name_patterns
 from inspector.analysis.quant.modules import Mask, Modules, other_names
 from inspector.analysis.quant.rules import finding
-from inspector.catalog.names import split_name
 from inspector.config.quantization import EVERY_LINEAR, Dialect, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import Problem
@@ -132,32 +131,12 @@ def _dead_entries(modules: Modules, claim: QuantConfig, listed: Listed) -> Itera
     for name in other_names(modules):
         alive.update(rest.covering(name))
     dead = [rest.entries[at] for at in range(len(rest)) if at not in alive]
-    for pattern, count in patterns_of(dead):
+    for pattern in name_patterns(dead):
         yield finding(
-            "dead_skip_entry", None, f"{pattern} names nothing in this checkpoint",
+            "dead_skip_entry", None, f"{pattern.name} names nothing in this checkpoint",
             expected="a module or parameter of that name",
-            found=f"none for {count:,} {'entry' if count == 1 else 'entries'}",
+            found=f"none for {pattern.entries:,} {'entry' if pattern.entries == 1 else 'entries'}",
         )  # fmt: skip
-
-
-def patterns_of(entries: list[str]) -> list[tuple[str, int]]:
-    """Entries that differ in numbers only as patterns, with how many each stands for.
-
-    >>> patterns_of(["layers.0.gate", "lm_head", "layers.1.gate"])
-    [('layers.{0..1}.gate', 2), ('lm_head', 1)]
-    """
-    groups: dict[object, list[tuple[int, ...]]] = {}
-    templates = {}
-    for entry in entries:
-        template, numbers = split_name(entry)
-        templates[template] = template
-        groups.setdefault(template, []).append(numbers)
-    found = []
-    for template in templates:
-        members = groups[template]
-        columns = [number_ranges(sorted(set(column))) for column in zip(*members, strict=True)]
-        found.append((template.fill(columns), len(members)))
-    return found
 
 
 def _dtypes(modules: Modules, members: np.ndarray[tuple[int], np.dtype[np.int64]]) -> str:

@@ -2,27 +2,15 @@
 
 import msgspec
 
+from inspector.analysis.name_lists import Names
 from inspector.analysis.report import Document
 
 
-class Pattern(msgspec.Struct, frozen=True):
-    """Entries of a list that differ in numbers only, and how many they are."""
-
-    name: str
-    entries: int
-
-
-class SkipListFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The modules left alone: `key` is the list's name; the patterns' entries add up to `unique`.
-
-    `covered` counts the modules of the checkpoint that it covers.
-    """
+class SkipListFacts(Names, frozen=True, kw_only=True):
+    """The modules left alone: `key` is the list's name; `covered` counts the modules it covers."""
 
     key: str
-    entries: int
-    unique: int
     covered: int
-    patterns: list[Pattern]
 
 
 class Declared(msgspec.Struct, frozen=True, kw_only=True):

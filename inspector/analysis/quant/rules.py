@@ -43,6 +43,10 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
         ),
         "zero_scale": (_WARNING, "A scale is zero: all it covers is."),
         "saturated_codes": (_INFO, "More codes are at 448 than the rounding explains."),
+        "not_decoded": (
+            _INFO,
+            "Weights are of a scheme that is told and not decoded yet: no number is looked into.",
+        ),
         "scale_in_other_shard": (_INFO, "A scale lies in another shard than its weight."),
     }
 )

@@ -28,7 +28,11 @@ def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[P
     for at, example in enumerate(examples):
         if isinstance(example, LayoutError):
             members = np.flatnonzero(modules.storage_ids == at)
-            yield _unfit(modules, modules.storages[at], members, example)
+            storage = modules.storages[at]
+            if storage.is_decoded:
+                yield _unfit(modules, storage, members, example)
+            else:
+                yield _not_decoded(modules, members, example)
     yield from _orphans(modules)
     yield from _elsewhere(modules)
 
@@ -71,6 +75,14 @@ def _unfit(modules: Modules, storage: Kind, members: Members, misfit: LayoutErro
         "scale_shape", pattern, str(misfit),
         expected=f"scales that tile {list(storage.example.shape)}",
         found=f"{tensor.dtype} {list(tensor.shape)} x{len(members):,}",
+    )  # fmt: skip
+
+
+def _not_decoded(modules: Modules, members: Members, reason: LayoutError) -> Problem:
+    (pattern, _), *_ = modules.families(members)
+    return finding(
+        "not_decoded", pattern, str(reason),
+        expected="a scheme that is decoded", found=f"another for {len(members):,}",
     )  # fmt: skip
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from inspector.analysis.name_lists import names_summary
 from inspector.analysis.quant.audit import Audit, Facts
-from inspector.analysis.quant.lists import patterns_of
 from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
@@ -18,12 +18,13 @@ from inspector.analysis.quant.report import (
     ModuleRow,
     Numbers,
     Observed,
-    Pattern,
     SkipListFacts,
 )
+from inspector.analysis.quant.structure import Example
 from inspector.analysis.quant.values import total_of
 from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
+from inspector.layout.stored import Kind
 from inspector.layout.weights import Weight
 
 
@@ -32,13 +33,13 @@ def declared_of(facts: Facts) -> Declared | None:
     claim = facts.claim
     if claim is None:
         return None
-    unique = list(claim.skip.unique())
+    names = names_summary(claim.skip.entries)
     skip = SkipListFacts(
+        entries=names.entries,
+        unique=names.unique,
+        patterns=names.patterns,
         key=claim.skip_key or "",
-        entries=len(claim.skip),
-        unique=len(unique),
         covered=int(facts.listed.modules.sum()),
-        patterns=[Pattern(name, count) for name, count in patterns_of(unique)],
     )
     return Declared(
         where=claim.where,
@@ -130,11 +131,18 @@ def _family(facts: Facts, at: int) -> Family:
         listed=int(facts.listed.modules[members].sum()),
         dtype=str(storage.example.dtype),
         shape=storage.stored.shape if storage.stored else storage.example.shape,
-        scheme=str(example.scheme) if isinstance(example, Weight) else None,
+        scheme=_scheme(storage, example),
         scale_dtype=_scale_dtype(modules, scale),
         granularity=str(grid.granularity) if grid else None,
         block=grid.block if grid else None,
     )
+
+
+def _scheme(storage: Kind, example: Example) -> str | None:
+    if isinstance(example, Weight):
+        return str(example.scheme)
+    told = storage.stored.coded if storage.stored and not storage.is_decoded else None
+    return str(told.scheme.name) if told else None
 
 
 def loader_table(facts: Facts) -> LoaderTable:

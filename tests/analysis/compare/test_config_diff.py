@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from inspector.analysis.compare.config_diff import config_rows
 from inspector.analysis.compare.notes import NOTES
-from inspector.analysis.compare.skip_list import Names, name_patterns, names_summary
 from inspector.analysis.config_meaning import SYNONYMS, entries
+from inspector.analysis.name_lists import Names, Pattern, name_patterns, names_summary
 
 KEYS = [
     "text_config", "vision_config", "quantization_config", "rope_scaling", "rope_parameters",
@@ -143,7 +143,9 @@ def test_duplicates_in_a_list_are_counted() -> None:
 
 def test_patterns_stand_for_exactly_the_names() -> None:
     names = [f"layers.{i}.{part}" for i in (0, 1, 2, 5) for part in ("gate", "norm")]
-    assert name_patterns(names) == ["layers.{0..2,5}.gate", "layers.{0..2,5}.norm"]
+    assert name_patterns(names) == [
+        Pattern("layers.{0..2,5}.gate", 4), Pattern("layers.{0..2,5}.norm", 4),
+    ]  # fmt: skip
 
 
 def test_a_short_list_stays_a_list() -> None:
@@ -153,4 +155,4 @@ def test_a_short_list_stays_a_list() -> None:
     long = {"quantization_config": {"ignore": [f"layers.{i}.gate" for i in range(40)]}}
     found = row("quantization.ignore", long, {})[0]
     assert isinstance(found, Names)
-    assert found.patterns == ["layers.{0..39}.gate"]
+    assert found.patterns == [Pattern("layers.{0..39}.gate", 40)]

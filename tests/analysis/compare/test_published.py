@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from inspector.analysis.compare.report import differences_of
-from inspector.analysis.compare.skip_list import Names
 from inspector.analysis.compare.tensor_diff import folded
+from inspector.analysis.name_lists import Names
 from tests.analysis.compare.both import both
 
 ROWS = {

@@ -123,6 +123,74 @@ def test_scales_belong_to_their_weights() -> None:
     assert found.only_model == []
 
 
+@pytest.mark.parametrize(
+    ("packed", "dtype", "scale"),
+    [
+        ([("{}.weight", "I8", [64, 32]), ("{}.scale", "F8_E8M0", [64, 2])], "I8", "F8_E8M0"),
+        (
+            [
+                ("{}.weight_packed", "U8", [64, 32]), ("{}.weight_scale", "F8_E4M3", [64, 4]),
+                ("{}.weight_global_scale", "F32", [1]),
+            ],
+            "U8", "F8_E4M3",
+        ),
+        (
+            [
+                ("{}.weight_packed", "I32", [64, 8]), ("{}.weight_scale", "BF16", [64, 2]),
+                ("{}.weight_shape", "I64", [2]),
+            ],
+            "I32", "BF16",
+        ),
+        (
+            [
+                ("{}.qweight", "I32", [8, 64]), ("{}.qzeros", "I32", [1, 8]),
+                ("{}.scales", "F16", [1, 64]), ("{}.g_idx", "I32", [64]),
+            ],
+            "I32", "F16",
+        ),
+    ],
+    ids=["FP4", "NVFP4", "integers", "GPTQ"],
+)  # fmt: skip
+@pytest.mark.parametrize("module", ["layers.0.self_attn.q_proj", "layers.0.mlp.experts.3.up_proj"])
+def test_packed_weights_have_the_shape_of_their_originals(
+    module: str, packed: Tensors, dtype: str, scale: str
+) -> None:
+    weights = {"num_bits": 4, "group_size": 32}
+    config = {"quantization_config": {"config_groups": {"0": {"weights": weights}}}}
+    ours = [(name.format(f"model.{module}"), kind, shape) for name, kind, shape in packed]
+    found = diff(ours, [(f"model.{module}.weight", "BF16", [64, 64])], config)
+    (row,) = found.changed
+    assert (row.name, row.differs) == (f"{module}.weight", ["dtype", "scale"])
+    assert row.model is not None
+    assert (row.model.shape, row.model.dtype, row.model.scale) == ((64, 64), dtype, scale)
+    assert (found.only_model, found.only_ref, found.same) == ([], [], [])
+
+
+def test_gpt_oss_blocks_are_the_matrices_and_biases_that_they_hold() -> None:
+    """Its originals as fused BF16 tensors: biases are labels of their own."""
+    layer = "model.layers.0.mlp.experts."
+    biases: Tensors = [
+        (f"{layer}gate_up_proj_bias", "BF16", [4, 64]), (f"{layer}down_proj_bias", "BF16", [4, 96]),
+    ]  # fmt: skip
+    blocks: Tensors = [
+        (f"{layer}gate_up_proj_blocks", "U8", [4, 64, 3, 16]),
+        (f"{layer}gate_up_proj_scales", "U8", [4, 64, 3]),
+        (f"{layer}down_proj_blocks", "U8", [4, 96, 1, 16]),
+        (f"{layer}down_proj_scales", "U8", [4, 96, 1]),
+    ]
+    plain: Tensors = [
+        (f"{layer}gate_up_proj", "BF16", [4, 64, 96]), (f"{layer}down_proj", "BF16", [4, 96, 32]),
+    ]  # fmt: skip
+    found = diff([*blocks, *biases], [*plain, *biases], {"hidden_size": 96})
+    names = {f"layers.0.mlp.experts.{{0..3}}.{name}_proj" for name in ("gate", "up", "down")}
+    assert {row.name for row in found.changed} == {f"{name}.weight" for name in names}
+    assert {tuple(row.differs) for row in found.changed} == {("dtype", "scale")}
+    assert {row.name for row in found.same} == {f"{name}.bias" for name in names}
+    shapes = {row.name.split(".")[-2]: row.model.shape for row in found.same if row.model}
+    assert shapes == {"gate_proj": (32,), "up_proj": (32,), "down_proj": (96,)}
+    assert (found.only_model, found.only_ref) == ([], [])
+
+
 def test_codes_below_a_weights_name_are_that_weight() -> None:
     """fracast 0.1.0 stores `fc.weight` as `fc.weight.qweight` and `fc.weight.scale`."""
     found = diff(

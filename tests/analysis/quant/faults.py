@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from tests.quantized import BF16, BLOCK, E4M3, Model
+from tests.quantized import BF16, BLOCK, E4M3, Model, gptq
 
 SCALE: Final = "weight_scale_inv"
 
@@ -86,6 +86,14 @@ def loader_disagreement(model: Model) -> None:
     model.skip.append("model.visual")
 
 
+def not_decoded(model: Model) -> None:
+    """A projection as GPTQ stores it, of 4 bits in one group."""
+    module = "model.layers.1.self_attn.v_proj"
+    outputs, inputs = model.tensors.pop(f"{module}.weight").shape
+    del model.tensors[f"{module}.{SCALE}"]
+    model.tensors |= gptq(module, outputs, inputs)
+
+
 def scale_in_other_shard(model: Model) -> None:
     model.second_shard.add(f"model.layers.3.mlp.experts.1.gate_proj.{SCALE}")
 
@@ -108,6 +116,7 @@ FAULTS: Final = MappingProxyType[str, Callable[[Model], None]](
             nan_codes,
             saturated_codes,
             loader_disagreement,
+            not_decoded,
             scale_in_other_shard,
         )
     }

@@ -41,9 +41,14 @@ def test_all_faults_together_are_each_found_once() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_any_faults_together_are_found_and_nothing_else(seed: int) -> None:
+    """In the model in which each is found alone.
+
+    With `qwen_like(seed=2)` the clipped codes alone are not: of its few blocks as many end at 448
+    as a rounding that saturates would explain.
+    """
     rng = random.Random(seed)
     chosen = rng.sample(sorted(FAULTS), rng.randint(2, len(FAULTS) - 1))
-    model = qwen_like(seed=seed)
+    model = qwen_like()
     for rule in chosen:
         FAULTS[rule](model)
     assert rules_of(audited(model)) == sorted(chosen)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from inspector.analysis.name_lists import names_summary
 from inspector.analysis.quant.audit import Audit
-from inspector.analysis.quant.lists import patterns_of
 from inspector.analysis.quant.summary import declared_of, loader_table, observed_of
 from inspector.config.quantization import quantization_of
 from tests.published import PUBLISHED
@@ -128,5 +128,5 @@ def test_what_is_written_here_is_what_the_public_file_says(file: str) -> None:
     assert (written.skip_key, written.weight_block_size) == (
         real.skip_key, real.weight_block_size,
     )  # fmt: skip
-    patterns = patterns_of(list(real.skip.unique()))
-    assert sum(count for _, count in patterns) == len(real.skip.unique())
+    names = names_summary(real.skip.entries)
+    assert sum(pattern.entries for pattern in names.patterns) == names.unique

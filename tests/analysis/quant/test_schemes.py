@@ -1,12 +1,26 @@
 """Audits of weights that are stored in other ways: fused, packed, by channel, by tensor."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from inspector.analysis.quant.summary import observed_of
-from tests.quantized import BF16, BLOCK, E4M3, Model, audited, config_of, normal, quantize, rules_of
+from tests.quantized import (
+    BF16,
+    BLOCK,
+    E4M3,
+    Model,
+    audited,
+    awq,
+    bitsandbytes,
+    config_of,
+    gptq,
+    normal,
+    quantize,
+    rules_of,
+)
 
 HIDDEN, NEURONS = 256, 256
 GATE_UP = "model.layers.0.mlp.experts.gate_up_proj"
@@ -92,6 +106,27 @@ def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
     model = packed_int4()
     model.tensors["language_model.model.layers.0.mlp.down_proj.weight_scale"][1, 1] = np.inf
     assert rules_of(audited(model)) == ["scale_not_finite"]
+
+
+@pytest.mark.parametrize(
+    ("store", "scheme"), [(gptq, "GPTQ"), (awq, "AWQ"), (bitsandbytes, "bitsandbytes")]
+)
+def test_a_scheme_that_is_not_decoded_is_named(
+    store: Callable[[str, int, int], dict[str, Any]], scheme: str
+) -> None:
+    tensors: dict[str, Any] = {}
+    for layer in range(3):
+        tensors |= store(f"model.layers.{layer}.self_attn.o_proj", 16, 64)
+    found = audited(Model(tensors, {"model_type": "m"}))
+    (finding,) = found.findings
+    assert (finding.rule, str(finding.severity)) == ("not_decoded", "info")
+    assert f"{scheme} is not decoded yet" in finding.message
+    observed = observed_of(found)
+    (family,) = observed.quantized
+    assert (family.name, family.modules) == ("model.layers.{0..2}.self_attn.o_proj", 3)
+    assert (family.scheme, family.kind) == (scheme, "linear")
+    assert observed.unquantized == []
+    assert observed.looked_into.weights == 0
 
 
 def test_a_scale_by_channel_covers_a_row() -> None:

@@ -14,12 +14,19 @@ _LONG: Final = 12
 """Names that a list may have and still be shown as it is."""
 
 
+class Pattern(msgspec.Struct, frozen=True):
+    """Names of a list that differ in numbers only, and how many they are."""
+
+    name: str
+    entries: int
+
+
 class Names(msgspec.Struct, frozen=True, kw_only=True):
-    """A list of names: as many as it has, as many as differ, and the patterns they make."""
+    """A list of names: as many as it has, as many as differ, and the patterns that these make."""
 
     entries: int
     unique: int
-    patterns: list[str]
+    patterns: list[Pattern]
 
 
 def summarised(value: Json) -> Json:
@@ -34,16 +41,16 @@ def summarised(value: Json) -> Json:
 
 
 def names_summary(names: Sequence[str]) -> Names:
-    """The counts and patterns of a list of names."""
+    """The counts and patterns of a list of names; the patterns' entries add up to `unique`."""
     unique = list(dict.fromkeys(names))
     return Names(entries=len(names), unique=len(unique), patterns=name_patterns(unique))
 
 
-def name_patterns(names: Sequence[str]) -> list[str]:
+def name_patterns(names: Sequence[str]) -> list[Pattern]:
     """Names that are alike but for their numbers as one pattern each, in natural order.
 
     >>> name_patterns(["lm_head", "layers.1.mlp.gate", "layers.0.mlp.gate"])
-    ['layers.{0..1}.mlp.gate', 'lm_head']
+    [Pattern(name='layers.{0..1}.mlp.gate', entries=2), Pattern(name='lm_head', entries=1)]
     """
     builder = NameColumnsBuilder()
     builder.add(names)
@@ -56,5 +63,5 @@ def name_patterns(names: Sequence[str]) -> list[str]:
         ranges = [
             number_ranges(np.unique(numbers[:, hole]).tolist()) for hole in range(template.holes)
         ]
-        patterns.append(template.fill(ranges))
+        patterns.append(Pattern(template.fill(ranges), len(numbers)))
     return patterns
