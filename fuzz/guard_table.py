@@ -198,8 +198,8 @@ GUARDS: Final = (
         (f"{PROCESS}test_a_closed_pipe_is_quiet",),
     ),
     Guard(
-        "nothing left of an output", "inspector/cli/output.py",
-        "            Path(temporary).unlink(missing_ok=True)\n", "",
+        "nothing left of an output", "inspector/source/replacing.py",
+        "        Path(temporary).unlink(missing_ok=True)\n", "",
         (f"{PROCESS}test_an_output_that_does_not_fit_is_5_and_leaves_nothing",),
     ),
     Guard(

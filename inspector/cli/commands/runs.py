@@ -15,7 +15,7 @@ from inspector.cli.options import (
 
 EXAMPLES: Final = (
     "s1inspect runs",
-    "s1inspect runs results --json",
+    "s1inspect runs . --json",
 )
 
 
