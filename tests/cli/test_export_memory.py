@@ -1,5 +1,6 @@
 """The memory of an export does not grow with what is exported."""
 
+import gc
 import json
 import tracemalloc
 from pathlib import Path
@@ -26,6 +27,7 @@ def peak(folder: Path, rows: int, suffix: str, scale_shape: tuple[int, ...]) -> 
     (folder / "config.json").write_text(json.dumps(fp8_config((128, 128))))
     target = ("dequant", *(f"{name[0]}.weight" for name in tensors if name.endswith("weight")))
     file = folder / f"x{suffix}"
+    gc.collect()  # what other tests left is collected at a moment of its own
     tracemalloc.start()
     answer(*target, "-m", str(folder), "-o", str(file), "--dtype", "float16")
     most = tracemalloc.get_traced_memory()[1]
@@ -47,5 +49,6 @@ def test_four_times_the_rows_take_no_more_memory(
     }
     peak(tmp_path / "warm", 128, suffix, shapes[128])
     few, many = (peak(tmp_path / str(rows), rows, suffix, shapes[rows]) for rows in (512, 2048))
-    assert many < few + 4 * CHUNK
+    codes_more = (2048 - 512) * COLUMNS
+    assert many < few + 8 * CHUNK < few + codes_more
     assert many < 2048 * COLUMNS * 4
