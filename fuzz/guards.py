@@ -97,7 +97,8 @@ def _outcome(tree: Path, guard: Guard) -> Outcome:
 
 def _test(tree: Path, tests: Iterable[str]) -> int:
     """The exit code of pytest for some tests, as if one failed where they take too long."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *sorted(tests)]
+    options = ("-q", "-x", "-n0", "-p", "no:cacheprovider")
+    command = [sys.executable, "-m", "pytest", *options, *sorted(tests)]
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(tree)}
     try:
         done = subprocess.run(  # noqa: S603  the table's tests
