@@ -22,12 +22,14 @@ PATIENCE: Final = "inspector/source/patience.py"
 HUB: Final = "inspector/source/hub.py"
 REDIRECTED: Final = "inspector/source/redirected.py"
 API: Final = "inspector/source/hub_api.py"
+SHELF: Final = "inspector/source/shelf.py"
 LOCATE: Final = "inspector/checkpoint/locate.py"
 DISCOVER: Final = "inspector/checkpoint/discover.py"
 CLI: Final = "inspector/cli/guard.py"
 
 WIRE: Final = "tests/source/test_wire.py::"
 FAULTS: Final = "tests/source/test_faults.py::"
+OF_SHELF: Final = "tests/source/test_shelf.py::"
 WAITS: Final = "tests/source/test_patience.py::"
 OF_HUB: Final = "tests/source/test_hub_source.py::"
 LOCATED: Final = "tests/checkpoint/test_locate.py::"
@@ -246,6 +248,33 @@ GUARDS: Final = (
         "codes without their scale", LOCATE,
         "        pairing.parts_of(row)\n", "        True\n",
         (f"{LOCATED}test_scales_that_lie_in_a_shard_of_their_own_are_found",),
+    ),
+    Guard(
+        "a cache that cannot be written", "inspector/source/access.py",
+        "        except OutputError as error:\n", "        except ZeroDivisionError as error:\n",
+        (f"{PROCESS}test_a_cache_that_does_not_fit_is_one_warning_and_the_answer_comes",),
+    ),
+    Guard(
+        "an entry of another version", SHELF, "if head.tool_version != __version__:", "if False:",
+        (f"{OF_SHELF}test_an_entry_of_another_version_is_as_good_as_absent_and_replaced",),
+    ),
+    Guard(
+        "an entry under another's name", SHELF, "if head.label != label or checksum", "if checksum",
+        (f"{OF_SHELF}test_an_entry_under_anothers_name_is_not_believed",),
+    ),
+    Guard(
+        "a damaged entry", SHELF, "or checksum != _checksum(text, content):", "or False:",
+        (f"{OF_SHELF}test_no_changed_byte_of_an_entry_is_believed",),
+    ),
+    Guard(
+        "a change of a file that was kept", "inspector/checkpoint/keeping.py",
+        "elif not self._is_pinned and not self._is_current(kept):", "elif False:",
+        ("tests/checkpoint/test_keeping.py::test_a_change_on_disk_is_read_again",),
+    ),
+    Guard(
+        "a shard that is missing", "inspector/catalog/agreement.py",
+        "found = _check_files(", "found = [] if True else _check_files(",
+        ("tests/format/test_rules.py::test_a_hostile_checkpoint_is_reported_for_its_rule_alone",),
     ),
 )  # fmt: skip
 """Every fault of a server, a disk or a person that has a guard, with it."""
