@@ -29,14 +29,14 @@ def test_every_command_has_help_with_an_example() -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs(example: str, tmp_path: Path) -> None:
-    command = re.sub(r"-o (\S+)", rf"-o {tmp_path}/\1", example).removeprefix("s1inspect")
+    command = re.sub(r"(-o|--out) (\S+)", rf"\1 {tmp_path}/\2", example).removeprefix("s1inspect")
     done = subprocess.run(  # noqa: S603  our own example
         ["bash", "-c", f"{sys.executable} -m inspector {command}"],  # noqa: S607
         cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    may_be_empty = command.split()[0] in ("cache", "check")
+    may_be_empty = command.split()[0] in ("cache", "check", "runs")
     assert len(done.stdout.splitlines()) >= (1 if may_be_empty else 2)
     assert "Traceback" not in done.stderr
     assert not re.search(r"\d read", done.stdout)
