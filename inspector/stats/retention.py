@@ -221,10 +221,11 @@ def retained_probability(cosines: Float64, fit: Retention, templates: Templates)
 def fit_slope(target: Float32, reference: Float32, weights: Float64) -> Interval:
     """The factor a of `target = a reference + drift` over neurons weighted by `weights`, `[k, m]`.
 
-    Rows are centred over the neurons first: drift shares the layer's mean with the reference, and
-    that would count as its. The interval is from the spread of neurons (a sandwich), 95 %.
+    Each row has an intercept: drift shares the layer's mean with the reference, and that would
+    count as its. The interval is from the spread of neurons (a sandwich), 95 %.
     """
-    target, reference = (side - side.mean(axis=1, keepdims=True) for side in (target, reference))
+    share = (weights / max(float(weights.sum()), 1e-300)).astype(np.float32)
+    target, reference = (side - (side @ share)[:, None] for side in (target, reference))
     products = np.einsum("km,km->m", target, reference, dtype=np.float64)
     squares = np.einsum("km,km->m", reference, reference, dtype=np.float64)
     total = max(float(weights @ squares), 1e-300)

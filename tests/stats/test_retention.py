@@ -84,7 +84,9 @@ def test_new_neurons_are_told_from_retained_ones() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
-def test_the_slope_is_least_squares_of_the_weighted_neurons(factor: float) -> None:
+def test_the_slope_is_least_squares_of_the_weighted_neurons_with_an_intercept_a_row(
+    factor: float,
+) -> None:
     rng = np.random.default_rng(4)
     parent = rng.standard_normal((8, 400)).astype(np.float32)
     weights = (rng.random(400) < 0.5).astype(np.float64)
@@ -94,7 +96,9 @@ def test_the_slope_is_least_squares_of_the_weighted_neurons(factor: float) -> No
     )
     found = fit_slope(target, parent, weights)
     kept = weights > 0
-    expected = np.linalg.lstsq(parent[:, kept].reshape(-1, 1), target[:, kept].ravel())[0]
+    ours, theirs = (side[:, kept] - side[:, kept].mean(axis=1, keepdims=True)
+                    for side in (target, parent))  # fmt: skip
+    expected = np.linalg.lstsq(theirs.reshape(-1, 1), ours.ravel())[0]
     assert found.estimate == pytest.approx(float(expected[0]), rel=1e-4)
     assert found.low < factor < found.high
     assert found.high - found.low < 0.06
