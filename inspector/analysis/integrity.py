@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from inspector.analysis.report import Document
+from inspector.analysis.report import Cost, Document, Model
 from inspector.catalog import CatalogBuilder
 from inspector.catalog.agreement import check_across_shards, check_index, check_series
 from inspector.errors import Problem, Severity
 from inspector.format.index import Index
-from inspector.format.readers import ReaderVerdicts
+from inspector.format.readers import ReaderVerdicts, verdicts_on
 from inspector.format.shard_report import ShardReport
 
 
@@ -33,6 +33,15 @@ class CheckDocument(Document, frozen=True, kw_only=True):
 
     readers: list[ReaderVerdicts]
     files: list[FileRow]
+
+    @property
+    def stored_bytes(self) -> int:
+        """Of the shards, where known."""
+        return _bytes_of(self.files)
+
+    @property
+    def tensors(self) -> int:
+        return _tensors_of(self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +65,11 @@ class Integrity:
     @property
     def bytes(self) -> int:
         """Of the shards, where known."""
-        return sum(row.bytes or 0 for row in self.files)
+        return _bytes_of(self.files)
 
     @property
     def bytes_with_indexes(self) -> int:
         return self.bytes + sum(report.bytes for report in self.indexes)
-
-    @property
-    def tensors(self) -> int:
-        return sum(row.tensors or 0 for row in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,26 @@ def check_integrity(
     findings.sort(key=lambda found: order.index(found.severity))
     rows.sort(key=lambda row: row.file)
     return Integrity(tuple(rows), tuple(indexes), tuple(findings))
+
+
+def check_document(found: Integrity, model: Model, cost: Cost) -> CheckDocument:
+    """The document of an examination."""
+    return CheckDocument(
+        schema="s1inspect/check/1",
+        model=model,
+        cost=cost,
+        findings=list(found.findings),
+        readers=verdicts_on(finding.rule for finding in found.findings),
+        files=list(found.files),
+    )
+
+
+def _bytes_of(files: Sequence[FileRow]) -> int:
+    return sum(row.bytes or 0 for row in files)
+
+
+def _tensors_of(files: Sequence[FileRow]) -> int:
+    return sum(row.tensors or 0 for row in files)
 
 
 def group_by_rule(findings: Sequence[Problem]) -> list[RuleGroup]:

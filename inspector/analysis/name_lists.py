@@ -40,6 +40,15 @@ def summarised(value: Json) -> Json:
     return value
 
 
+def names_in(value: Json) -> Names | None:
+    """The summary that `summarised` left in a value, also where that was read back from JSON."""
+    if isinstance(value, Names):
+        return value
+    if isinstance(value, dict) and tuple(value) == Names.__struct_fields__:
+        return msgspec.convert(value, Names)
+    return None
+
+
 def names_summary(names: Sequence[str]) -> Names:
     """The counts and patterns of a list of names; the patterns' entries add up to `unique`."""
     unique = list(dict.fromkeys(names))

@@ -5,6 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from inspector.analysis.compare.aligned import aligned
+from inspector.analysis.compare.files import SIDE_FILES, SideFiles
 from inspector.analysis.compare.lineage import Kin, Lineage, kin_of, kin_rows, lineage
 from inspector.analysis.compare.pairs import pairs_of
 from inspector.analysis.compare.report import Side, Weighed
@@ -12,7 +14,9 @@ from inspector.analysis.compare.samples import Sample, sample_of
 from inspector.analysis.compare.weight_diff import compare_pair
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint import Checkpoint
+from inspector.checkpoint.counting import catalog_if_any, model_without_weights
 from inspector.checkpoint.reader import Part
+from inspector.errors import ObjectNotFound
 from inspector.source.pool import map_ordered
 from inspector.stats.shared_basis import Float64
 
@@ -24,6 +28,28 @@ _ROWS: Final = 16
 
 _FULL_JOBS: Final = 2
 """Weights compared at a time where each is read whole: some 300 MB each."""
+
+
+def sides_of(model: Checkpoint, ref: Checkpoint, *, config_only: bool) -> tuple[Side, Side]:
+    """What is known of each; with `config_only` no header is read.
+
+    Raises:
+        ObjectNotFound: one has neither weights nor a config.
+    """
+    return _side(model, config_only=config_only), _side(ref, config_only=config_only)
+
+
+def _side(checkpoint: Checkpoint, *, config_only: bool) -> Side:
+    catalog = None if config_only else catalog_if_any(checkpoint)
+    if catalog is None and checkpoint.config is None:
+        raise ObjectNotFound(f"{checkpoint.source.location}: no config.json")
+    return Side(
+        model=model_without_weights(checkpoint) if catalog is None else checkpoint.model,
+        config=checkpoint.config,
+        catalog=catalog,
+        aligned=None if catalog is None else aligned(catalog, checkpoint.config),
+        files=SideFiles(*checkpoint.small_files(SIDE_FILES)),
+    )
 
 
 class WeightComparison:

@@ -1,11 +1,12 @@
 """`check`: examine every file, show what is wrong."""
 
+from inspector.analysis.integrity import check_document
 from inspector.analysis.report import Model
 from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import write_view
-from inspector.render.check import check_view
+from inspector.render.check import check_view, index_notes
 
 
 def run(inputs: InputOptions, outputs: OutputOptions, *, fail_on: FailOn, limit: int | None) -> int:
@@ -23,7 +24,8 @@ def run(inputs: InputOptions, outputs: OutputOptions, *, fail_on: FailOn, limit:
             commit=source.commit,
             files=len(found.files),
         )
-        view = check_view(found, model, checkpoint.cost, limit=limit)
+        document = check_document(found, model, checkpoint.cost)
+        view = check_view(document, notes=index_notes(found), limit=limit)
     write_view(view, outputs, ())
     finish(checkpoint)
     return exit_code_of(found.findings, fail_on)

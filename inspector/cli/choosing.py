@@ -4,19 +4,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
 
-from inspector.analysis.listing import in_layers_and_experts
-from inspector.catalog.names import NameColumns, Rows
 from inspector.checkpoint import Checkpoint
+from inspector.checkpoint.choosing import find_weights, naming_parts
 from inspector.checkpoint.reader import Part
 from inspector.cli.common import UNASKED_BYTES, InputOptions
-from inspector.errors import BudgetExceeded, NameNotFound, UsageError
-from inspector.layout.select import is_literal, not_found, select_one_place
+from inspector.errors import BudgetExceeded, UsageError
 from inspector.layout.weights import Weight
 from inspector.render.text import decimal_bytes
-
-_WEIGHT: Final = ".weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +29,16 @@ def choose(checkpoint: Checkpoint, inputs: InputOptions, choice: Choice) -> list
     Raises:
         UsageError: nothing has such a name, or a range that a weight does not have.
     """
-    if all(is_literal(target) for target in choice.targets):
-        checkpoint.only_naming([target.removesuffix(_WEIGHT) for target in choice.targets])
-    weights = _find_weights(checkpoint, inputs, choice)
+    parts = naming_parts(choice.targets)
+    if parts is not None:
+        checkpoint.only_naming(parts)
+
+    def allow(size: int) -> None:
+        if choice.rows is None:
+            refuse_large(checkpoint, inputs, size)
+
+    numbers = inputs.layer_numbers, inputs.expert_numbers
+    weights = find_weights(checkpoint, choice.targets, *numbers, allow=allow)
     if not inputs.plan:
         weights = checkpoint.reader.settle(weights)
     return [_part(weight, choice) for weight in weights]
@@ -70,40 +72,6 @@ def refuse_over_budget(
         f"missing would be: {named[0]}{more}",
         hint="raise --max-bytes, or ask for less",
     )
-
-
-def _find_weights(checkpoint: Checkpoint, inputs: InputOptions, choice: Choice) -> list[Weight]:
-    """The weights of all targets, each once: stored ones, else experts inside fused tensors."""
-    book = checkpoint.weights
-    found: dict[str, Weight] = {}
-    for target in choice.targets:
-        rows = in_layers_and_experts(
-            book.catalog,
-            _stored_rows(book.catalog.names, target),
-            inputs.layer_numbers,
-            inputs.expert_numbers,
-        )
-        if choice.rows is None:
-            refuse_large(checkpoint, inputs, int(book.catalog.sizes(rows).sum()))
-        weights = list(book.stored_weights(rows))
-        if len(rows) and not weights:
-            name = book.catalog.names.name(int(rows[0]))
-            raise NameNotFound(f"{name} is a scale", hint="name the weight; its scale goes with it")
-        if not weights:
-            weights = list(book.fused_weights(select_one_place(book.fused_names(), target)))
-        if not weights:
-            names = book.fused_names() if len(book.fused_names()) else book.catalog.names
-            raise not_found(names, target, checkpoint.source.location)
-        found |= {weight.name: weight for weight in weights}
-    return list(found.values())
-
-
-def _stored_rows(names: NameColumns, target: str) -> Rows:
-    """The stored tensors of a target; `M.weight` also names what is stored as `M.weight_packed`."""
-    rows = select_one_place(names, target)
-    if not len(rows) and is_literal(target) and target.endswith(_WEIGHT):
-        return select_one_place(names, target.removesuffix(_WEIGHT))
-    return rows
 
 
 def _part(weight: Weight, choice: Choice) -> Part:

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from inspector.analysis.compare.aligned import aligned
-from inspector.analysis.compare.files import SIDE_FILES, SideFiles
-from inspector.analysis.compare.report import Side, Weighed, compare_sides, differences_of
+from inspector.analysis.compare.report import Weighed, compare_document, compare_sides
 from inspector.analysis.params.terms import Conventions
 from inspector.checkpoint import Checkpoint, open_checkpoint
-from inspector.checkpoint.comparison import WeightComparison
+from inspector.checkpoint.comparison import WeightComparison, sides_of
 from inspector.cli.common import (
     UNASKED_BYTES,
     InputOptions,
@@ -19,8 +17,7 @@ from inspector.cli.common import (
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import say_cost, write_view
-from inspector.cli.params import catalog_if_any, model_without_weights
-from inspector.errors import BudgetExceeded, ObjectNotFound, UsageError
+from inspector.errors import BudgetExceeded, UsageError
 from inspector.render.compare import compare_view
 from inspector.render.text import decimal_bytes
 
@@ -49,7 +46,7 @@ def run(
             reference, policy=target.policy, ledger=target.ledger, access=access_of(inputs)
         ) as other,
     ):
-        sides = _side(target, depth), _side(other, depth)
+        sides = sides_of(target, other, config_only=depth.config_only)
         weights = None
         if not (depth.config_only or depth.no_weights):
             both = target, other
@@ -61,14 +58,14 @@ def run(
             _refuse_large(target, inputs, sum(one.bytes for one in weights.planned))
         found = compare_sides(*sides, weights.read() if weights else Weighed(), Conventions())
         problems = [*target.problems, *other.problems]
-        findings = [*problems, *differences_of(found)]
         models = sides[0].model, sides[1].model
-        view = compare_view(found, models, target.cost, findings, differences_only=differences_only)
+        document = compare_document(found, models, target.cost, problems)
+        view = compare_view(document, differences_only=differences_only)
         stored = target.stored_bytes + other.stored_bytes
     write_view(view, outputs, problems)
     is_remote = target.is_remote or other.is_remote
     say_cost(target.cost, stored, target.source.commit, remote=is_remote)
-    return exit_code_of(findings, fail_on)
+    return exit_code_of(document.findings, fail_on)
 
 
 def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:
@@ -85,16 +82,3 @@ def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> No
             "over a network is read only when asked for",
             hint=f"leave out --full, or say --max-bytes {-(-size // 10**9)}GB",
         )
-
-
-def _side(checkpoint: Checkpoint, depth: Depth) -> Side:
-    catalog = None if depth.config_only else catalog_if_any(checkpoint)
-    if catalog is None and checkpoint.config is None:
-        raise ObjectNotFound(f"{checkpoint.source.location}: no config.json")
-    return Side(
-        model=model_without_weights(checkpoint) if catalog is None else checkpoint.model,
-        config=checkpoint.config,
-        catalog=catalog,
-        aligned=None if catalog is None else aligned(catalog, checkpoint.config),
-        files=SideFiles(*checkpoint.small_files(SIDE_FILES)),
-    )

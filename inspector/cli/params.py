@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from inspector.analysis.params.report import ModelParams, model_params
 from inspector.analysis.params.terms import Conventions, Included
-from inspector.analysis.report import Model
-from inspector.catalog import Catalog
-from inspector.checkpoint import Checkpoint, open_checkpoint
+from inspector.checkpoint import open_checkpoint
+from inspector.checkpoint.counting import params_of
 from inspector.cli.common import InputOptions, OutputOptions, access_of, finish, opened, write_plan
 from inspector.cli.output import write_view
-from inspector.errors import ObjectNotFound, UsageError
+from inspector.errors import UsageError
 from inspector.render.params import params_view
 
 
@@ -47,37 +45,14 @@ def run(inputs: InputOptions, outputs: OutputOptions, asked: Asked, *, config_on
                 other, policy=first.policy, ledger=first.ledger, access=access_of(inputs)
             )
             opened_ones.append(stack.enter_context(another))
-        found = [_params(one, asked, conventions, config_only=config_only) for one in opened_ones]
+        found = [
+            params_of(one, conventions, context=asked.context, config_only=config_only)
+            for one in opened_ones
+        ]
         problems = [problem for one in opened_ones for problem in one.problems]
         view = params_view(found, conventions, first.cost, problems)
     write_view(view, outputs, problems)
     finish(first)
-
-
-def _params(
-    checkpoint: Checkpoint, asked: Asked, conventions: Conventions, *, config_only: bool
-) -> ModelParams:
-    catalog = None if config_only else catalog_if_any(checkpoint)
-    model = model_without_weights(checkpoint) if catalog is None else checkpoint.model
-    if catalog is None and checkpoint.config is None:
-        raise ObjectNotFound(f"{model.location}: no config.json")
-    return model_params(model, checkpoint.config, catalog, conventions, context=asked.context)
-
-
-def catalog_if_any(checkpoint: Checkpoint) -> Catalog | None:
-    """The tensors, or None where there is a config and no weights."""
-    try:
-        return checkpoint.catalog
-    except ObjectNotFound:
-        if checkpoint.config is None:
-            raise
-        return None
-
-
-def model_without_weights(checkpoint: Checkpoint) -> Model:
-    """A checkpoint of which no header is read, as a report names it."""
-    source = checkpoint.source
-    return Model(location=source.location, kind=source.kind, commit=source.commit, files=0)
 
 
 def _without(text: str, option: str) -> Included:

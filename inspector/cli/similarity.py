@@ -4,12 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
-from inspector.analysis.expert_question import MatchRequest, plan_match
+from inspector.analysis.expert_question import plan_match
 from inspector.analysis.plan import PlannedReads
-from inspector.analysis.report import Model
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
+from inspector.checkpoint.matching import match_request
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
 from inspector.cli.output import say, say_cost, write_view
@@ -39,13 +39,8 @@ def run(
         ) as other,
     ):
         sides = CheckpointExperts(target), CheckpointExperts(other)
-        request = MatchRequest(
-            layers=inputs.layer_numbers,
-            experts=inputs.expert_numbers,
-            seed=seed,
-            max_bytes=_left(inputs.byte_budget, target.ledger.bytes),
-            router_groups=target.config.router_groups if target.config else None,
-            same_model=_is_same(target.model, other.model),
+        request = match_request(
+            target, other, layers=inputs.layer_numbers, experts=inputs.expert_numbers, seed=seed
         )
         if inputs.plan:
             finding = target.planned_so_far("finding the experts")
@@ -72,10 +67,6 @@ def run(
     say_cost(cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)
 
 
-def _left(budget: int | None, spent: int) -> int | None:
-    return None if budget is None else max(0, budget - spent)
-
-
 def _resolving(*checkpoints: Checkpoint) -> list[PlannedReads]:
     """Requests that a shard costs when it is read again, beside the reads; of all there are."""
     requests = sum(
@@ -85,8 +76,3 @@ def _resolving(*checkpoints: Checkpoint) -> list[PlannedReads]:
         return []
     what = "signed URLs of the shards, at most"
     return [PlannedReads(what=what, requests=requests, bytes=0, is_estimate=True)]
-
-
-def _is_same(model: Model, ref: Model) -> bool:
-    """Whether both names mean one checkpoint, at one commit."""
-    return (model.location, model.kind, model.commit) == (ref.location, ref.kind, ref.commit)

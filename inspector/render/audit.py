@@ -1,10 +1,10 @@
 """The view of an audit: declared beside observed, families, loaders, then what is wrong."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from inspector.analysis.integrity import count_by_severity, group_by_rule
-from inspector.analysis.quant.audit import Audit
 from inspector.analysis.quant.report import (
     AuditDocument,
     Declared,
@@ -16,8 +16,7 @@ from inspector.analysis.quant.report import (
     SkipListFacts,
 )
 from inspector.analysis.quant.rules import AUDIT_RULES
-from inspector.analysis.quant.summary import declared_of, loader_table, module_rows, observed_of
-from inspector.analysis.report import Cost, Model
+from inspector.analysis.report import Model
 from inspector.errors import Problem
 from inspector.render.document import render_json
 from inspector.render.findings import (
@@ -37,31 +36,27 @@ _ROWS: Final = tuple(Column(name) for name in ModuleRow.__struct_fields__)
 
 
 def audit_view(
-    found: Audit, model: Model, cost: Cost, problems: Sequence[Problem], *, limit: int | None
+    document: AuditDocument,
+    modules: Callable[[], Iterable[ModuleRow]] | None = None,
+    *,
+    limit: int | None,
 ) -> View:
-    """The view of an audit; `limit` bounds the rows of modules, and for people the families."""
-    declared, observed = declared_of(found.facts), observed_of(found)
-    loaders = loader_table(found.facts)
-    document = AuditDocument(
-        schema="s1inspect/audit/1",
-        model=model,
-        cost=cost,
-        findings=[*problems, *found.findings],
-        declared=declared,
-        observed=observed,
-        loaders=loaders,
-        modules=[],
-    )
+    """The view of an audit; `limit` bounds the rows of modules, and for people the families.
+
+    Args:
+        document: what was found, its modules left out where `modules` is given.
+        modules: makes the rows of modules, one by one as they are needed.
+        limit: None shows all.
+    """
+    declared, observed, loaders = document.declared, document.observed, document.loaders
+    findings = [found for found in document.findings if found.rule in AUDIT_RULES]
 
     def rows() -> Iterator[ModuleRow]:
-        for position, row in enumerate(module_rows(found)):
-            if limit is not None and position >= limit:
-                return
-            yield row
+        return islice(document.modules if modules is None else modules(), limit)
 
     def tables() -> list[Table]:
         skip = declared.modules_to_not_convert if declared else None
-        groups = group_by_rule(found.findings)
+        groups = group_by_rule(findings)
         return [
             _comparison(declared, observed),
             *_families(observed, limit),
@@ -72,7 +67,7 @@ def audit_view(
         ]
 
     return View(
-        headline=_headline(model, declared, observed, found.findings),
+        headline=_headline(document.model, declared, observed, findings),
         tables=tables,
         rows=lambda: Table(
             _ROWS, ([getattr(row, column.name) for column in _ROWS] for row in rows())

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import structs
+
 from inspector.analysis.integrity import (
     CheckDocument,
     Integrity,
@@ -10,9 +12,8 @@ from inspector.analysis.integrity import (
     files_with_findings,
     group_by_rule,
 )
-from inspector.analysis.report import Cost, Model
 from inspector.errors import Problem, Severity
-from inspector.format.readers import ReaderVerdicts, verdicts_on
+from inspector.format.readers import ReaderVerdicts
 from inspector.format.rules import RULES
 from inspector.render.document import render_json
 from inspector.render.findings import (
@@ -38,23 +39,16 @@ _READER_COLUMNS: Final = (
 )
 
 
-def check_view(found: Integrity, model: Model, cost: Cost, *, limit: int | None) -> View:
+def check_view(document: CheckDocument, *, notes: Sequence[str] = (), limit: int | None) -> View:
     """The view of a check; `limit` bounds the findings, for people those of each rule."""
-    shown = found.findings[:limit]
-    document = CheckDocument(
-        schema="s1inspect/check/1",
-        model=model,
-        cost=cost,
-        findings=list(shown),
-        readers=verdicts_on(finding.rule for finding in found.findings),
-        files=list(found.files),
-    )
+    found = document.findings
+    shown = found[:limit]
 
     def tables() -> list[Table]:
-        if not found.findings:
+        if not found:
             return []
         most = SHOWN_OF_A_RULE if limit is None else limit
-        groups = group_by_rule(found.findings)
+        groups = group_by_rule(found)
         return [
             summary_table(groups, RULES),
             *(details_table(group, most) for group in groups if most),
@@ -62,24 +56,25 @@ def check_view(found: Integrity, model: Model, cost: Cost, *, limit: int | None)
         ]
 
     return View(
-        headline=_headline(found, model),
+        headline=_headline(document),
         tables=tables,
         rows=lambda: Table(_FINDING_COLUMNS, (_cells(finding) for finding in shown)),
-        names=lambda: files_with_findings(found.findings),
-        document=lambda: render_json(document),
-        footer=_footer(found, hidden=len(found.findings) - len(shown)),
+        names=lambda: files_with_findings(found),
+        document=lambda: render_json(structs.replace(document, findings=shown)),
+        footer=[*notes, *_hidden(len(found) - len(shown))],
     )
 
 
-def _headline(found: Integrity, model: Model) -> str:
-    counts = count_by_severity(found.findings)
-    files = counted(len(found.files), "file")
+def _headline(document: CheckDocument) -> str:
+    location = document.model.location
+    counts = count_by_severity(document.findings)
+    files = counted(len(document.files), "file")
     told = ", ".join(counted_severity(severity, count) for severity, count in counts.items())
     if Severity.ERROR in counts or Severity.WARNING in counts:
-        return f"{model.location}: {told} in {files}"
+        return f"{location}: {told} in {files}"
     noted = f" ({told})" if told else ""
-    size = decimal_bytes(found.bytes)
-    return f"{model.location}: sound{noted}, {files}, {counted(found.tensors, 'tensor')}, {size}"
+    size = decimal_bytes(document.stored_bytes)
+    return f"{location}: sound{noted}, {files}, {counted(document.tensors, 'tensor')}, {size}"
 
 
 def _reader_table(readers: Sequence[ReaderVerdicts]) -> Table:
@@ -98,7 +93,8 @@ def _cells(finding: Problem) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _footer(found: Integrity, *, hidden: int) -> list[str]:
+def index_notes(found: Integrity) -> list[str]:
+    """What the headers were compared with."""
     lines = [
         f"compared with {one.file}, which places {counted(len(one.index.weight_map), 'tensor')}"
         for one in found.indexes
@@ -106,6 +102,8 @@ def _footer(found: Integrity, *, hidden: int) -> list[str]:
     ]
     if not found.indexes and len(found.files) > 1:
         lines.append("no index: there is nothing to compare the headers with")
-    if hidden:
-        lines.append(f"{counted(hidden, 'more finding')} (--limit)")
     return lines
+
+
+def _hidden(count: int) -> list[str]:
+    return [f"{counted(count, 'more finding')} (--limit)"] if count else []

@@ -9,13 +9,11 @@ from inspector.analysis.compare.config_diff import ConfigRow, Status
 from inspector.analysis.compare.derived import Derived
 from inspector.analysis.compare.files import FileRow, FilesDiff, Template
 from inspector.analysis.compare.lineage import Lineage
-from inspector.analysis.compare.report import CompareDocument, Comparison
+from inspector.analysis.compare.report import CompareDocument
 from inspector.analysis.compare.tensor_diff import Folded, StoredAs, TensorsDiff, folded
 from inspector.analysis.compare.weight_diff import WeightSummary
 from inspector.analysis.config_meaning import Section
-from inspector.analysis.name_lists import Names
-from inspector.analysis.report import Cost, Model
-from inspector.errors import Problem
+from inspector.analysis.name_lists import names_in
 from inspector.render.document import render_json
 from inspector.render.params import params_by_component
 from inspector.render.tables import Cell, Column, Table
@@ -39,18 +37,10 @@ _MARKS: Final = {
 }
 
 
-def compare_view(
-    found: Comparison,
-    models: tuple[Model, Model],
-    cost: Cost,
-    findings: Sequence[Problem],
-    *,
-    differences_only: bool,
-) -> View:
+def compare_view(found: CompareDocument, *, differences_only: bool) -> View:
     """The view of a comparison; `differences_only` leaves out what is the same."""
-    document = _document(found, models, cost, findings)
     return View(
-        headline=_headline(found, *models),
+        headline=_headline(found),
         tables=lambda: [
             *_config_tables(found.config, differences_only=differences_only),
             *_meanings(found.config),
@@ -58,38 +48,17 @@ def compare_view(
             *_parameter_tables(found),
             *_file_tables(found.files, differences_only=differences_only),
             *_tensor_tables(found.tensors),
-            *_weight_tables(document),
+            *_weight_tables(found),
             *_lineage_tables(found.lineage),
         ],
         rows=lambda: Table(_FLAT, _flat(found)),
         names=lambda: (row[1] for row in _flat(found) if row[-1] != Status.SAME),
-        document=lambda: render_json(document),
+        document=lambda: render_json(found),
         footer=_footer(found),
     )
 
 
-def _document(
-    found: Comparison, models: tuple[Model, Model], cost: Cost, findings: Sequence[Problem]
-) -> CompareDocument:
-    model, ref = models
-    return CompareDocument(
-        schema="s1inspect/compare/1",
-        model=model,
-        cost=cost,
-        findings=list(findings),
-        ref=ref,
-        config=found.config,
-        parameters=found.parameters,
-        files=found.files,
-        tensors=found.tensors,
-        lineage=found.lineage,
-        weight_groups=found.weight_groups,
-        left_out=found.left_out,
-        weights=found.weights,
-    )
-
-
-def _headline(found: Comparison, model: Model, ref: Model) -> str:
+def _headline(found: CompareDocument) -> str:
     differing = sum(row.status != Status.SAME for row in found.config)
     totals = [
         short_count(best.total)
@@ -98,7 +67,7 @@ def _headline(found: Comparison, model: Model, ref: Model) -> str:
     ]
     sizes = f"; {' against '.join(totals)} parameters" if len(totals) == 2 else ""
     return (
-        f"{model.location} against {ref.location}: {differing:,} of "
+        f"{found.model.location} against {found.ref.location}: {differing:,} of "
         f"{counted(len(found.config), 'config field')} differ{sizes}"
     )
 
@@ -123,9 +92,9 @@ def _config_tables(rows: Sequence[ConfigRow], *, differences_only: bool) -> Iter
             yield Table((Column("field"), *_SIDES, Column("")), shown, title=_TITLES[section])
     for row in rows:
         for side, names in (("model", row.model), ("ref", row.ref)):
-            if isinstance(names, Names):
+            if (summary := names_in(names)) is not None:
                 title = f"{row.path.partition('.')[2]} of the {side}, as patterns"
-                patterns = [(pattern.name,) for pattern in names.patterns]
+                patterns = [(pattern.name,) for pattern in summary.patterns]
                 yield Table((Column("pattern"),), patterns, title=title)
 
 
@@ -144,9 +113,9 @@ def value(found: Any) -> str:
     """A config's value for people: thousands separated, nothing as a dash."""
     if found is None:
         return _NOTHING
-    if isinstance(found, Names):
-        unique = "all unique" if found.unique == found.entries else f"{found.unique:,} unique"
-        return f"{counted(found.entries, 'name')}, {unique}"
+    if (names := names_in(found)) is not None:
+        unique = "all unique" if names.unique == names.entries else f"{names.unique:,} unique"
+        return f"{counted(names.entries, 'name')}, {unique}"
     if isinstance(found, float) and found.is_integer() and abs(found) >= 1:
         found = int(found)
     if isinstance(found, int) and not isinstance(found, bool):
@@ -183,7 +152,7 @@ def _quantity(name: str, number: float | None) -> str:
     return f"{number:,}" if isinstance(number, int) else plain_number(number)
 
 
-def _parameter_tables(found: Comparison) -> list[Table]:
+def _parameter_tables(found: CompareDocument) -> list[Table]:
     both = [side for side in (found.parameters.model, found.parameters.ref) if side]
     return params_by_component(both) if len(both) == 2 else []
 
@@ -255,8 +224,8 @@ def _stored(side: StoredAs | None, *, one_shape: bool) -> str:
     return f"{side.dtype}{shape}{scale}{', fused' if side.fused else ''}"
 
 
-def _weight_tables(document: CompareDocument) -> Iterator[Table]:
-    groups = document.weight_groups
+def _weight_tables(found: CompareDocument) -> Iterator[Table]:
+    groups = found.weight_groups
     yield from _weight_table(groups.by_component, "component", "weights by component")
     yield from _weight_table(groups.by_layer, "layer", "weights by layer")
 
@@ -296,7 +265,7 @@ def _lineage_tables(lineage: Lineage | None) -> list[Table]:
     return [Table(columns, rows, title=f"hidden basis: {lineage.basis.replace('_', ' ')}")]
 
 
-def _footer(found: Comparison) -> list[str]:
+def _footer(found: CompareDocument) -> list[str]:
     lines = []
     if found.tensors is not None:
         same = sum(row.tensors for row in found.tensors.same)
@@ -324,7 +293,7 @@ _FLAT: Final = (
 )  # fmt: skip
 
 
-def _flat(found: Comparison) -> Iterator[tuple[Cell, ...]]:
+def _flat(found: CompareDocument) -> Iterator[tuple[Cell, ...]]:
     for config in found.config:
         yield "config", config.path, _cell(config.model), _cell(config.ref), config.status
     for one in found.parameters.derived:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from inspector.analysis.compare.report import compare_document
 from inspector.analysis.name_lists import Names
 from inspector.analysis.report import Cost
 from inspector.render.compare import compare_view
@@ -133,10 +134,8 @@ def _figure(what: str, public: str, found: str, reason: str) -> Figure:
 def parts() -> dict[str, str]:
     """The text of each part of the page."""
     columns = [Column(name) for name in ("figure", "public comparison", "from the files", "")]
-    view = compare_view(
-        both(), (intern().model, qwen().model), Cost(requests=0, bytes=0, seconds=0), [],
-        differences_only=False,
-    )  # fmt: skip
+    models, free = (intern().model, qwen().model), Cost(requests=0, bytes=0, seconds=0)
+    view = compare_view(compare_document(both(), models, free, []), differences_only=False)
     tables = "".join("".join(render_markdown(table)) for table in view.tables())
     footer = "\n".join(view.footer)
     return {

@@ -21,7 +21,7 @@ from inspector.analysis.compare.weight_diff import (
 from inspector.analysis.config_meaning import Section
 from inspector.analysis.params.report import ModelParams, model_params
 from inspector.analysis.params.terms import Conventions
-from inspector.analysis.report import Document, Model
+from inspector.analysis.report import Cost, Document, Model
 from inspector.catalog import Catalog
 from inspector.config import ModelConfig
 from inspector.errors import ConfigError, Place, Problem
@@ -121,6 +121,28 @@ def compare_sides(
         weights=list(weighed.weights),
         left_out=list(weighed.left_out),
         lineage=weighed.lineage,
+    )
+
+
+def compare_document(
+    found: Comparison, models: tuple[Model, Model], cost: Cost, problems: Sequence[Problem]
+) -> CompareDocument:
+    """The document of a comparison; its findings are the problems of both, then the differences."""
+    model, ref = models
+    return CompareDocument(
+        schema="s1inspect/compare/1",
+        model=model,
+        cost=cost,
+        findings=[*problems, *differences_of(found)],
+        ref=ref,
+        config=found.config,
+        parameters=found.parameters,
+        files=found.files,
+        tensors=found.tensors,
+        lineage=found.lineage,
+        weight_groups=found.weight_groups,
+        left_out=found.left_out,
+        weights=found.weights,
     )
 
 

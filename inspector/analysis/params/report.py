@@ -54,6 +54,13 @@ class ParamsDocument(Document, frozen=True, kw_only=True):
     others: list[ModelParams]
 
 
+def models_in(document: ParamsDocument) -> list[ModelParams]:
+    """The models of a document, the one that it is of first."""
+    names = ModelParams.__struct_fields__
+    own = ModelParams(**{name: getattr(document, name) for name in names})
+    return [own, *document.others]
+
+
 def model_params(
     model: Model,
     config: ModelConfig | None,

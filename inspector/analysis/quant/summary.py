@@ -1,6 +1,6 @@
 """An audit in the words of its document: declared, observed, loaders, modules. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
 from inspector.analysis.quant.report import (
+    AuditDocument,
     Declared,
     Family,
     LoaderFacts,
@@ -22,10 +23,28 @@ from inspector.analysis.quant.report import (
 )
 from inspector.analysis.quant.structure import Example
 from inspector.analysis.quant.values import total_of
+from inspector.analysis.report import Cost, Model
+from inspector.errors import Problem
 from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
 from inspector.layout.weights import Weight
+
+
+def audit_document(
+    found: Audit, model: Model, cost: Cost, problems: Sequence[Problem]
+) -> AuditDocument:
+    """The document of an audit but for its modules, which `module_rows` makes one by one."""
+    return AuditDocument(
+        schema="s1inspect/audit/1",
+        model=model,
+        cost=cost,
+        findings=[*problems, *found.findings],
+        declared=declared_of(found.facts),
+        observed=observed_of(found),
+        loaders=loader_table(found.facts),
+        modules=[],
+    )
 
 
 def declared_of(facts: Facts) -> Declared | None:

@@ -1,0 +1,30 @@
+"""Two checkpoints as a question about their experts."""
+
+from inspector.analysis.expert_question import MatchRequest
+from inspector.analysis.report import Model
+from inspector.checkpoint import Checkpoint
+
+
+def match_request(
+    target: Checkpoint,
+    other: Checkpoint,
+    *,
+    layers: frozenset[int] | None,
+    experts: frozenset[int] | None,
+    seed: int,
+) -> MatchRequest:
+    """What is asked of two checkpoints; the byte budget is what the target's leaves."""
+    budget = target.policy.max_bytes
+    return MatchRequest(
+        layers=layers,
+        experts=experts,
+        seed=seed,
+        max_bytes=None if budget is None else max(0, budget - target.ledger.bytes),
+        router_groups=target.config.router_groups if target.config else None,
+        same_model=_is_same(target.model, other.model),
+    )
+
+
+def _is_same(model: Model, ref: Model) -> bool:
+    """Whether both names mean one checkpoint, at one commit."""
+    return (model.location, model.kind, model.commit) == (ref.location, ref.kind, ref.commit)
