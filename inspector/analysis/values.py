@@ -13,12 +13,13 @@ import numpy as np
 
 from inspector.analysis.histogram import Histogram, Tally
 from inspector.analysis.norms import Norms, NormSums
-from inspector.analysis.report import Document
+from inspector.analysis.report import Cost, Document, Model
 from inspector.analysis.requantize import Requantizer, Verified, are_powers_of_two, can_verify
 from inspector.analysis.sums import Sums
 from inspector.decode.blocks import Factor
 from inspector.decode.counts import ZeroBlocks, code_magnitudes, is_float, largest_code
 from inspector.decode.numeric import Array, Float32
+from inspector.errors import Problem
 from inspector.format.codings import Action
 from inspector.layout.weights import Weight
 
@@ -103,6 +104,24 @@ class DequantDocument(Document, frozen=True, kw_only=True):
 
     output: Output | None
     tensors: list[WeightValues]
+
+
+def dequant_document(
+    found: Sequence[WeightValues],
+    output: Output | None,
+    model: Model,
+    cost: Cost,
+    problems: Sequence[Problem],
+) -> DequantDocument:
+    """The document of some decoded weights; `output` is the file that they were written to."""
+    return DequantDocument(
+        schema="s1inspect/dequant/1",
+        model=model,
+        cost=cost,
+        findings=list(problems),
+        output=output,
+        tensors=list(found),
+    )
 
 
 Sink = Callable[[Weight, Float32], None]

@@ -59,9 +59,8 @@ class Checkpoint:
         self.stored_bytes = 0
         self._index_file = index_file
         self._one_file = one_file
-        self._keeper = Keeper(
-            source, access or Access(), ledger, index_file=index_file, jobs=policy.jobs
-        )
+        self._access = access or Access()
+        self._keeper = Keeper(source, self._access, ledger, index_file=index_file, jobs=policy.jobs)
         self._file_count: int | None = None
         self._naming: tuple[str, ...] = ()
         self._started = time.perf_counter()
@@ -144,6 +143,24 @@ class Checkpoint:
         the same; without, over a network, each module is as `Locator` finds it.
         """
         self._naming = tuple(parts)
+
+    def narrowed(self, parts: Sequence[str]) -> "Checkpoint":
+        """The same checkpoint, whose catalog is as after `only_naming`; its own is left whole.
+
+        It is this one where the whole catalog is at hand. Both share source and ledger.
+        """
+        if "catalog" in vars(self) or self._recalled is not None:
+            return self
+        other = Checkpoint(
+            self.source,
+            self.ledger,
+            self.policy,
+            index_file=self._index_file,
+            one_file=self._one_file,
+            access=self._access,
+        )
+        other.only_naming(parts)
+        return other
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from inspector.analysis.plan import PlannedReads
-from inspector.analysis.values import Looks, Output, WeightValues, examine_weight
+from inspector.analysis.values import Looks, Output, WeightValues, dequant_document, examine_weight
 from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.reader import Part
 from inspector.cli.choosing import Choice, choose, refuse_large, refuse_over_budget
@@ -53,9 +53,10 @@ def run(inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask) 
         with _export_to(ask, chosen, checkpoint) as export:
             found = _examine_all(checkpoint, chosen, ask, export, previews)
         written = _written(ask, export)
-        view = values_view(
-            found, previews, written, checkpoint.model, checkpoint.cost, checkpoint.problems
+        document = dequant_document(
+            found, written, checkpoint.model, checkpoint.cost, checkpoint.problems
         )
+        view = values_view(document, previews)
     write_view(view, outputs, checkpoint.problems)
     if written is not None:
         say(

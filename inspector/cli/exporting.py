@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import IO, Final
 
 from inspector.checkpoint.reader import Part
-from inspector.cli.output import atomic_file, say
+from inspector.cli.output import say
 from inspector.decode.numeric import Float32
 from inspector.errors import UsageError
 from inspector.format.codings import Action
 from inspector.layout.weights import Weight
 from inspector.render.export import export_header, export_values, npy_header, overflowed
+from inspector.source.replacing import atomic_file
 from inspector.version import __version__
 
 _FORMATS: Final = (".safetensors", ".npy", ".npz")

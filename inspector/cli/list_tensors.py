@@ -11,7 +11,7 @@ from inspector.cli.common import InputOptions, OutputOptions, finish, opened, wr
 from inspector.cli.options import By, SortKey
 from inspector.cli.output import write_view
 from inspector.layout.declared import declared_by
-from inspector.layout.select import not_found, select
+from inspector.layout.select import select_any
 from inspector.layout.stored import value_counts
 from inspector.render.listing import listing_view
 
@@ -33,7 +33,7 @@ def run(
             write_plan("list-tensors", checkpoint.planned_catalog(), checkpoint, outputs)
             return
         catalog = checkpoint.catalog
-        rows = _selected(catalog, patterns, checkpoint.source.location)
+        rows = select_any(catalog.names, patterns, checkpoint.source.location)
         rows = in_layers_and_experts(catalog, rows, inputs.layer_numbers, inputs.expert_numbers)
         values = value_counts(catalog, lambda: declared_by(checkpoint.config))
         view = listing_view(
@@ -47,18 +47,6 @@ def run(
         )
     write_view(view, outputs, checkpoint.problems)
     finish(checkpoint)
-
-
-def _selected(catalog: Catalog, patterns: Sequence[str], where: str) -> Rows:
-    if not patterns:
-        return catalog.all_rows
-    found = []
-    for pattern in patterns:
-        rows = select(catalog.names, pattern)
-        if not len(rows):
-            raise not_found(catalog.names, pattern, where)
-        found.append(rows)
-    return np.unique(np.concatenate(found))
 
 
 def _sorted(catalog: Catalog, rows: Rows, key: SortKey) -> Rows:

@@ -4,21 +4,19 @@ import codecs
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from textwrap import fill
 from typing import IO, Final
 
 from inspector.analysis.report import Cost
 from inspector.cli.options import Format
-from inspector.errors import OutputError, Problem, Severity, UsageError
+from inspector.errors import Problem, Severity, UsageError
 from inspector.render.page import render_page
 from inspector.render.tables import render_csv, render_jsonl, render_markdown, render_tsv
 from inspector.render.text import counted, decimal_bytes, escape
 from inspector.render.view import View
-from inspector.source.replacing import replacing
+from inspector.source.replacing import atomic_file
 
 _SHOWN_FINDINGS: Final = 5
 _FILE_WIDTH: Final = 120
@@ -60,14 +58,18 @@ class OutputOptions:
 
 def write_view(view: View, options: OutputOptions, findings: Sequence[Problem]) -> None:
     """Write a report, then what was found wrong on the way."""
-    pieces = _pieces(view, options)
+    write_pieces(_pieces(view, options), options)
+    say_findings(findings)
+
+
+def write_pieces(pieces: Iterable[str], options: OutputOptions) -> None:
+    """Write text to stdout, or to the file that was named."""
     if options.file is None:
         write_text(sys.stdout, pieces)
-    else:
-        with atomic_file(options.file) as file:
-            for piece in pieces:
-                file.write(piece.encode())
-    say_findings(findings)
+        return
+    with atomic_file(options.file) as file:
+        for piece in pieces:
+            file.write(piece.encode())
 
 
 def write_text(stream: IO[str], pieces: Iterable[str]) -> None:
@@ -85,39 +87,6 @@ def _escaped_as_in_json(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return json.dumps(error.object[error.start : error.end])[1:-1], error.end
-
-
-@contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when it is complete; on any error nothing is left behind.
-
-    A device or a pipe, such as /dev/stdout, is written as it is: a rename would replace it. A link
-    is followed.
-
-    Raises:
-        UsageError: there is no such folder, or the name is that of a folder.
-        OutputError: the file cannot be written.
-    """
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"no folder {path.parent}"
-        raise UsageError(f"{path}: cannot be written: {reason}")
-    if path.is_symlink():
-        path = path.resolve()
-    with _explained(path):
-        if path.exists() and not path.is_file():
-            with path.open("wb") as file:
-                yield file
-            return
-        with replacing(path, shared=True) as file:
-            yield file
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def say(line: str) -> None:
@@ -192,12 +161,8 @@ def _markdown(view: View) -> Iterator[str]:
 def _terminal(view: View, *, to_file: bool) -> Iterator[str]:
     from rich.console import Console
 
-    from inspector.render.terminal import render_terminal
+    from inspector.render.terminal import plain_text, render_view
 
-    console = Console(no_color=True, width=_FILE_WIDTH) if to_file else Console(highlight=False)
-    yield f"{fill(escape(view.headline), console.width)}\n\n"
-    for table in view.tables():
-        yield from render_terminal(table, console)
-        yield "\n"
-    for line in view.footer:
-        yield f"{fill(escape(line), console.width)}\n"
+    if to_file:
+        return plain_text(view, width=_FILE_WIDTH)
+    return render_view(view, Console(highlight=False))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from inspector.analysis.params.report import params_document
 from inspector.analysis.params.terms import Conventions, Included
 from inspector.checkpoint import open_checkpoint
 from inspector.checkpoint.counting import params_of
@@ -50,7 +51,7 @@ def run(inputs: InputOptions, outputs: OutputOptions, asked: Asked, *, config_on
             for one in opened_ones
         ]
         problems = [problem for one in opened_ones for problem in one.problems]
-        view = params_view(found, conventions, first.cost, problems)
+        view = params_view(params_document(found, conventions, first.cost, problems))
     write_view(view, outputs, problems)
     finish(first)
 

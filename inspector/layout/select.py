@@ -50,6 +50,24 @@ def select(names: NameColumns, pattern: str) -> Rows:
     return np.flatnonzero(mask)
 
 
+def select_any(names: NameColumns, patterns: Sequence[str], where: str) -> Rows:
+    """The rows that any of the patterns selects, in table order; all rows where there are none.
+
+    Raises:
+        NameNotFound: a pattern selects nothing in the checkpoint that is called `where`.
+        UsageError: as `select`.
+    """
+    if not patterns:
+        return np.arange(len(names), dtype=np.int64)
+    found = []
+    for pattern in patterns:
+        rows = select(names, pattern)
+        if not len(rows):
+            raise not_found(names, pattern, where)
+        found.append(rows)
+    return np.unique(np.concatenate(found))
+
+
 def select_one_place(names: NameColumns, target: str) -> Rows:
     """The rows of a TARGET: as `select`, and what is found must lie in one place.
 

@@ -18,13 +18,12 @@ def render_json(
     """The document on lines of its own for each row of its last field.
 
     Args:
-        document: with its last field, a list, empty where `rows` is given.
-        rows: what that list holds, taken as they are needed.
+        document: its last field is a list.
+        rows: what is written in place of that list, taken as they are needed; None for the list.
     """
-    head = _ENCODER.encode(document).decode()
     if rows is None:
         rows = getattr(document, document.__struct_fields__[-1])
-        head = _ENCODER.encode(_emptied(document)).decode()
+    head = _ENCODER.encode(_emptied(document)).decode()
     if not head.endswith("[]}"):
         raise ValueError(f"the last field of {type(document).__name__} is not an empty list")
     yield json_safe(head[:-2])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from inspector.analysis.params.report import ModelParams, ParamsDocument
+from inspector.analysis.params.report import ModelParams, ParamsDocument, models_in
 from inspector.analysis.params.terms import (
     Component,
     ComponentCount,
@@ -11,8 +11,6 @@ from inspector.analysis.params.terms import (
     Counts,
     Included,
 )
-from inspector.analysis.report import Cost
-from inspector.errors import Problem
 from inspector.render.document import render_json
 from inspector.render.tables import Cell, Column, Table
 from inspector.render.text import decimal_bytes, escape, percent, short_count
@@ -22,37 +20,16 @@ _HEADINGS: Final = 58
 """Letters that the names of models may take above a table, beside the components."""
 
 
-def params_view(
-    found: Sequence[ModelParams],
-    conventions: Conventions,
-    cost: Cost,
-    findings: Sequence[Problem],
-) -> View:
+def params_view(document: ParamsDocument) -> View:
     """The view of the parameters of some models, the first of them the one that was named."""
-    first = found[0]
-    document = ParamsDocument(
-        schema="s1inspect/params/1",
-        model=first.model,
-        cost=cost,
-        findings=list(findings),
-        stored=first.stored,
-        formula=first.formula,
-        activated_share=first.activated_share,
-        conventions=conventions,
-        apart=first.apart,
-        differences=first.differences,
-        weight_memory=first.weight_memory,
-        cache_memory=first.cache_memory,
-        notes=first.notes,
-        others=list(found[1:]),
-    )
+    found = models_in(document)
     return View(
         headline="; ".join(_headline(one) for one in found),
-        tables=lambda: _of_one(first) if len(found) == 1 else _of_several(found),
+        tables=lambda: _of_one(found[0]) if len(found) == 1 else _of_several(found),
         rows=lambda: _flat(found),
         names=lambda: [one.model.location for one in found],
         document=lambda: render_json(document),
-        footer=_footer(found, conventions),
+        footer=_footer(found, document.conventions),
     )
 
 

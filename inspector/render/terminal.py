@@ -1,7 +1,9 @@
 """Tables on a terminal, by rich. Text, never markup: a name in brackets stays a name."""
 
 from collections.abc import Iterator, Sequence
+from io import StringIO
 from itertools import islice
+from textwrap import fill
 from typing import Final
 
 from rich.console import Console, Group
@@ -10,12 +12,29 @@ from rich.text import Text
 
 from inspector.render.nesting import outline
 from inspector.render.tables import Cell, Table, plain_cell, shown_cell
+from inspector.render.text import escape
+from inspector.render.view import View
 
 _PART: Final = 2_000
 """Rows laid out at a time, so that the first of many come at once."""
 
 _WIDE: Final = 100
 """From this width on, an outline is indented by two."""
+
+
+def render_view(view: View, console: Console) -> Iterator[str]:
+    """A report at the console's width: the answer, its tables, its notes."""
+    yield f"{fill(escape(view.headline), console.width)}\n\n"
+    for table in view.tables():
+        yield from render_terminal(table, console)
+        yield "\n"
+    for line in view.footer:
+        yield f"{fill(escape(line), console.width)}\n"
+
+
+def plain_text(view: View, *, width: int) -> Iterator[str]:
+    """A report as text without colours, as a file or a string holds it."""
+    return render_view(view, Console(file=StringIO(), no_color=True, width=width))
 
 
 def render_terminal(table: Table, console: Console) -> Iterator[str]:

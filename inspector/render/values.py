@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inspector.analysis.report import Cost, Model
-from inspector.analysis.values import DequantDocument, Output, WeightValues
-from inspector.errors import Problem
+from inspector.analysis.values import DequantDocument, ScaleFacts, WeightValues
 from inspector.render.document import render_json
 from inspector.render.spread import spread_tables
 from inspector.render.tables import Cell, Column, Table
@@ -34,27 +32,13 @@ class Preview:
     values: Sequence[Sequence[float]]
 
 
-def values_view(
-    found: Sequence[WeightValues],
-    previews: Sequence[Preview],
-    output: Output | None,
-    model: Model,
-    cost: Cost,
-    findings: Sequence[Problem],
-) -> View:
+def values_view(document: DequantDocument, previews: Sequence[Preview] = ()) -> View:
     """The view of some decoded weights."""
-    document = DequantDocument(
-        schema="s1inspect/dequant/1",
-        model=model,
-        cost=cost,
-        findings=list(findings),
-        output=output,
-        tensors=list(found),
-    )
+    found = document.tensors
     count = sum(one.statistics.count for one in found)
     decoded = f"{counted(len(found), 'weight')}, {counted(count, 'value')} decoded"
     return View(
-        headline=f"{model.location}: {decoded}",
+        headline=f"{document.model.location}: {decoded}",
         tables=lambda: [
             _stored(found),
             _statistics(found),
@@ -80,7 +64,10 @@ def _statistics(found: Sequence[WeightValues]) -> Table:
 
 def _stored(found: Sequence[WeightValues]) -> Table:
     columns = (Column("weight", nest=True), Column("dtype"), Column("shape"), Column("scale"))
-    rows = [(one.name, one.dtype, _shown_shape(one), _shown_scale(one)) for one in found]
+    rows = [
+        (one.name, one.dtype, _shown_shape(one), one.scale and shown_scale(one.scale))
+        for one in found
+    ]
     return Table(columns, rows)
 
 
@@ -91,12 +78,10 @@ def _counts(found: Sequence[WeightValues]) -> Table:
     return Table(columns, rows)
 
 
-def _shown_scale(one: WeightValues) -> str | None:
-    if one.scale is None:
-        return None
-    is_tiled = one.scale.granularity in ("block", "group")
-    covers = list(one.scale.block) if is_tiled else one.scale.granularity
-    return f"{one.scale.dtype} by {covers}"
+def shown_scale(scale: ScaleFacts) -> str:
+    """The dtype of a scale, and what one value of it covers."""
+    is_tiled = scale.granularity in ("block", "group")
+    return f"{scale.dtype} by {list(scale.block) if is_tiled else scale.granularity}"
 
 
 def _shown_shape(one: WeightValues) -> Cell:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from inspector.errors import OutputError, UsageError
+
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Iterator[IO[bytes]]:
@@ -35,3 +37,36 @@ def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Ite
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name when it is complete; on any error nothing is left behind.
+
+    A device or a pipe, such as /dev/stdout, is written as it is: a rename would replace it. A link
+    is followed.
+
+    Raises:
+        UsageError: there is no such folder, or the name is that of a folder.
+        OutputError: the file cannot be written.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "it is a folder" if path.is_dir() else f"no folder {path.parent}"
+        raise UsageError(f"{path}: cannot be written: {reason}")
+    if path.is_symlink():
+        path = path.resolve()
+    with _explained(path):
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
+        with replacing(path, shared=True) as file:
+            yield file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from inspector.errors import OutputError
+from inspector.source.environment import assets_folder
 from inspector.source.replacing import replacing
 from inspector.version import __version__
 
@@ -29,6 +30,11 @@ _OWNER_ONLY: Final = 0o700
 _SUFFIX: Final = ".entry"
 _CHECKSUM_BYTES: Final = 32
 _LONGEST_HEAD: Final = 1 << 16
+
+
+def open_shelf() -> "Shelf":
+    """The cache of headers, where huggingface_hub's documentation puts such things."""
+    return Shelf(assets_folder() / FOLDER_NAME)
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

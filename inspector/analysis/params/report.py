@@ -15,10 +15,10 @@ from inspector.analysis.params.memory import (
 )
 from inspector.analysis.params.stored import ApartCount, Stored, stored_in
 from inspector.analysis.params.terms import Conventions, Counts
-from inspector.analysis.report import Document, Model
+from inspector.analysis.report import Cost, Document, Model
 from inspector.catalog import Catalog
 from inspector.config import ModelConfig
-from inspector.errors import ConfigError
+from inspector.errors import ConfigError, Problem
 
 
 class ModelParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +52,22 @@ class ParamsDocument(Document, frozen=True, kw_only=True):
     cache_memory: list[CacheMemory]
     notes: list[str]
     others: list[ModelParams]
+
+
+def params_document(
+    found: Sequence[ModelParams], conventions: Conventions, cost: Cost, problems: Sequence[Problem]
+) -> ParamsDocument:
+    """The document of the parameters of some models, of the first and then of the others."""
+    first, *others = found
+    fields = {name: getattr(first, name) for name in ModelParams.__struct_fields__}
+    return ParamsDocument(
+        schema="s1inspect/params/1",
+        cost=cost,
+        findings=list(problems),
+        conventions=conventions,
+        others=others,
+        **fields,
+    )
 
 
 def models_in(document: ParamsDocument) -> list[ModelParams]:
