@@ -23,7 +23,9 @@ _BLOCK: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROGRAM: Final = "$ s1inspect "
 _DURATION: Final = re.compile(r"\d+\.\d+ s\b|(?<=\"seconds\":)[\d.e-]+")
 _FIXED_OUTPUT: Final = re.compile(r"\||>|--help|--version|--json|--format|(?:^| )-[qfV]\b")
-_REPORT_FILE: Final = re.compile(r"^s1inspect (?:list-tensors|expert-similarity)\b.* -o ")
+_REPORT_FILE: Final = re.compile(r"^s1inspect (?!dequant\b).* -o ")
+_OF_FILES: Final = ("cache", "report", "runs")
+"""Commands that ask of no checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Example:
     @property
     def can_run(self) -> bool:
         """Whether it runs anywhere: `s1inspect`, on the samples or on nothing."""
-        words = self.command.split()
-        network = words[1:2] != ["cache"] and not {"-m", "--help"}.intersection(words)
+        words = [*self.command.split(), ""]
+        network = words[1] not in _OF_FILES and not {"-m", "--help"}.intersection(words)
         return f"$ {self.command} ".startswith(_PROGRAM) and not network
 
 

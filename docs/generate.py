@@ -11,25 +11,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
-import msgspec
 from typer.main import get_command
 
 from docs.console import ROOT, refreshed, run
-from inspector.analysis.compare.report import CompareDocument
 from inspector.analysis.compare.rules import COMPARE_RULES
-from inspector.analysis.expert_report import SimilarityDocument
-from inspector.analysis.integrity import CheckDocument
-from inspector.analysis.kept import CacheDocument
-from inspector.analysis.listing import ListingDocument
-from inspector.analysis.params.report import ParamsDocument
-from inspector.analysis.plan import PlanDocument
-from inspector.analysis.quant.report import AuditDocument
+from inspector.analysis.documents import DOCUMENTS
 from inspector.analysis.quant.rules import AUDIT_RULES
-from inspector.analysis.runs import RunsDocument
-from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
 from inspector.errors import Severity
 from inspector.format.readers import VERDICTS
@@ -38,22 +27,6 @@ from inspector.render.document import schema_of
 
 DOCS: Final = ROOT / "docs"
 CLI_PAGE: Final = Path("reference/cli.md")
-
-DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
-    {
-        "list-tensors": ListingDocument,
-        "dequant": DequantDocument,
-        "check": CheckDocument,
-        "expert-similarity": SimilarityDocument,
-        "audit": AuditDocument,
-        "params": ParamsDocument,
-        "compare": CompareDocument,
-        "runs": RunsDocument,
-        "cache": CacheDocument,
-        "plan": PlanDocument,
-    }
-)
-"""Command -> type of its JSON document; `plan` is that of any command's --plan."""
 
 _GENERATED: Final = "<!-- Written by `python -m docs.generate`; do not edit. -->"
 _OPTION: Final = re.compile(r"--[a-z][a-z-]+")

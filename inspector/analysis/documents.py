@@ -8,6 +8,7 @@ import msgspec
 from inspector.analysis.compare.report import CompareDocument
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.integrity import CheckDocument
+from inspector.analysis.joined import ReportDocument
 from inspector.analysis.kept import CacheDocument
 from inspector.analysis.listing import ListingDocument
 from inspector.analysis.params.report import ParamsDocument
@@ -26,6 +27,7 @@ DOCUMENTS: Final = MappingProxyType[str, type[msgspec.Struct]](
         "audit": AuditDocument,
         "params": ParamsDocument,
         "compare": CompareDocument,
+        "report": ReportDocument,
         "runs": RunsDocument,
         "cache": CacheDocument,
         "plan": PlanDocument,

@@ -68,6 +68,10 @@ class Integrity:
         return _bytes_of(self.files)
 
     @property
+    def tensors(self) -> int:
+        return _tensors_of(self.files)
+
+    @property
     def bytes_with_indexes(self) -> int:
         return self.bytes + sum(report.bytes for report in self.indexes)
 

@@ -13,6 +13,7 @@ from inspector.cli.commands import (
     expert_similarity,
     list_tensors,
     params,
+    report,
     runs,
 )
 from inspector.cli.guard import guarded
@@ -63,6 +64,7 @@ for _command, _commands_examples in (
     (params.params, params.EXAMPLES),
     (compare.compare, compare.EXAMPLES),
     (expert_similarity.expert_similarity, expert_similarity.EXAMPLES),
+    (report.report, report.EXAMPLES),
     (runs.runs, runs.EXAMPLES),
     (cache.cache, cache.EXAMPLES),
 ):

@@ -21,11 +21,11 @@ def render_json(
         document: its last field is a list.
         rows: what is written in place of that list, taken as they are needed; None for the list.
     """
-    if rows is None:
-        rows = getattr(document, document.__struct_fields__[-1])
+    own = getattr(document, document.__struct_fields__[-1])
+    if not isinstance(own, list):
+        raise TypeError(f"the last field of {type(document).__name__} is not a list")
+    rows = own if rows is None else rows
     head = _ENCODER.encode(_emptied(document)).decode()
-    if not head.endswith("[]}"):
-        raise ValueError(f"the last field of {type(document).__name__} is not an empty list")
     yield json_safe(head[:-2])
     remaining = iter(rows)
     separator = "\n"

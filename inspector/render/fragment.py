@@ -4,12 +4,11 @@ A notebook keeps what it shows: of a long table only the first rows are in the p
 """
 
 from collections.abc import Iterator
-from html import escape as html_escape
 from itertools import islice
 from typing import Final
 
+from inspector.render.page import html_text
 from inspector.render.tables import Column, Table, shown_cell
-from inspector.render.text import escape
 from inspector.render.view import View
 
 _ROWS: Final = 20
@@ -18,11 +17,11 @@ _TABLES: Final = 40
 
 def render_fragment(view: View, *, rows: int = _ROWS) -> Iterator[str]:
     """The answer, its tables, each with its first rows, and its notes."""
-    yield f"<div><p><strong>{_html(view.headline)}</strong></p>\n"
+    yield f"<div><p><strong>{html_text(view.headline)}</strong></p>\n"
     for table in islice(view.tables(), _TABLES):
         yield from _table(table, rows)
     for line in view.footer:
-        yield f"<p><small>{_html(line)}</small></p>\n"
+        yield f"<p><small>{html_text(line)}</small></p>\n"
     yield "</div>\n"
 
 
@@ -31,15 +30,15 @@ def _table(table: Table, most: int) -> Iterator[str]:
     first = list(islice(remaining, most))
     more = sum(1 for _ in remaining)
     if table.title:
-        yield f"<p><strong>{_html(table.title)}</strong></p>\n"
+        yield f"<p><strong>{html_text(table.title)}</strong></p>\n"
     heads = "".join(
-        f'<th style="text-align: {_side(column)}">{_html(column.name)}</th>'
+        f'<th style="text-align: {_side(column)}">{html_text(column.name)}</th>'
         for column in table.columns
     )
     yield f"<table><thead><tr>{heads}</tr></thead><tbody>\n"
     for row in first:
         cells = "".join(
-            f'<td style="text-align: {_side(column)}">{_html(shown_cell(column, cell))}</td>'
+            f'<td style="text-align: {_side(column)}">{html_text(shown_cell(column, cell))}</td>'
             for column, cell in zip(table.columns, row, strict=True)
         )
         yield f"<tr>{cells}</tr>\n"
@@ -50,7 +49,3 @@ def _table(table: Table, most: int) -> Iterator[str]:
 
 def _side(column: Column) -> str:
     return "right" if column.right else "left"
-
-
-def _html(text: str) -> str:
-    return html_escape(escape(text))

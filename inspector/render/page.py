@@ -25,23 +25,40 @@ def render_page(title: str, view: View) -> Iterator[str]:
 
     Its script is this package's own and the only one that the page's policy lets run.
     """
-    script = _asset("page.js")
-    name = _html(title)
+    yield from page_start(title, "page")
+    yield f'<h1>{html_text(title)}</h1>\n<p class="answer">{html_text(view.headline)}</p>\n'
+    yield from charts_and_tables(view, heading="h2")
+    yield from embedded(view.document(), "s1inspect.json")
+    yield page_end("page")
+
+
+def page_start(title: str, *assets: str) -> Iterator[str]:
+    """All before the content: the policy, and the styles of `assets`, one after the other."""
     yield (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
-        f"<style>{_asset('page.css')}</style></head><body><h1>{name}</h1>\n"
-        f'<p class="answer">{_html(view.headline)}</p>\n'
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html_text(title)}'
+        '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(_script(assets))}">'
+        f"<style>{''.join(_asset(f'{name}.css') for name in assets)}</style></head><body>"
     )
+
+
+def page_end(*assets: str) -> str:
+    """All behind the content: the one script that may run, of the same `assets`."""
+    return f"<script>{_script(assets)}</script></body></html>\n"
+
+
+def charts_and_tables(view: View, *, heading: str) -> Iterator[str]:
+    """A report below its answer; `heading` is the element of the titles."""
     for chart in view.charts():
-        yield from _chart(chart)
+        yield from _chart(chart, heading)
     for table in view.tables():
-        yield from _table(table)
+        yield from _table(table, heading)
     for line in view.footer:
-        yield f'<p class="note">{_html(line)}</p>\n'
-    yield from _document(view.document())
-    yield f"<script>{script}</script></body></html>\n"
+        yield f'<p class="note">{html_text(line)}</p>\n'
+
+
+def _script(assets: Iterable[str]) -> str:
+    return "".join(_asset(f"{name}.js") for name in assets)
 
 
 def _policy(script: str) -> str:
@@ -57,18 +74,18 @@ def _asset(name: str) -> str:
     return files("inspector.render").joinpath("assets", name).read_text(encoding="utf-8")
 
 
-def _chart(chart: Chart) -> Iterator[str]:
-    yield f"<section data-chart><h2>{_html(chart.title)}</h2>"
+def _chart(chart: Chart, heading: str) -> Iterator[str]:
+    yield f"<section data-chart><{heading}>{html_text(chart.title)}</{heading}>"
     text = json_safe(msgspec.json.encode(chart).decode())
     yield f'<script type="application/json">{_inert(text)}</script></section>\n'
 
 
-def _table(table: Table) -> Iterator[str]:
-    heading = f"<h2>{_html(table.title)}</h2>" if table.title else ""
-    yield f'<section>{heading}<div class="wide"><table><thead><tr>'
+def _table(table: Table, heading: str) -> Iterator[str]:
+    title = f"<{heading}>{html_text(table.title)}</{heading}>" if table.title else ""
+    yield f'<section>{title}<div class="wide"><table><thead><tr>'
     for column in table.columns:
         kind = ' class="n"' if column.right else ""
-        yield f'<th scope="col"{kind}>{_html(column.name)}</th>'
+        yield f'<th scope="col"{kind}>{html_text(column.name)}</th>'
     yield "</tr></thead><tbody>\n"
     for row in table.rows:
         cells = [_cell(column, cell) for column, cell in zip(table.columns, row, strict=True)]
@@ -81,22 +98,23 @@ def _cell(column: Column, cell: object) -> str:
     kind = " class=n" if column.right else ""
     is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
     value = f' data-v="{cell}"' if is_number else ""
-    return f"<td{kind}{value}>{_html(shown_cell(column, cell))}</td>"
+    return f"<td{kind}{value}>{html_text(shown_cell(column, cell))}</td>"
 
 
-def _document(pieces: Iterable[str]) -> Iterator[str]:
-    """The document as it is, or compressed where it is long."""
+def embedded(pieces: Iterable[str], name: str, *, key: str = "document") -> Iterator[str]:
+    """A document as inert data, packed where it is long; it is downloaded under `name`."""
     held: list[str] = []
     size = 0
     for piece in pieces:
         held.append(piece)
         size += len(piece)
+    start = f'class="document" data-name="{html_text(name)}" id="{key}">'
     if size <= _PLAIN_BYTES:
-        yield '<script type="application/json" id="document">'
+        yield f'<script type="application/json" {start}'
         yield from map(_inert, held)
     else:
         packed = gzip.compress("".join(held).encode(), mtime=0)
-        yield '<script type="application/gzip" id="document">'
+        yield f'<script type="application/gzip" {start}'
         yield base64.b64encode(packed).decode()
     yield "</script>\n"
 
@@ -106,5 +124,6 @@ def _inert(json_text: str) -> str:
     return json_text.replace("<", "\\u003c")
 
 
-def _html(text: str) -> str:
+def html_text(text: str) -> str:
+    """Foreign text as text of a page."""
     return html_escape(escape(text))

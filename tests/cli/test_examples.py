@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from inspector.cli.app import app
-from tests.cli.running import ROOT, environment, invoke
+from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 EXAMPLES = [
@@ -27,20 +27,44 @@ def test_every_command_has_help_with_an_example() -> None:
         assert invoke(name, "-h").stdout == result.stdout
 
 
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the examples of `report` name."""
+    folder = tmp_path_factory.mktemp("documents")
+    for name, *command in (
+        ("audit", "audit", "--sample", "0", "--fail-on", "never"),
+        ("compare", "compare", "-r", QWEN3, "--config-only", "--fail-on", "never"),
+        (
+            "similarity",
+            "expert-similarity",
+            "-r",
+            QWEN3,
+            "--experts",
+            "0",
+            "--out",
+            f"{folder}/results",
+        ),
+    ):
+        answer(*command, "-m", S1, "-o", f"{folder}/{name}.json")
+    return folder
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_runs(example: str, tmp_path: Path) -> None:
+def test_an_example_runs(example: str, tmp_path: Path, documents: Path) -> None:
     command = re.sub(r"(-o|--out) (\S+)", rf"\1 {tmp_path}/\2", example).removeprefix("s1inspect")
+    is_page = command.endswith(".html")
     done = subprocess.run(  # noqa: S603  our own example
         ["bash", "-c", f"{sys.executable} -m inspector {command}"],  # noqa: S607
-        cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60,
-        check=False,
+        cwd=documents if " report " in example else ROOT, env=environment(tmp_path),
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    may_be_empty = command.split()[0] in ("cache", "check", "runs")
-    assert len(done.stdout.splitlines()) >= (1 if may_be_empty else 2)
+    may_be_short = command.split()[0] in ("cache", "check", "runs")
+    assert is_page or len(done.stdout.splitlines()) >= (1 if may_be_short else 2)
+    assert len(list(tmp_path.glob("*.html"))) == is_page
     assert "Traceback" not in done.stderr
     assert not re.search(r"\d read", done.stdout)
-    assert len(list(tmp_path.glob("*.safetensors"))) == ("-o " in example)
+    assert len(list(tmp_path.glob("*.safetensors"))) == ("-o " in example and not is_page)
 
 
 def test_no_command_shows_the_help() -> None:

@@ -56,5 +56,5 @@ def test_a_document_keeps_the_schema_of_its_type() -> None:
 
 def test_a_document_whose_last_field_is_no_list_is_refused() -> None:
     odd = Odd(schema="x", model=MODEL, cost=COST, findings=[], summary="s")
-    with pytest.raises(ValueError, match="not an empty list"):
+    with pytest.raises(TypeError, match="not a list"):
         "".join(render_json(odd, []))

@@ -184,27 +184,27 @@ function points(section, chart) {
   section.append(canvas);
 }
 
-async function documentText() {
-  const element = document.getElementById("document");
+async function documentText(element) {
   if (element.type === "application/json") return element.textContent;
   const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).text();
 }
 
-function offer() {
+function offer(element) {
   const button = make("button", "Download JSON");
-  button.id = "download";
+  button.id = element.id.replace("document", "download");
   button.addEventListener("click", async () => {
     const link = make("a");
-    link.href = URL.createObjectURL(new Blob([await documentText()], { type: "application/json" }));
-    link.download = "s1inspect.json";
+    link.href = URL.createObjectURL(new Blob([await documentText(element)], { type: "application/json" }));
+    link.download = element.dataset.name;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   });
   const tools = make("div", undefined, "tools");
   tools.append(button);
-  document.querySelector(".answer").after(tools);
+  const report = element.closest("[data-report]") ?? document;
+  (report.querySelector(".facts") ?? report.querySelector(".answer")).after(tools);
 }
 
 for (const section of document.querySelectorAll("section[data-chart]")) {
@@ -212,4 +212,4 @@ for (const section of document.querySelectorAll("section[data-chart]")) {
   ({ heat_map: heatMap, points })[chart.kind](section, chart);
 }
 document.querySelectorAll("table").forEach(enliven);
-offer();
+document.querySelectorAll("script.document").forEach(offer);
