@@ -17,6 +17,7 @@ layers:
 
 docs-check:
     python -m docs.generate --check
+    python -m docs.site
 
 bench *what:
     python -m benchmarks {{what}}

@@ -122,13 +122,16 @@ def refreshed(text: str) -> str:
 
 def _renewed(example: Example, folder: Path) -> tuple[str, ...]:
     real = run(example.command, folder)
-    if not example.shown:
-        return ()
-    if CUT in example.shown:
-        head = example.shown.index(CUT)
-        tail = len(example.shown) - head - 1
+    return shortened(real, example.shown) if example.shown else ()
+
+
+def shortened(real: list[str], shown: tuple[str, ...]) -> tuple[str, ...]:
+    """Real output, cut where what was shown is cut. Durations stay if all else does."""
+    if CUT in shown:
+        head = shown.index(CUT)
+        tail = len(shown) - head - 1
         if head + tail < len(real):
             real = [*real[:head], CUT, *real[len(real) - tail :]]
-    if [without_times(line) for line in real] == [without_times(line) for line in example.shown]:
-        return example.shown
+    if [without_times(line) for line in real] == [without_times(line) for line in shown]:
+        return shown
     return tuple(real)

@@ -1,7 +1,8 @@
 """`python -m docs.generate [--check]`: the pages that are made from the code.
 
-Writes `reference/cli.md`, `reference/rules.md` and `reference/schemas/`, and renews the output
-below the commands in every page. `--check` writes nothing; it fails where they are stale.
+Writes `reference/cli.md`, `reference/rules.md`, `reference/schemas/` and `design/index.md`, and
+renews the output below commands and statements in every page. `--check` writes nothing; it fails
+where they are stale.
 """
 
 import argparse
@@ -16,6 +17,9 @@ from typing import Final
 from typer.main import get_command
 
 from docs.console import ROOT, refreshed, run
+from docs.contents import pages_in, title_of
+from docs.python import refreshed_python
+from docs.schema_pages import schema_index, schema_page
 from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.documents import DOCUMENTS
 from inspector.analysis.quant.rules import AUDIT_RULES
@@ -43,7 +47,7 @@ def main() -> None:
     for page, text in generated_pages():
         _write(DOCS / page, text)
     for path in pages_with_examples():
-        _write(path, refreshed(path.read_text(encoding="utf-8")))
+        _write(path, refreshed_python(refreshed(path.read_text(encoding="utf-8"))))
 
 
 def commands() -> list[str]:
@@ -61,9 +65,12 @@ def generated_pages() -> Iterator[tuple[Path, str]]:
     """Path below docs/ and text of every page that is made from the code."""
     yield CLI_PAGE, _cli_page()
     yield Path("reference/rules.md"), _rules_page()
+    yield Path("reference/schemas/index.md"), schema_index(list(DOCUMENTS))
     for name, document in DOCUMENTS.items():
-        schema = json.dumps(schema_of(document, name), indent=2)
-        yield Path(f"reference/schemas/{name}.json"), f"{schema}\n"
+        schema = schema_of(document, name)
+        yield Path(f"reference/schemas/{name}.json"), f"{json.dumps(schema, indent=2)}\n"
+        yield Path(f"reference/schemas/{name}.md"), schema_page(name, schema)
+    yield Path("design/index.md"), _design_page()
 
 
 def stale_pages() -> list[Path]:
@@ -141,6 +148,20 @@ def _rules_page() -> str:
         "|---|---|---|",
         *_rule_rows(COMPARE_RULES),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _design_page() -> str:
+    lines = [
+        "# Decisions",
+        "",
+        _GENERATED,
+        "",
+        "What was decided, when, what was measured, and what was rejected for it.",
+        "",
+    ]
+    pages = pages_in("design")
+    lines += [f"* [{title_of(DOCS / f'design/{page}.md')}]({page}.md)" for page in pages]
     return "\n".join(lines) + "\n"
 
 

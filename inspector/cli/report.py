@@ -5,8 +5,9 @@ from pathlib import Path
 
 from inspector.cli.common import OutputOptions
 from inspector.cli.options import Format
-from inspector.cli.output import write_pieces, write_view
+from inspector.cli.output import say, write_pieces, write_view
 from inspector.render.joined import Part, joined_view, render_joined
+from inspector.render.text import counted
 from inspector.run.answers import read_answers
 
 
@@ -16,5 +17,7 @@ def run(outputs: OutputOptions, documents: Sequence[Path]) -> None:
     parts = [Part(str(one.file), one.text, one.document) for one in read_answers(documents)]
     if form is Format.HTML and not outputs.quiet:
         write_pieces(render_joined(parts), outputs)
+        if outputs.file is not None:
+            say(f"wrote {outputs.file}: {counted(len(parts), 'report')}")
     else:
         write_view(joined_view(parts), outputs, [])

@@ -70,7 +70,9 @@ def test_the_answers_alone_in_the_other_formats(written: Path) -> None:
 
 def test_a_page_is_written_whole_to_a_name_in_html(written: Path, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    assert answer("report", str(written / "check.json"), "-o", str(path)) == ""
+    result = invoke("report", str(written / "check.json"), "-o", str(path))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == f"wrote {path}: 1 report\n"
     assert path.read_text(encoding="utf-8").endswith("</html>\n")
     assert list(tmp_path.iterdir()) == [path]
 

@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from docs.console import CUT, ROOT, Example, examples, run, without_times, workplace
+from docs.contents import CONTENTS, pages_in
 from docs.generate import DOCS, commands, pages_with_examples, stale_pages
+from docs.python import session, statements
+from docs.site import loaded_from_elsewhere
 from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.documents import DOCUMENTS
 from inspector.analysis.quant.rules import AUDIT_RULES
@@ -77,14 +81,35 @@ def test_examples_run_and_write_what_is_shown(page: Path) -> None:
 
 
 def check_example(example: Example, real: list[str]) -> None:
+    check_lines(example.command, example.shown, real)
+
+
+def check_lines(what: str, shown: Sequence[str], real: list[str]) -> None:
     """The lines shown are lines of the real output, in their order.
 
     Durations may differ, and fractions by what another processor rounds differently.
     """
     remaining = iter(real)
-    for line in example.shown:
+    for line in shown:
         found = line == CUT or any(is_alike(line, other) for other in remaining)
-        assert found, f"{example.command}: not written: {line!r}"
+        assert found, f"{what}: not written: {line!r}, but {real}"
+
+
+PYTHON_PAGES = [page for page in PAGES if statements(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("page", PYTHON_PAGES, ids=name_of)
+def test_statements_run_and_write_what_is_shown(page: Path) -> None:
+    with session() as running:
+        for one in statements(page.read_text(encoding="utf-8")):
+            real = running.run(one)
+            check_lines(one.source, one.shown, real)
+            assert bool(one.shown) == bool(real), f"{one.source}: writes {real}"
+
+
+def test_there_are_statements_that_run() -> None:
+    found = [one for page in PYTHON_PAGES for one in statements(page.read_text(encoding="utf-8"))]
+    assert sum(bool(one.shown) for one in found) > 15
 
 
 def is_alike(line: str, other: str) -> bool:
@@ -110,6 +135,29 @@ def test_internal_links_lead_somewhere(page: Path) -> None:
         assert path.exists(), target
         if fragment:
             assert fragment in anchors(path), f"{target}{fragment}"
+
+
+def test_every_page_is_in_the_navigation_of_the_site() -> None:
+    listed = {page for pages in CONTENTS.values() for page in pages}
+    below = {f"{one.rpartition('/')[0]}/{page}" for one in listed for page in pages_of(one)}
+    there = {str(path.relative_to(DOCS).with_suffix("")) for path in DOCS.rglob("*.md")}
+    assert listed | below | {"index"} == there
+
+
+def pages_of(page: str) -> list[str]:
+    folder, _, name = page.rpartition("/")
+    return pages_in(folder) if name == "index" else []
+
+
+def test_what_a_page_of_the_site_would_load_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text(
+        '<script src="own.js"></script><a href="https://e.org">e</a><img src="//e.org/p.png">'
+    )
+    (tmp_path / "a.css").write_text("p{background:url(own.svg)} @import 'https://e.org/font.css';")
+    assert loaded_from_elsewhere(tmp_path) == [
+        'a.html: <img src="//e.org/p.png',
+        "a.css: @import 'https://e.org/font.css",
+    ]
 
 
 @pytest.mark.parametrize("command", DOCUMENTS)
