@@ -16,6 +16,7 @@ html_theme: Final = "furo"
 html_title: Final = f"s1inspect {__version__}"
 html_show_sphinx: Final = False
 html_copy_source: Final = False
+html_show_search_summary: Final = False  # it is fetched, which browsers forbid from disk
 myst_heading_anchors: Final = 4
 nitpicky: Final = True
 

@@ -15,7 +15,7 @@ def schema_index(names: list[str]) -> str:
         "",
         "Every command writes one document with `--json`. Each has a JSON Schema (2020-12); a test",
         "holds real documents to it. The number that ends `schema` is the version",
-        "of the document.",
+        "of the document. Every field is always there, null where there is nothing to say.",
         "",
         "| document | page | file |",
         "|---|---|---|",
@@ -48,11 +48,9 @@ def _type(title: str, kind: Mapping[str, Any]) -> Iterator[str]:
     if "enum" in kind:
         yield from (f"One of {', '.join(f'`{one}`' for one in kind['enum'])}.", "")
         return
-    required = set(kind.get("required", ()))
-    yield from ("| field | type | always there |", "|---|---|---|")
+    yield from ("| field | type |", "|---|---|")
     for field, what in kind.get("properties", {}).items():
-        always = "yes" if field in required or "default" in what else "no"
-        yield f"| `{field}` | {_said(what)} | {always} |"
+        yield f"| `{field}` | {_said(what)} |"
     yield ""
 
 

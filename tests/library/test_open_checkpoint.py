@@ -8,6 +8,7 @@ from safetensors.numpy import save_file
 
 from inspector import (
     AuditReport,
+    BudgetExceeded,
     CheckReport,
     CompareReport,
     DequantReport,
@@ -20,6 +21,9 @@ from inspector import (
     open_checkpoint,
     read_report,
 )
+from inspector.checkpoint import Access, Checkpoint, ReadPolicy
+from inspector.source.base import Ledger
+from tests.checkpoint.test_locate import NAMES, even, header_reads, source_of
 from tests.cli.running import FUSED, QWEN3, S1, answer
 
 UP = "model.language_model.layers.1.mlp.experts.20.up_proj.weight"
@@ -245,3 +249,24 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str, said: st
         read_report(path)
     with pytest.raises(ObjectNotFound, match="cannot be read"):
         read_report(tmp_path / "nothing.json")
+
+
+def test_a_weight_over_a_network_is_found_without_the_headers_of_all_shards() -> None:
+    source = source_of(even(NAMES, 60), padding=20_000)
+    access = Access()
+    below = Checkpoint(source, Ledger(), ReadPolicy(jobs=4), access=access)
+    model = OpenCheckpoint(below, access)
+    assert model["layers.3.mlp.experts.7.up_proj"].shape == (1,)
+    assert len(header_reads(source)) < 10
+    assert len(model.tensors) == len(NAMES)
+    assert len(header_reads(source)) == 60
+    source.reads.clear()
+    assert model["layers.9.mlp.experts.1.up_proj"].shape == (1,)
+    assert source.reads == []
+
+
+def test_a_byte_budget_holds_for_everything_that_is_asked() -> None:
+    with open_checkpoint(S1, cache=False, max_bytes=150_000) as model:
+        assert len(model.tensors) == 448
+        with pytest.raises(BudgetExceeded):
+            model["lm_head"].decode()
