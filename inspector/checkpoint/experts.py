@@ -76,6 +76,8 @@ class CheckpointExperts:
         start, stop = min(rows), max(rows) + 1
         grids = weight.grids if _needs_scale(weight, start, stop) else ()
         extra = sum(len(grid.span(start, stop)) for grid in grids)
+        if grids and weight.group_index is not None:
+            extra += len(weight.group_index.span)
         return len(experts) * (len(weight.span(start, stop)) + extra)
 
     def scales(

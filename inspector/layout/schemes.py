@@ -69,7 +69,9 @@ _QWEIGHT: Final = frozenset({Form.QWEIGHT})
 
 SCHEMES: Final = (
     # DeepSeek-V3, Qwen3-FP8, Intern-S1-Pro, MiniMax-M2, Mistral, GLM, fbgemm, modelopt FP8, Quark
-    Scheme(SchemeName.FP8, _PLAIN, _FP8, _FLOATS, may=frozenset({Part.ZERO_POINT})),
+    Scheme(
+        SchemeName.FP8, _PLAIN, _FP8, _FLOATS, may=frozenset({Part.ZERO_POINT, Part.GROUP_INDEX}),
+    ),
     # FastDeploy keeps four exponents in an I32
     Scheme(SchemeName.FP8, _PLAIN, _FP8, frozenset({Dtype.I32})),
     # DeepSeek-V4 dense layers, modelopt and compressed-tensors MXFP8
@@ -77,7 +79,7 @@ SCHEMES: Final = (
     # compressed-tensors naive-quantized, Ascend
     Scheme(
         SchemeName.INT8, _PLAIN, frozenset({Dtype.I8}), _FLOATS, INT8,
-        may=frozenset({Part.ZERO_POINT, Part.OFFSET}),
+        may=frozenset({Part.ZERO_POINT, Part.OFFSET, Part.GROUP_INDEX}),
     ),
     # DeepSeek-V4 experts (I8), modelopt MXFP4 (U8)
     Scheme(SchemeName.MXFP4, _PLAIN, _BYTES, _EXPONENTS, E2M1, 32),
@@ -99,7 +101,7 @@ SCHEMES: Final = (
     # Kimi-K2-Thinking, compressed-tensors pack-quantized
     Scheme(
         SchemeName.PACKED_INTEGER, _PACKED, frozenset({Dtype.I32}), _FLOATS,
-        needs=frozenset({Part.SHAPE}), may=frozenset({Part.ZERO_POINT}),
+        needs=frozenset({Part.SHAPE}), may=frozenset({Part.ZERO_POINT, Part.GROUP_INDEX}),
     ),
     # AutoGPTQ and GPTQModel: words of one column; AutoAWQ: words of one row
     Scheme(

@@ -29,6 +29,7 @@ class Weight:
     `shape` is of its values. `window` is the part of `tensor` that it is, None where it is all of
     it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
     in their order. `shape_tensor` holds the true shape where `shape` is that of padded words.
+    `group_index` holds the group of each column, where groups are not of neighbours.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Weight:
     coding: Coding | None = None
     grids: tuple[ScaleGrid, ...] = ()
     shape_tensor: TensorRow | None = None
+    group_index: TensorRow | None = None
 
     @property
     def rows(self) -> int:
@@ -166,4 +168,5 @@ def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
         coding=None if how is None else how.coding,
         grids=grids,
         shape_tensor=stored.parts.get(Part.SHAPE) if how is not None else None,
+        group_index=stored.parts.get(Part.GROUP_INDEX) if how is not None else None,
     )

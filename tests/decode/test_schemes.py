@@ -321,11 +321,6 @@ REFUSED: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]]
         {".weight": np.zeros((4, 32), np.uint8), ".weight_scale": np.ones((4, 1), np.float32)},
         None, r"no known scheme has U8 codes \(plain\) \[4, 32\] and F32 scales \[4, 1\]",
     ),
-    "columns in another order": (
-        {".weight_packed": np.zeros((4, 4), np.int32), ".weight_scale": np.ones((4, 1), np.float32),
-         ".weight_shape": np.array([4, 32]), ".weight_g_idx": np.zeros(32, np.int32)},
-        integer_config(4, None), "no known scheme has I32 codes .* with group_index, with shape",
-    ),
     "integers of unknown width": (
         {".weight_packed": np.zeros((4, 4), np.int32), ".weight_scale": np.ones((4, 1), np.float32),
          ".weight_shape": np.array([4, 32])},
