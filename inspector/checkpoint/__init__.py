@@ -18,17 +18,15 @@ from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
 from inspector.checkpoint.locate import Locator
 from inspector.checkpoint.one_request import may_be_given, read_all_headers
-from inspector.checkpoint.planning import plan_headers, plan_indexes
+from inspector.checkpoint.planning import plan_config, plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
 from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
-from inspector.config.quantization import (
-    MODELOPT_NAME,
-    QuantConfig,
-    parse_modelopt,
-    quantization_of,
-)
-from inspector.errors import BudgetExceeded, ObjectNotFound, Problem
+from inspector.config.quantization import MODELOPT_NAME, QuantConfig, parse_modelopt
+from inspector.config.rules import malformed_field, unreadable_config
+from inspector.errors import BudgetExceeded, ConfigError, ObjectNotFound, Problem
+from inspector.layout.declared import Declared, declared_by
+from inspector.layout.stored import holds_words
 from inspector.layout.weights import WeightBook
 from inspector.source.access import Access
 from inspector.source.base import Ledger, Source, read_file
@@ -104,7 +102,10 @@ class Checkpoint:
             text = read_file(self.source, CONFIG_NAME, max_bytes=MAX_CONFIG_BYTES)
         except ObjectNotFound:
             return None
-        return parse_config(text, file=f"{self.source.location}/{CONFIG_NAME}")
+        try:
+            return parse_config(text, file=CONFIG_NAME)
+        except ConfigError as error:
+            raise ConfigError(f"{self.source.location}/{error}") from error
 
     def small_files(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, bytes]]:
         """The sizes of all files that the source lists, and the content of those named, if there.
@@ -123,18 +124,40 @@ class Checkpoint:
         """What is claimed of the quantization, in config.json or beside it; None where nothing is.
 
         Raises:
-            ConfigError: the claim is malformed.
+            ConfigError: no JSON, or none with a claim where one should be.
         """
         config = self.config
-        if config is not None:
-            found = quantization_of(config.raw, file=CONFIG_NAME)
-            if found is not None:
-                return found
+        if config is not None and config.quantization is not None:
+            return config.quantization
         try:
             text = read_file(self.source, MODELOPT_NAME, max_bytes=MAX_CONFIG_BYTES)
         except ObjectNotFound:
             return None
         return parse_modelopt(text, file=MODELOPT_NAME)
+
+    @cached_property
+    def _stated(self) -> tuple[ModelConfig | None, Declared]:
+        """What the config states of layouts, as far as it can be read; the rest is a finding."""
+        config, claim, unreadable = None, None, list[str]()
+        try:
+            config = self.config
+            is_claimed = config is not None and config.quantization is not None
+            if is_claimed or MODELOPT_NAME in self.source.files():
+                claim = self.claim
+        except ConfigError as error:
+            file = CONFIG_NAME if config is None else MODELOPT_NAME
+            self.problems.append(unreadable_config(file, error))
+            unreadable = [str(error)]
+        malformed = dict.fromkeys(
+            one for stated in (config, claim) if stated is not None for one in stated.malformed
+        )
+        self.problems += map(malformed_field, malformed)
+        return config, declared_by(claim).without((*unreadable, *map(str, malformed)))
+
+    @property
+    def declared(self) -> Declared:
+        """What the config declares of blocks and bits; a config that is malformed, what it can."""
+        return self._stated[1]
 
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.
@@ -174,6 +197,19 @@ class Checkpoint:
             what = "trying to get all headers at once"
             planned.append(PlannedReads(what=what, requests=1, bytes=0, is_estimate=True))
         return [*planned, plan_headers(self.source, shards, jobs=self.policy.jobs)]
+
+    def planned_listing(self) -> list[PlannedReads]:
+        """What it takes to list all tensors: the catalog, and a config that tells widths.
+
+        Whether one is needed is in the headers: on disk they are read for the plan.
+        """
+        if self.is_remote and self._recalled is None:
+            found = self.planned_catalog()
+            return [*found, *plan_config(self.source, is_estimate=True)]
+        found = self.planned_catalog() if self.is_remote else []
+        needed = holds_words(self.catalog)
+        found = found or [self.planned_so_far("headers")]
+        return [*found, *(plan_config(self.source, is_estimate=False) if needed else [])]
 
     def planned_so_far(self, what: str) -> PlannedReads:
         """What a plan has read to here, which the command would have to read too."""
@@ -228,8 +264,8 @@ class Checkpoint:
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
-        beside = self.claim if MODELOPT_NAME in self.source.files() else None
-        return WeightBook(self.catalog, self.config, beside)
+        config, declared = self._stated
+        return WeightBook(self.catalog, config, declared)
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:

@@ -222,7 +222,7 @@ class Reader:
         found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
         order = self._read_order(weight) if scale.shape[1] > 1 else None
         if order is not None:
-            return found[:, order]
+            return np.take(found, order, axis=1)
         return np.repeat(found, block_columns, axis=1)[:, :columns]
 
 

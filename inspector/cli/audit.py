@@ -32,7 +32,10 @@ def run(
     """Say whether a checkpoint is what its config says. Returns the exit code."""
     outputs.resolved()
     with opened(inputs) as checkpoint:
-        facts = audit_facts(checkpoint.weights, checkpoint.claim)
+        claim = checkpoint.claim
+        if claim is not None:
+            claim.checked_list()
+        facts = audit_facts(checkpoint.weights, claim)
         wanted = facts.looks(sample)
         reader = checkpoint.reader
         if inputs.plan:

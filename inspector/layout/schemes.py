@@ -129,6 +129,9 @@ PACKED_DTYPES: Final = frozenset(
 )
 """Dtypes of which one element may hold several codes."""
 
+WORDS: Final = frozenset({Dtype.I32})
+"""Dtypes of which one element may hold codes of any width."""
+
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
 
@@ -271,8 +274,10 @@ def _packed_integers(
         return found.popitem()
     widths = sorted({bits for bits, _ in declared.integers})
     stated = f"{widths} are" if widths else "none is"
-    raise LayoutError(
-        f"{name}: the width of packed integers in {list(tensor.shape)} words with scales "
-        f"{list(scale.shape)} cannot be told; of num_bits, {stated} declared",
-        hint="config.json states num_bits and group_size in quantization_config.config_groups",
+    raise declared.explained(
+        LayoutError(
+            f"{name}: the width of packed integers in {list(tensor.shape)} words with scales "
+            f"{list(scale.shape)} cannot be told; of num_bits, {stated} declared",
+            hint="config.json states num_bits and group_size in quantization_config.config_groups",
+        )
     )

@@ -16,7 +16,7 @@ from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
-from inspector.layout.schemes import PACKED_DTYPES, Coded, Scheme, coded
+from inspector.layout.schemes import PACKED_DTYPES, WORDS, Coded, Scheme, coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,10 @@ class StoredWeights:
         # says of the other layers: DeepSeek-V4 declares 128x128 and has experts by 1x32.
         if scheme.is_narrow:
             return lay_grid(matrix, numbers, (), specified, by_block_only=is_scale)
-        return lay_grid(matrix, numbers, declared, specified)
+        try:
+            return lay_grid(matrix, numbers, declared, specified)
+        except LayoutError as error:
+            raise self.declared.explained(error) from error
 
 
 def value_counts(catalog: Catalog, declared: Callable[[], Declared]) -> npt.NDArray[np.int64]:
@@ -167,8 +170,13 @@ def value_counts(catalog: Catalog, declared: Callable[[], Declared]) -> npt.NDAr
     """
     if PACKED_DTYPES.isdisjoint(catalog.dtypes):
         return catalog.counts(catalog.all_rows)
-    told = declared() if Dtype.I32 in catalog.dtypes else Declared()
+    told = declared() if holds_words(catalog) else Declared()
     return StoredWeights(catalog, told).shapes().counts()
+
+
+def holds_words(catalog: Catalog) -> bool:
+    """Whether there is a dtype in which codes of any width are packed: a config tells the width."""
+    return not WORDS.isdisjoint(catalog.dtypes)
 
 
 _ORDER = (

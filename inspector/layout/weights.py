@@ -9,11 +9,10 @@ import numpy as np
 from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import NameColumns, NameColumnsBuilder, Rows
 from inspector.config import ModelConfig
-from inspector.config.quantization import QuantConfig
 from inspector.errors import LayoutError
 from inspector.format.codings import Action, Coding
 from inspector.format.spans import Span
-from inspector.layout.declared import declared_by
+from inspector.layout.declared import Declared, declared_by
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
@@ -87,10 +86,12 @@ class WeightBook:
     """The weights of a checkpoint by name: stored ones, and experts inside fused tensors."""
 
     def __init__(
-        self, catalog: Catalog, config: ModelConfig | None, claim: QuantConfig | None = None
+        self, catalog: Catalog, config: ModelConfig | None, declared: Declared | None = None
     ) -> None:
+        """`declared` says what is declared of blocks and bits, if not what `config` declares."""
         self.catalog = catalog
-        self.in_store = StoredWeights(catalog, declared_by(config, claim))
+        own = declared or declared_by(config.quantization if config else None)
+        self.in_store = StoredWeights(catalog, own)
         self.experts = ExpertInventory(self.in_store, config)
         self._fused_keys: list[ExpertKey] | None = None
         self._fused_names: NameColumns | None = None
