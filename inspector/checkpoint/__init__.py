@@ -204,12 +204,11 @@ class Checkpoint:
         Whether one is needed is in the headers: on disk they are read for the plan.
         """
         if self.is_remote and self._recalled is None:
-            found = self.planned_catalog()
-            return [*found, *plan_config(self.source, is_estimate=True)]
+            return [*self.planned_catalog(), *plan_config(self.source)]
         found = self.planned_catalog() if self.is_remote else []
         needed = holds_words(self.catalog)
         found = found or [self.planned_so_far("headers")]
-        return [*found, *(plan_config(self.source, is_estimate=False) if needed else [])]
+        return [*found, *(plan_config(self.source) if needed else [])]
 
     def planned_so_far(self, what: str) -> PlannedReads:
         """What a plan has read to here, which the command would have to read too."""

@@ -48,11 +48,15 @@ def plan_indexes(sizes: Mapping[str, int]) -> list[PlannedReads]:
     return [PlannedReads(what=name, requests=1, bytes=size) for name, size in sizes.items()]
 
 
-def plan_config(source: Source, *, is_estimate: bool) -> list[PlannedReads]:
-    """A read of the config, where there is one; as an estimate, where it may not be needed."""
+def plan_config(source: Source) -> list[PlannedReads]:
+    """A read of the config, where there is one: what codes packed in words are counted by.
+
+    Over a network it may be kept, or not be needed.
+    """
     size = source.files().get(CONFIG_NAME)
     if size is None:
         return []
+    is_estimate = source.kind in REMOTE_KINDS
     what = f"{CONFIG_NAME}, where codes are packed in words" if is_estimate else CONFIG_NAME
     requests = source.requests_for(CONFIG_NAME, 1)
     return [PlannedReads(what=what, requests=requests, bytes=size, is_estimate=is_estimate)]
