@@ -174,7 +174,7 @@ class _CodeCounts:
         self._columns = weight.shape[-1] if weight.shape else 0
         self._own = slice(*(columns or (0, self._columns)))
         scale = weight.scale
-        shifted = any(grid.action is Action.SUBTRACT for grid in weight.grids)
+        shifted = any(grid.action in (Action.SUBTRACT, Action.ADD) for grid in weight.grids)
         self._zeros = (
             None
             if scale is None or shifted or weight.group_index is not None

@@ -114,6 +114,7 @@ class CheckpointExperts:
 def _needs_scale(weight: Weight, start: int, stop: int) -> bool:
     """Whether a column of these rows has more than one factor, or something taken off its codes."""
     return any(
-        grid.action is Action.SUBTRACT or start // grid.block[0] != (stop - 1) // grid.block[0]
+        grid.action in (Action.SUBTRACT, Action.ADD)
+        or start // grid.block[0] != (stop - 1) // grid.block[0]
         for grid in weight.grids
     )

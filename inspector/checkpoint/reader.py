@@ -8,7 +8,13 @@ from typing import Final
 import numpy as np
 
 from inspector.analysis.report import Reads
-from inspector.checkpoint.cutting import CHUNK_BYTES, pieces, stored_rows, window_rows
+from inspector.checkpoint.cutting import (
+    CHUNK_BYTES,
+    decoded_together,
+    pieces,
+    stored_rows,
+    window_rows,
+)
 from inspector.checkpoint.discover import REMOTE_KINDS
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.decode.beside import numbers
@@ -119,9 +125,11 @@ class Reader:
         factors = self._read_grids(weight, start, stop)
         edges = pieces(weight, start, stop)
         codes = map_ordered(lambda piece: self.read_codes(weight, *piece), edges, jobs=self._jobs)
-        for (first, _), part in zip(edges, codes, strict=True):
-            own = _moved(factors, first - start)
-            yield Rows(weight, part, _decoded(weight, part, own), first, own)
+        for (first, last), whole in zip(edges, codes, strict=True):
+            for begin, end in decoded_together(weight, whole, first, last):
+                part = whole[begin - first : end - first] if whole.ndim else whole
+                own = _moved(factors, begin - start)
+                yield Rows(weight, part, _decoded(weight, part, own), begin, own)
 
     def read_values(self, weight: Weight, start: int, stop: int) -> Float32:
         """Rows `[start, stop)` decoded, in one read and one for each grid: `[rows, ...]`."""
@@ -208,7 +216,7 @@ class Reader:
             count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
             stored = stored_array(content, dtype, (count, grid.stored_columns))
         else:
-            stored = window_rows(content, grid.window, dtype, first, last)
+            stored = window_rows(content, grid.window, dtype, *grid.stored_rows(first, last))
         return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
 
     def read_scale_rows(self, weight: Weight, rows: Sequence[int]) -> Float32:

@@ -21,7 +21,7 @@ from inspector.render.export import export_header, export_values, npy_header, ov
 from inspector.version import __version__
 
 _FORMATS: Final = (".safetensors", ".npy", ".npz")
-_SIGNS: Final = {Action.MULTIPLY: "x", Action.DIVIDE: "/", Action.SUBTRACT: "-"}
+_SIGNS: Final = {Action.MULTIPLY: "x", Action.DIVIDE: "/", Action.SUBTRACT: "-", Action.ADD: "+"}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every entry of an archive: the same values give the same file."""
 

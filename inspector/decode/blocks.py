@@ -63,6 +63,7 @@ _OPERATIONS: Final = {
     Action.SUBTRACT: np.subtract,
     Action.MULTIPLY: np.multiply,
     Action.DIVIDE: np.divide,
+    Action.ADD: np.add,
 }
 
 
@@ -87,7 +88,7 @@ def decode_rows(
     for factor in factors:
         _check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
-    exact = not to_odd and all(map(_is_exact, factors))
+    exact = not to_odd and _are_exact(factors)
     for start, stop in _strips(rows, columns, factors):
         strip = values[start:stop]
         code_values(codes[start:stop], coding, strip)
@@ -118,11 +119,19 @@ def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:
     return result
 
 
-def _is_exact(factor: Factor) -> bool:
-    """Whether a step leaves float32 exact; of those that subtract, integers do."""
-    return factor.action is not Action.SUBTRACT or bool(
-        np.array_equal(factor.numbers, np.rint(factor.numbers))
-    )
+def _are_exact(factors: Sequence[Factor]) -> bool:
+    """Whether float32 holds what comes before the last step: of codes of at most 8 bits.
+
+    Whole numbers may be taken off; a product may be added to where its scale has 16 bits or fewer.
+    """
+    adds = any(factor.action is Action.ADD for factor in factors)
+    for factor in factors:
+        numbers = factor.numbers
+        if factor.action is Action.SUBTRACT and not np.array_equal(numbers, np.rint(numbers)):
+            return False
+        if adds and factor.action is Action.MULTIPLY and (numbers.view(np.uint32) & 0xFF).any():
+            return False
+    return True
 
 
 def _strips(rows: int, columns: int, factors: Sequence[Factor]) -> list[tuple[int, int]]:

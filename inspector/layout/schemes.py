@@ -7,20 +7,20 @@ in each row; OCP Microscaling Formats 1.0 for groups of 32; NVFP4 has groups of 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from inspector.catalog import TensorRow
 from inspector.errors import LayoutError
-from inspector.format.codings import E2M1, E2M3, INT8, PLAIN_CODINGS, Coding, Number
+from inspector.format.codings import E2M1, E2M3, E4M3, INT8, PLAIN_CODINGS, Coding, Number
 from inspector.format.dtypes import Dtype
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 
 
 class SchemeName(StrEnum):
-    """The schemes that are known; the last three are told and not decoded."""
+    """The schemes that are known; the last two are told and not decoded."""
 
     FP8 = "fp8"
     MXFP8 = "mxfp8"
@@ -31,7 +31,9 @@ class SchemeName(StrEnum):
     PACKED_INTEGER = "packed integer"
     GPTQ = "GPTQ"
     AWQ = "AWQ"
+    MLX = "MLX"
     BITSANDBYTES = "bitsandbytes"
+    BITSANDBYTES_INT8 = "bitsandbytes LLM.int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +108,28 @@ SCHEMES: Final = (
     # AutoGPTQ and GPTQModel: words of one column; AutoAWQ: words of one row
     Scheme(
         SchemeName.GPTQ, _QWEIGHT, frozenset({Dtype.I32}), _FLOATS,
-        needs=frozenset({Part.ZERO_POINT}), may=frozenset({Part.GROUP_INDEX}), is_decoded=False,
+        needs=frozenset({Part.ZERO_POINT}), may=frozenset({Part.GROUP_INDEX}),
     ),
     Scheme(
         SchemeName.AWQ, _QWEIGHT, frozenset({Dtype.I32}), _FLOATS,
-        needs=frozenset({Part.ZERO_POINT}), is_decoded=False,
+        needs=frozenset({Part.ZERO_POINT}),
     ),
+    # MLX: affine, and the formats of groups that OCP and Nvidia specify, in words of its own
+    Scheme(
+        SchemeName.MLX, _PLAIN, frozenset({Dtype.U32}), _FLOATS, needs=frozenset({Part.BIASES}),
+    ),
+    Scheme(SchemeName.MXFP4, _PLAIN, frozenset({Dtype.U32}), frozenset({Dtype.U8}), E2M1, 32),
+    Scheme(SchemeName.MXFP8, _PLAIN, frozenset({Dtype.U32}), frozenset({Dtype.U8}), E4M3, 32),
+    Scheme(SchemeName.NVFP4, _PLAIN, frozenset({Dtype.U32}), frozenset({Dtype.U8}), E2M1, 16),
     # bitsandbytes NF4 and FP4; their scales are codes too where they are quantized twice
     Scheme(
         SchemeName.BITSANDBYTES, _PLAIN, frozenset({Dtype.U8}), frozenset({Dtype.F32, Dtype.U8}),
         Coding(Number.ENTRY, 4), needs=frozenset({Part.CODEBOOK}), may=frozenset({Part.STATE}),
         is_decoded=False,
+    ),
+    Scheme(
+        SchemeName.BITSANDBYTES_INT8, _PLAIN, frozenset({Dtype.I8}), frozenset({Dtype.F32}), INT8,
+        needs=frozenset({Part.ROW_MAXIMUM}), may=frozenset({Part.STATE}), is_decoded=False,
     ),
 )  # fmt: skip
 """Looked up in this order; what fits no row is not decoded, never by a default."""
@@ -129,11 +142,13 @@ PACKED_DTYPES: Final = frozenset(
 )
 """Dtypes of which one element may hold several codes."""
 
-WORDS: Final = frozenset({Dtype.I32})
+WORDS: Final = frozenset({Dtype.I32, Dtype.U32})
 """Dtypes of which one element may hold codes of any width."""
 
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
+
+_WHOLE: Final = frozenset({Dtype.U8, Dtype.I16, Dtype.U16, Dtype.I32, Dtype.U32})
 
 _CODES: Final = frozenset(PLAIN_CODINGS)
 """Dtypes whose elements mean nothing without a scale; a missing one is an error, not a 1."""
@@ -141,11 +156,20 @@ _CODES: Final = frozenset(PLAIN_CODINGS)
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """How a weight is coded: its scheme, its codes, and the shape that they unpack to."""
+    """How a weight is coded: its scheme, its codes, and the shape that they unpack to.
+
+    `undecoded` says why its values cannot be had, where that is so.
+    """
 
     scheme: Scheme
     coding: Coding
     shape: tuple[int, ...]
+    undecoded: str | None = None
+
+    @property
+    def is_input_first(self) -> bool:
+        """Whether the tensors are stored `[in, out]`, the reverse of a module's weight."""
+        return self.scheme.name in (SchemeName.GPTQ, SchemeName.AWQ)
 
 
 def coded(
@@ -156,8 +180,13 @@ def coded(
     Raises:
         LayoutError: codes that no row of the table describes, or whose scale is missing.
     """
-    scale = parts.get(Part.SCALE)
+    scale = parts.get(Part.SCALE) or parts.get(Part.ROW_MAXIMUM)
     if scale is None:
+        if form is Form.PLAIN and is_whole_numbers(name, tensor):
+            raise LayoutError(
+                f"{name}: {tensor.dtype} {list(tensor.shape)}, and no scale: a weight of whole "
+                f"numbers is of no known scheme{_called(declared)}"
+            )
         if tensor.dtype in _CODES or form is not Form.PLAIN:
             raise LayoutError(
                 f"{name}: {tensor.dtype} codes without a scale",
@@ -181,11 +210,38 @@ def coded(
         choices = [one for one in choices if _fills(one, tensor, scale)]
     if len(choices) != 1:
         with_parts = "".join(f", with {part}" for part in sorted(beside))
+        if form is Form.QDATA:
+            raise LayoutError(
+                f"{name}: torchao's {tensor.dtype} codes {list(tensor.shape)} with {scale.dtype} "
+                f"scales {list(scale.shape)}{with_parts} are not decoded yet{_called(declared)}"
+            )
         raise LayoutError(
             f"{name}: no known scheme has {tensor.dtype} codes ({form}) {list(tensor.shape)} and "
-            f"{scale.dtype} scales {list(scale.shape)}{with_parts}",
+            f"{scale.dtype} scales {list(scale.shape)}{with_parts}{_called(declared)}",
         )
-    return choices[0]
+    return replace(choices[0], undecoded=_why_undecoded(choices[0].scheme, declared))
+
+
+def _why_undecoded(scheme: Scheme, declared: Declared) -> str | None:
+    if not scheme.is_decoded:
+        return f"{scheme.name} is not decoded yet"
+    if scheme.name is SchemeName.GPTQ and declared.zeros_less_one is None:
+        told = (
+            f"quant_method {declared.method} does not say" if declared.method else "no config says"
+        )
+        return f"{scheme.name} stores zero points as they are or less one, and {told} which"
+    return None
+
+
+def is_whole_numbers(name: str, tensor: TensorRow) -> bool:
+    """Whether a tensor is called a weight and holds what no weight does that is not coded."""
+    is_matrix = name.endswith(".weight") and len(tensor.shape) > 1
+    return is_matrix and tensor.dtype in _WHOLE
+
+
+def _called(declared: Declared) -> str:
+    """What the config calls the scheme, for an error that cannot name it."""
+    return f"; the config calls it {declared.method}" if declared.method else ""
 
 
 def scheme_name(scheme: Scheme, blocks: Sequence[tuple[int, int]]) -> SchemeName:
@@ -216,9 +272,11 @@ def _unpacked(
     shape = tensor.shape
     if form is Form.BLOCKS and len(shape) > 1:
         shape = (*shape[:-2], shape[-2] * shape[-1])
-    if scheme.name is SchemeName.PACKED_INTEGER:
-        bits, columns = _packed_integers(name, tensor, scale, declared)
-        return Coded(scheme, Coding(Number.OFFSET, bits), (*shape[:-1], columns))
+    if scheme.name in (SchemeName.PACKED_INTEGER, SchemeName.MLX):
+        is_mlx = scheme.name is SchemeName.MLX
+        bits, columns = _packed_integers(name, tensor, scale, declared, may_be_padded=not is_mlx)
+        number = Number.UNSIGNED if is_mlx else Number.OFFSET
+        return Coded(scheme, Coding(number, bits), (*shape[:-1], columns))
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
     if scheme.name is SchemeName.BITSANDBYTES:
         shape = (coding.codes_in(tensor.count, tensor.dtype), 1)  # its true shape is no header's
@@ -255,17 +313,19 @@ def _words_of_columns_or_rows(
 
 
 def _packed_integers(
-    name: str, tensor: TensorRow, scale: TensorRow, declared: Declared
+    name: str, tensor: TensorRow, scale: TensorRow, declared: Declared, *, may_be_padded: bool
 ) -> tuple[int, int]:
     """The width of packed integers and the most columns that a row of words holds of them.
 
-    The last word of a row may be padded; the true number is in `weight_shape`.
+    Where the last word of a row may be padded, the true number is in `weight_shape`.
     """
     words = tensor.shape[-1] if tensor.shape else 0
     groups = scale.shape[-1] if scale.shape else 1
     found: dict[int, int] = {}
     for bits, width in declared.integers:
         most, fewest = words * 32 // bits, (words - 1) * 32 // bits + 1
+        if not may_be_padded:
+            fewest = -(-words * 32 // bits)
         columns = most if width is None else min(most, groups * width)
         needed = 1 if width is None else -(-columns // width)
         if columns >= fewest and groups == needed:

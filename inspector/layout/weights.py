@@ -152,19 +152,20 @@ def _whole(weights: StoredWeights, stored: Stored) -> Weight:
             f"{stored.tensor.name} {list(stored.shape)}: fused and quantized; decoded by expert",
             hint="name an expert: layers.0.mlp.experts.0",
         )
-    return _weight(weights, stored, Matrix(stored.name, stored.shape))
+    return _weight(weights, stored, Matrix(stored.name, stored.shape, stored.page))
 
 
 def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
     how = stored.coded
-    if how is not None and not how.scheme.is_decoded:
-        raise LayoutError(f"{stored.tensor.name}: {how.scheme.name} is not decoded yet")
+    if how is not None and how.undecoded is not None:
+        error = LayoutError(f"{stored.name}: {how.undecoded}")
+        raise weights.declared.explained(error)
     grids = weights.grids(stored, matrix)
     return Weight(
         name=matrix.name,
         tensor=stored.tensor,
         shape=matrix.shape,
-        window=matrix.window,
+        window=stored.page_of_words or matrix.window,
         scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
         coding=None if how is None else how.coding,
         grids=grids,
