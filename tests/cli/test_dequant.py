@@ -223,3 +223,16 @@ def test_awq_and_gptq_are_exported_by_their_own_names(tmp_path: Path) -> None:
     of_outputs = [words[place] - 7 for place in (0, 4, 1, 5, 2, 6, 3, 7)]
     expected = np.tile(np.array(of_outputs * 2, np.float32)[:, None], (1, 64))
     np.testing.assert_array_equal(found["layers.0.q_proj.weight"], expected)
+
+
+def test_what_is_not_verified_is_said_in_a_line_for_each_reason() -> None:
+    found = invoke("dequant", "layers.0", "--verify", "--json", "-m", S1)
+    assert found.exit_code == 0
+    rows = {one["name"]: one["verified"] for one in json.loads(found.stdout)["tensors"]}
+    left_out = [name for name, verified in rows.items() if verified is None]
+    (line,) = [line for line in found.stderr.splitlines() if line.startswith("not verified")]
+    assert line == (f"not verified: {left_out[0]} and {len(left_out) - 1} more: it holds no codes")
+    cut = invoke(
+        "dequant", "layers.0.mlp.experts.2.up_proj", "--verify", "--columns", ":9", "-m", S1
+    )
+    assert "--columns cuts its blocks" in cut.stderr
