@@ -27,7 +27,8 @@ def floats(values: Float32, scales: Float32, dtype: npt.DTypeLike) -> Array:
     """Codes `[rows, columns]` of values by group."""
     ratio = values / scales[..., None]
     most = float(ml_dtypes.finfo(np.dtype(dtype)).max)  # type: ignore[no-untyped-call] # no stubs
-    return np.clip(ratio, -most, most).astype(dtype).reshape(SHAPE)
+    codes: Array = np.clip(ratio, -most, most).astype(dtype)
+    return codes.reshape(SHAPE)
 
 
 def exponents(scales: Float32) -> Array:
