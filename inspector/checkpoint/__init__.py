@@ -13,6 +13,7 @@ from inspector.analysis.plan import PlannedReads
 from inspector.analysis.report import Cost, Model
 from inspector.catalog import Catalog, CatalogBuilder
 from inspector.catalog.agreement import check_across_shards, check_index
+from inspector.checkpoint.configs import Configs
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
 from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
@@ -21,11 +22,10 @@ from inspector.checkpoint.one_request import may_be_given, read_all_headers
 from inspector.checkpoint.planning import plan_config, plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
-from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
-from inspector.config.quantization import MODELOPT_NAME, QuantConfig, parse_modelopt
-from inspector.config.rules import malformed_field, unreadable_config
-from inspector.errors import BudgetExceeded, ConfigError, ObjectNotFound, Problem
-from inspector.layout.declared import Declared, declared_by
+from inspector.config import MAX_CONFIG_BYTES, ModelConfig
+from inspector.config.quantization import QuantConfig
+from inspector.errors import BudgetExceeded, Problem
+from inspector.layout.declared import Declared
 from inspector.layout.stored import holds_words
 from inspector.layout.weights import WeightBook
 from inspector.source.access import Access
@@ -54,6 +54,7 @@ class Checkpoint:
         self.policy = policy
         self.problems: list[Problem] = []
         self.reader = Reader(source, policy)
+        self._configs = Configs(source, self.problems)
         self.stored_bytes = 0
         self._index_file = index_file
         self._one_file = one_file
@@ -95,17 +96,14 @@ class Checkpoint:
             cached_bytes=self.ledger.cached_bytes,
         )
 
-    @cached_property
+    @property
     def config(self) -> ModelConfig | None:
-        """The config.json beside the weights, or None where there is none."""
-        try:
-            text = read_file(self.source, CONFIG_NAME, max_bytes=MAX_CONFIG_BYTES)
-        except ObjectNotFound:
-            return None
-        try:
-            return parse_config(text, file=CONFIG_NAME)
-        except ConfigError as error:
-            raise ConfigError(f"{self.source.location}/{error}") from error
+        """The config.json beside the weights, or None where there is none.
+
+        Raises:
+            ConfigError: it is no JSON object.
+        """
+        return self._configs.config
 
     def small_files(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, bytes]]:
         """The sizes of all files that the source lists, and the content of those named, if there.
@@ -119,45 +117,19 @@ class Checkpoint:
             if sizes.get(name, MAX_CONFIG_BYTES + 1) <= MAX_CONFIG_BYTES
         }
 
-    @cached_property
+    @property
     def claim(self) -> QuantConfig | None:
         """What is claimed of the quantization, in config.json or beside it; None where nothing is.
 
         Raises:
             ConfigError: no JSON, or none with a claim where one should be.
         """
-        config = self.config
-        if config is not None and config.quantization is not None:
-            return config.quantization
-        try:
-            text = read_file(self.source, MODELOPT_NAME, max_bytes=MAX_CONFIG_BYTES)
-        except ObjectNotFound:
-            return None
-        return parse_modelopt(text, file=MODELOPT_NAME)
-
-    @cached_property
-    def _stated(self) -> tuple[ModelConfig | None, Declared]:
-        """What the config states of layouts, as far as it can be read; the rest is a finding."""
-        config, claim, unreadable = None, None, list[str]()
-        try:
-            config = self.config
-            is_claimed = config is not None and config.quantization is not None
-            if is_claimed or MODELOPT_NAME in self.source.files():
-                claim = self.claim
-        except ConfigError as error:
-            file = CONFIG_NAME if config is None else MODELOPT_NAME
-            self.problems.append(unreadable_config(file, error))
-            unreadable = [str(error)]
-        malformed = dict.fromkeys(
-            one for stated in (config, claim) if stated is not None for one in stated.malformed
-        )
-        self.problems += map(malformed_field, malformed)
-        return config, declared_by(claim).without((*unreadable, *map(str, malformed)))
+        return self._configs.claim
 
     @property
     def declared(self) -> Declared:
         """What the config declares of blocks and bits; a config that is malformed, what it can."""
-        return self._stated[1]
+        return self._configs.stated[1]
 
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.
@@ -263,7 +235,7 @@ class Checkpoint:
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
-        config, declared = self._stated
+        config, declared = self._configs.stated
         return WeightBook(self.catalog, config, declared)
 
 

@@ -16,7 +16,8 @@ from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
-from inspector.layout.schemes import PACKED_DTYPES, WORDS, Coded, Scheme, SchemeName, coded
+from inspector.layout.scheme_table import PACKED_DTYPES, WORDS, Scheme, SchemeName
+from inspector.layout.schemes import Coded, coded
 from inspector.layout.windows import Window
 
 

@@ -16,7 +16,8 @@ from inspector.layout.declared import Declared, declared_by
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
-from inspector.layout.schemes import SchemeName, scheme_name
+from inspector.layout.scheme_table import SchemeName
+from inspector.layout.schemes import scheme_name
 from inspector.layout.stored import Stored, StoredWeights
 from inspector.layout.windows import Window, stored_span
 
