@@ -17,6 +17,7 @@ from inspector.decode.blocks import Factor
 from inspector.decode.numeric import Array, Float32
 from inspector.decode.packed import unpack
 from inspector.format.codings import Action, Coding, Number
+from inspector.layout.scheme_table import SchemeName
 from inspector.layout.weights import Weight
 
 _ROWS_AT_A_TIME: Final = 64
@@ -44,7 +45,7 @@ def why_not_verified(weight: Weight, columns: tuple[int, int] | None) -> str | N
         return "it holds no codes"
     if columns is not None:
         return "--columns cuts its blocks"
-    if weight.scheme == "MLX":
+    if weight.scheme is SchemeName.MLX:
         return "MLX moves each scale so that one end of a group is exact; the other end is lost"
     if rule_of(weight.coding, [grid.action for grid in weight.grids]) is None:
         return f"no producer's rule is known for {weight.coding.number} codes with what is beside"

@@ -1,5 +1,6 @@
 """The configs of a checkpoint: read once, as far as they can be read; the rest is a finding."""
 
+from dataclasses import replace
 from functools import cached_property
 
 from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
@@ -65,7 +66,7 @@ class Configs:
             self._problems.append(unreadable_config(file, error))
             unreadable = [str(error)]
         malformed = (*unreadable, *map(str, self._malformed))
-        return config, declared_by(claim).without(malformed)
+        return config, replace(declared_by(claim), malformed=malformed)
 
     @property
     def _is_claimed(self) -> bool:

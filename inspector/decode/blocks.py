@@ -52,9 +52,8 @@ class Factor:
             own = self.numbers[first // block_rows : first // block_rows + 1]
         if self.order is not None:
             own = own[:, self.order]
-        elif (
-            own.shape[1] > 1
-        ):  # repeating is quicker than broadcasting over runs of a group's length
+        elif own.shape[1] > 1:
+            # Repeating is quicker than broadcasting over runs of a group's length.
             own = np.repeat(own, block_columns, axis=1)[:, :columns]
         _OPERATIONS[self.action](strip, own, out=strip)
 

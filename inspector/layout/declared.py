@@ -5,12 +5,12 @@ the one that tiles it, and where two do, none is taken.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final
 
 from inspector.config.quantization import QuantConfig
 from inspector.errors import LayoutError
 
-_MOST_BITS = 8
+_MOST_BITS: Final = 8
 """Wider codes are packed by no scheme."""
 
 
@@ -35,10 +35,6 @@ class Declared:
         if not self.malformed:
             return error
         return LayoutError(f"{error}; {self.malformed[0]}", hint=error.hint)
-
-    def without(self, malformed: tuple[str, ...]) -> Self:
-        """The same, of a config of which these could not be read."""
-        return type(self)(self.blocks, self.integers, self.method, self.zeros_less_one, malformed)
 
 
 def declared_by(claim: QuantConfig | None) -> Declared:
