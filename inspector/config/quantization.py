@@ -121,7 +121,7 @@ class QuantConfig:
 
         Its first format does that and its second does not (GPTQModel `utils/model.py`).
         """
-        stated = self.raw.get("checkpoint_format", "gptq")
+        stated = str(self.raw.get("checkpoint_format") or "gptq")
         return {"gptq": True, "gptq_v2": False}.get(stated) if self.method == "gptq" else None
 
     def checked_list(self) -> SkipList:

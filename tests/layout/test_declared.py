@@ -83,6 +83,8 @@ def test_mlx_has_a_key_of_its_own() -> None:
         ({"quant_method": "gptq", "checkpoint_format": "gptq"}, True),
         ({"quant_method": "gptq", "checkpoint_format": "gptq_v2"}, False),
         ({"quant_method": "gptq", "checkpoint_format": "marlin"}, None),
+        ({"quant_method": "gptq", "checkpoint_format": ["gptq"]}, None),
+        ({"quant_method": "gptq", "checkpoint_format": None}, True),
         ({"quant_method": "auto-round"}, None),
     ],
     ids=str,
