@@ -24,6 +24,7 @@ from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.documents import DOCUMENTS
 from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.cli.app import app
+from inspector.config.rules import CONFIG_RULES
 from inspector.errors import Severity
 from inspector.format.readers import VERDICTS
 from inspector.format.rules import RULES
@@ -128,6 +129,15 @@ def _rules_page() -> str:
         "| rule | safetensors | huggingface_hub | huggingface.js | hf-mem |",
         "|---|---|---|---|---|",
         *(_verdict_row(slug) for slug in RULES),
+        "",
+        "## Rules of a config",
+        "",
+        "Any command that reads a config reports these and answers with what else the config says;",
+        "what cannot be answered without is refused in a line that says so.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(CONFIG_RULES),
         "",
         "## Rules of an audit",
         "",

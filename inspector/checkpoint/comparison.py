@@ -47,7 +47,7 @@ def _side(checkpoint: Checkpoint, *, config_only: bool) -> Side:
         model=model_without_weights(checkpoint) if catalog is None else checkpoint.model,
         config=checkpoint.config,
         catalog=catalog,
-        aligned=None if catalog is None else aligned(catalog, checkpoint.config),
+        aligned=None if catalog is None else aligned(checkpoint.weights),
         files=SideFiles(*checkpoint.small_files(SIDE_FILES)),
     )
 

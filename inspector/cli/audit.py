@@ -28,7 +28,10 @@ def run(
     """Say whether a checkpoint is what its config says. Returns the exit code."""
     outputs.resolved()
     with opened(inputs) as checkpoint:
-        facts = audit_facts(checkpoint.weights, checkpoint.claim)
+        claim = checkpoint.claim
+        if claim is not None:
+            claim.checked_list()
+        facts = audit_facts(checkpoint.weights, claim)
         wanted = facts.looks(sample)
         if inputs.plan:
             write_plan("audit", [_planned(checkpoint, wanted)], checkpoint, outputs)

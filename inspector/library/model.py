@@ -26,7 +26,6 @@ from inspector.checkpoint.experts import CheckpointExperts
 from inspector.checkpoint.matching import match_request
 from inspector.checkpoint.policy import DEFAULT_JOBS, Progress, ReadPolicy, no_progress
 from inspector.errors import UsageError
-from inspector.layout.declared import declared_by
 from inspector.layout.stored import value_counts
 from inspector.layout.weights import Weight as StoredWeight
 from inspector.library.reports import (
@@ -104,7 +103,7 @@ class OpenCheckpoint:
             FormatError: a header or the index is malformed.
         """
         own = self._checkpoint
-        values = value_counts(own.catalog, lambda: declared_by(own.config))
+        values = value_counts(own.catalog, lambda: own.declared)
         return TensorTable(own.catalog, own.catalog.all_rows, values, own.model)
 
     def __getitem__(self, name: str) -> Weight:

@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.params.parts import NUMBER, Apart, part_of
-from inspector.catalog import Catalog
 from inspector.catalog.names import Rows, Template
-from inspector.config import ModelConfig
 from inspector.errors import LayoutError
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
@@ -57,10 +55,10 @@ class Aligned:
     is_bias: bool = False
 
 
-def aligned(catalog: Catalog, config: ModelConfig | None) -> dict[Label, Aligned]:
+def aligned(book: WeightBook) -> dict[Label, Aligned]:
     """All tensors but scales by label, in the catalog's order."""
     parts: dict[Label, list[Aligned]] = {}
-    names, columns = catalog.names, _Columns(WeightBook(catalog, config))
+    names, columns = book.catalog.names, _Columns(book)
     for index in dict.fromkeys(names.template_ids.tolist()):
         if part_of(names.templates[index]).apart is Apart.SCALES:
             continue

@@ -13,7 +13,6 @@ from tests.quantized import (
     E4M3,
     Model,
     audited,
-    awq,
     bitsandbytes,
     config_of,
     gptq,
@@ -109,10 +108,14 @@ def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "scheme"), [(gptq, "GPTQ"), (awq, "AWQ"), (bitsandbytes, "bitsandbytes")]
+    ("store", "scheme", "says"),
+    [
+        (gptq, "GPTQ", "GPTQ stores zero points as they are or less one, and no config says which"),
+        (bitsandbytes, "bitsandbytes", "bitsandbytes is not decoded yet"),
+    ],
 )
 def test_a_scheme_that_is_not_decoded_is_named(
-    store: Callable[[str, int, int], dict[str, Any]], scheme: str
+    store: Callable[[str, int, int], dict[str, Any]], scheme: str, says: str
 ) -> None:
     tensors: dict[str, Any] = {}
     for layer in range(3):
@@ -120,13 +123,23 @@ def test_a_scheme_that_is_not_decoded_is_named(
     found = audited(Model(tensors, {"model_type": "m"}))
     (finding,) = found.findings
     assert (finding.rule, str(finding.severity)) == ("not_decoded", "info")
-    assert f"{scheme} is not decoded yet" in finding.message
+    assert says in finding.message
     observed = observed_of(found)
     (family,) = observed.quantized
     assert (family.name, family.modules) == ("model.layers.{0..2}.self_attn.o_proj", 3)
     assert (family.scheme, family.kind) == (scheme, "linear")
     assert observed.unquantized == []
     assert observed.looked_into.weights == 0
+
+
+def test_gptq_is_looked_into_where_the_config_says_how_its_zero_points_are_stored() -> None:
+    config = {"model_type": "m", "quantization_config": {"quant_method": "gptq", "bits": 4}}
+    module = "model.layers.0.self_attn.o_proj"
+    found = audited(Model(gptq(module, 16, 64), config))
+    assert rules_of(found) == []
+    (family,) = observed_of(found).quantized
+    assert (family.scheme, family.shape, family.granularity) == ("GPTQ", (16, 64), "channel")
+    assert observed_of(found).looked_into.scales == 16
 
 
 def test_a_scale_by_channel_covers_a_row() -> None:
