@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from inspector.analysis.quant.evidence import Each, Evidence, NumberReader, gather
 from inspector.analysis.quant.lists import (
     Listed,
     check_list,
@@ -18,7 +19,7 @@ from inspector.analysis.quant.loading import LoaderView, check_loaders, views_of
 from inspector.analysis.quant.modules import Mask, Modules, modules_of
 from inspector.analysis.quant.sample import Look, choose_looks
 from inspector.analysis.quant.structure import Example, check_structure, examples_of
-from inspector.analysis.quant.values import Each, Evidence, NumberReader, check_values, gather
+from inspector.analysis.quant.values import check_values
 from inspector.config.quantization import QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import Problem, Severity

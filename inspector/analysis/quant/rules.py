@@ -26,7 +26,9 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
             "A module should be quantized by the config or as its like, and is not.",
         ),
         "scale_not_finite": (_ERROR, "A scale is NaN or infinite."),
-        "nan_codes": (_ERROR, "Codes are NaN in blocks whose scale is sound."),
+        "nan_codes": (_ERROR, "Codes are NaN or infinite in blocks whose scale is sound."),
+        "zero_point_range": (_ERROR, "A zero point is NaN, or no value that a code has."),
+        "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit their words."),
         "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
         "ambiguous_skip_entry": (
             _WARNING,
@@ -42,7 +44,10 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
             "Scales are powers of two, and half as large would have done.",
         ),
         "zero_scale": (_WARNING, "A scale is zero: all it covers is."),
-        "saturated_codes": (_INFO, "More codes are at 448 than the rounding explains."),
+        "saturated_codes": (
+            _INFO,
+            "More codes are at the largest value than the rounding explains.",
+        ),
         "not_decoded": (
             _INFO,
             "Weights are of a scheme that is told and not decoded yet: no number is looked into.",

@@ -8,7 +8,6 @@ import numpy as np
 
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.structure import Example, matrices_in
-from inspector.format.codings import Number
 from inspector.format.spans import Span
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
@@ -31,9 +30,6 @@ _PIECE: Final = 4 << 20
 _STRIPE: Final = 128
 """Rows that are read where each row has scales of its own."""
 
-_WITH_CODES: Final = frozenset({Number.E4M3})
-"""Numbers whose codes are judged: the others have no NaN, or no policy that they tell."""
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -51,6 +47,9 @@ class Look:
         """The bytes that it takes, by shard."""
         for grid in self.weight.grids:
             yield grid.tensor.shard, grid.span(0, self.weight.rows)
+        shape = self.weight.shape_tensor
+        if shape is not None and self.rows is not None:
+            yield shape.shard, shape.span
         for piece in self.pieces():
             yield self.weight.tensor.shard, self.weight.span(*piece)
 
@@ -145,8 +144,10 @@ def _spread(count: int, wanted: int) -> list[int]:
 def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     """The rows whose codes are read: all, or one row of blocks, a different one each turn."""
     coding, scale = weight.coding, weight.scale
-    if coding is None or scale is None or coding.number not in _WITH_CODES or not weight.rows:
+    if coding is None or scale is None or not weight.rows:
         return None
+    if coding.bits < 8 and weight.window is not None and weight.window.transposed:
+        return None  # codes of one byte lie in two rows
     if whole:
         return 0, weight.rows
     if scale.granularity is Granularity.TENSOR:

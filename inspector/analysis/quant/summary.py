@@ -1,11 +1,12 @@
 """An audit in the words of its document: declared, observed, loaders, modules. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from inspector.analysis.name_lists import names_summary
 from inspector.analysis.quant.audit import Audit, Facts
+from inspector.analysis.quant.evidence import Evidence, policies_by_format, total_of
 from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
@@ -21,11 +22,11 @@ from inspector.analysis.quant.report import (
     SkipListFacts,
 )
 from inspector.analysis.quant.structure import Example
-from inspector.analysis.quant.values import total_of
 from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
 from inspector.layout.weights import Weight
+from inspector.stats.rounding import Rounding
 
 
 def declared_of(facts: Facts) -> Declared | None:
@@ -57,6 +58,11 @@ def observed_of(found: Audit) -> Observed:
     """What is stored, and what the numbers that were read say."""
     modules = found.facts.modules
     evidence = total_of(found.evidence.values())
+    members = np.array(sorted(found.evidence), dtype=np.int64)
+    alike = [
+        total_of(found.evidence[member] for member in some.tolist())
+        for _, some in modules.by_template(members)
+    ]
     scales, codes = evidence.scales, evidence.codes
     families = [(_family(found.facts, at), at) for at in range(len(modules.storages))]
     quantized = [family for family, at in families if _is_quantized(modules, at)]
@@ -69,7 +75,7 @@ def observed_of(found: Audit) -> Observed:
         unquantized_modules=int((~modules.quantized).sum()),
         scale_dtype=by_scale,
         power_of_two_fraction=_fraction(scales.powers_of_two, scales.usable),
-        rounding=str(evidence.rounding) if codes.blocks else None,
+        rounding=_rounding(alike),
         looked_into=LookedInto(
             weights=evidence.weights,
             with_codes=evidence.weights_with_codes,
@@ -85,10 +91,13 @@ def observed_of(found: Audit) -> Observed:
             powers_of_two=scales.powers_of_two,
             bfloat16_fraction=_fraction(scales.in_bfloat16, scales.usable),
             bfloat16_amax_fraction=_fraction(scales.from_bfloat16, scales.usable),
+            zero_points=evidence.zero_points,
+            zero_points_off=evidence.zero_points_off,
             constant_scales=evidence.constant_scales,
             dead_weights=evidence.dead_weights,
             zero_blocks=codes.zero_blocks,
             nan_codes=codes.nan,
+            infinite_codes=codes.infinite,
             nan_codes_excused=codes.nan_excused,
             not_minimal=codes.not_minimal,
             minimum_undecided=codes.undecided,
@@ -96,6 +105,18 @@ def observed_of(found: Audit) -> Observed:
         quantized=quantized,
         unquantized=[family for family, at in families if not _is_quantized(modules, at)],
     )
+
+
+def _rounding(alike: Sequence[Evidence]) -> str | None:
+    """The policy of each format whose codes were read, said once where it is one."""
+    told = {}
+    for kind, policies in policies_by_format(alike).items():
+        policy = policies[0] if len(policies) == 1 else Rounding.UNDECIDED
+        exact = f"amax/{kind.levels[-1]:g}"
+        told[kind] = exact if policy is Rounding.EXACT else str(policy)
+    if len(set(told.values())) <= 1:
+        return next(iter(told.values()), None)
+    return ", ".join(f"{kind.coding.number}: {policy}" for kind, policy in told.items())
 
 
 def _axes_unknown(facts: Facts) -> int:

@@ -85,7 +85,7 @@ def of_groups(tensors: dict[str, Any], weights: dict[str, Any], form: str) -> Mo
 def packed_int4(rows: int = 4, columns: int = 64) -> Model:
     module = "language_model.model.layers.0.mlp.down_proj"
     tensors = {
-        f"{module}.weight_packed": np.full((rows, columns // 8), 0x11111111, dtype=np.int32),
+        f"{module}.weight_packed": np.full((rows, columns // 8), 0x5B5B5B5B, dtype=np.int32),
         f"{module}.weight_scale": np.ones((rows, columns // 32), dtype=BF16),
         f"{module}.weight_shape": np.array([rows, columns], dtype=np.int64),
     }
@@ -99,7 +99,7 @@ def test_packed_integers_are_quantized_modules_of_their_true_shape() -> None:
     assert rules_of(found) == []
     (family,) = observed_of(found).quantized
     assert (family.scheme, family.shape, family.block) == ("packed integer", (4, 64), (1, 32))
-    assert observed_of(found).looked_into.blocks == 0
+    assert observed_of(found).looked_into.blocks == 4 * 2
 
 
 def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
