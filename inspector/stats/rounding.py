@@ -5,8 +5,8 @@ power of two, rounded up (DeepGEMM `ceil_to_ue8m0`, lmdeploy `fast_round_scale`)
 format's largest exponent (OCP Microscaling, "floor": saturates) or to the nearest. What is left of
 it is the code of the largest magnitude. The null of a policy is that log2 of the magnitudes, whole
 octaves taken off, is normal around any place with any spread, an even one included: then the codes
-of the blocks have known shares, and the blocks at hand a likelihood, averaged over places and
-spreads. Blocks of one layer are all alike, so that an even spread alone is no fair null.
+of the blocks have known shares, and the blocks at hand a likelihood, taken at the place and spread
+that fit them best. Blocks of one layer are all alike, so that an even spread alone is no fair null.
 """
 
 import math
@@ -17,7 +17,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 from scipy.stats import norm
 
 Counts = npt.NDArray[np.int64]
@@ -33,6 +32,10 @@ _DECIDED: Final = math.log(1000.0)
 """Policies that are less likely than the best by this factor are ruled out."""
 
 _MOST_STRAYS: Final = 0.05
+
+_MOST_BLOCKS: Final = 200
+"""More blocks count as this many: the spread of no layer is normal, and of thousands of blocks any
+difference from that would decide."""
 
 _PLACES: Final = 128
 _SPREADS: Final = (0.005, 0.02, 0.05, 0.1, 0.2)
@@ -86,10 +89,13 @@ def policies_of(
     if not powers_of_two:
         at_top = int(largest[len(levels) - 1]) / total
         return (Rounding.EXACT if at_top >= 1 - _MOST_STRAYS else Rounding.OTHER,)
+    share = min(1.0, _MOST_BLOCKS / total)
     scores = {
-        policy: sum(_log_likelihood(one, policy, levels) for one in histograms)
+        policy: sum(
+            (_log_likelihood(np.multiply(one, share), policy, levels) for one in histograms), 0.0
+        )
         for policy in POWERS
-    }  # fmt: skip
+    }
     best = max(scores.values())
     left = sorted(
         (policy for policy in POWERS if best - scores[policy] <= _DECIDED),
@@ -142,9 +148,7 @@ def _possible(policy: Rounding, levels: Levels) -> npt.NDArray[np.bool_]:
     return np.asarray(_shares(policy, levels)[0] > 0)
 
 
-def _log_likelihood(largest: Counts, policy: Rounding, levels: Levels) -> float:
+def _log_likelihood(largest: Float64, policy: Rounding, levels: Levels) -> float:
     shares = (1 - _STRAY) * _shares(policy, levels) + _STRAY / len(levels)
     by_null = np.log(shares) @ largest[: len(levels)]
-    weights = np.full(len(by_null), 1 / _PLACES)
-    weights[0] = 1  # the even one counts as much as all places of a spread
-    return float(logsumexp(by_null, b=weights / weights.sum()))
+    return float(np.max(by_null))

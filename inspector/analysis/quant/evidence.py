@@ -203,8 +203,8 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     codes = CodeFigures()
     for start, stop in look.pieces():
         stored = reader.read_codes(weight, start, stop)
-        codes += _codes(stored, kind, weight.shape[1], beside.values[start // scale.block[0] :],
-                        scale.block)  # fmt: skip
+        own = beside.values[start // scale.block[0] :]
+        codes += code_figures(stored, kind, weight.shape[1], own, scale.block)
     is_whole = look.rows == (0, weight.rows)
     dead = is_whole and 0 < codes.blocks == codes.zero_blocks
     return beside.evidence + Evidence(
@@ -256,7 +256,7 @@ def _off(numbers: Float32, coding: Coding | None) -> int:
     return int(numbers.size - np.count_nonzero((numbers >= lowest) & (numbers <= highest)))
 
 
-def _codes(
+def code_figures(
     stored: Array, kind: CodeFormat, width: int, scale: Float32, block: tuple[int, int]
 ) -> CodeFigures:
     """The figures of some rows of codes, of which `scale` begins at the first."""

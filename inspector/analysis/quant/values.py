@@ -24,7 +24,7 @@ from inspector.errors import Problem
 from inspector.stats.rounding import Rounding, largest_left
 from inspector.stats.saturation import BFLOAT16_SLACK, E4M3_SLACK, chance_of_top, is_clipped
 
-_FALSE_ALARMS: Final = 1e-3
+FALSE_ALARMS: Final = 1e-3
 """The chance that `saturated_codes` is reported at all of a checkpoint in which nothing clipped."""
 
 Policies = Mapping[CodeFormat, tuple[Rounding, ...]]
@@ -51,7 +51,7 @@ def check_values(
         families.append(_Family(pattern, some, own, total_of(own)))
     overall = total_of(family.total for family in families)
     policies = policies_by_format([family.total for family in families])
-    level = _FALSE_ALARMS / max(1, overall.weights_with_codes + len(families))
+    level = FALSE_ALARMS / max(1, overall.weights_with_codes + len(families))
     judges_minimum = declares_ue8m0 or overall.has_powers_of_two
     for family in families:
         yield from _check_beside(family.pattern, family.total)
@@ -127,7 +127,7 @@ def _check_saturation(
     """One finding on the weights that are clipped; on all of a family where no one is by itself."""
     own = policies_by_format([family.total])
     for kind, total in family.total.by_format.items():
-        chance = _chance(kind, policies[kind], own[kind])
+        chance = chance_at_top(kind, policies[kind], own[kind])
         clipped = [
             member
             for member, one in zip(family.members.tolist(), family.evidence, strict=True)
@@ -152,8 +152,10 @@ def _exceeds(codes: CodeFigures, chance: float, level: float) -> bool:
     return is_clipped(codes.top, codes.second, chance, level)
 
 
-def _chance(kind: CodeFormat, overall: tuple[Rounding, ...], own: tuple[Rounding, ...]) -> float:
-    """The largest chance that any policy which may be the producer's gives a code to be at the top.
+def chance_at_top(
+    kind: CodeFormat, overall: tuple[Rounding, ...], own: tuple[Rounding, ...]
+) -> float:
+    """The largest chance that a policy which may be the producer's gives a code to be at the top.
 
     Clipping changes what a family's own codes say of the policy: where all families together leave
     several, those that the family leaves too are allowed, and else all of them.
