@@ -6,6 +6,7 @@ from typing import Final
 
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.quant.audit import audit, audit_facts
+from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import Look, affordable, in_file_order, spans_of
 from inspector.checkpoint import Checkpoint
 from inspector.cli.choosing import refuse_large
@@ -13,6 +14,7 @@ from inspector.cli.common import InputOptions, OutputOptions, finish, opened, wr
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import write_view
+from inspector.errors import UsageError
 from inspector.render.audit import audit_view
 from inspector.render.text import counted
 from inspector.source.pool import map_ordered
@@ -32,7 +34,10 @@ def run(
     """Say whether a checkpoint is what its config says. Returns the exit code."""
     outputs.resolved()
     with opened(inputs) as checkpoint:
-        facts = audit_facts(checkpoint.weights, checkpoint.claim)
+        chosen = Chosen(inputs.layer_numbers, inputs.expert_numbers)
+        facts = audit_facts(checkpoint.weights, checkpoint.claim, chosen)
+        if not len(facts.modules) and facts.not_chosen:
+            raise _nothing_chosen(checkpoint, inputs)
         wanted = facts.looks(sample)
         reader = checkpoint.reader
         if inputs.plan:
@@ -51,6 +56,15 @@ def run(
     write_view(view, outputs, problems)
     finish(checkpoint)
     return exit_code_of([*problems, *found.findings], fail_on)
+
+
+def _nothing_chosen(checkpoint: Checkpoint, inputs: InputOptions) -> UsageError:
+    options = (("--layers", inputs.layers), ("--experts", inputs.experts))
+    told = " ".join(f"{option} {text}" for option, text in options if text is not None)
+    return UsageError(
+        f"{told}: {checkpoint.source.location} has no such module",
+        hint="list-tensors shows the layers and experts that there are",
+    )
 
 
 def _planned(checkpoint: Checkpoint, looks: Sequence[Look]) -> PlannedReads:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from inspector.analysis.integrity import count_by_severity, group_by_rule
+from inspector.analysis.listing import number_ranges
 from inspector.analysis.quant.audit import Audit
 from inspector.analysis.quant.report import (
     AuditDocument,
+    ChosenFacts,
     Declared,
     Family,
     LoaderFacts,
@@ -16,7 +18,13 @@ from inspector.analysis.quant.report import (
     SkipListFacts,
 )
 from inspector.analysis.quant.rules import AUDIT_RULES
-from inspector.analysis.quant.summary import declared_of, loader_table, module_rows, observed_of
+from inspector.analysis.quant.summary import (
+    chosen_of,
+    declared_of,
+    loader_table,
+    module_rows,
+    observed_of,
+)
 from inspector.analysis.report import Cost, Model
 from inspector.errors import Problem
 from inspector.render.document import render_json
@@ -42,11 +50,13 @@ def audit_view(
     """The view of an audit; `limit` bounds the rows of modules, and for people the families."""
     declared, observed = declared_of(found.facts), observed_of(found)
     loaders = loader_table(found.facts)
+    chosen = chosen_of(found.facts)
     document = AuditDocument(
         schema="s1inspect/audit/1",
         model=model,
         cost=cost,
         findings=[*problems, *found.findings],
+        chosen=chosen,
         declared=declared,
         observed=observed,
         loaders=loaders,
@@ -72,27 +82,38 @@ def audit_view(
         ]
 
     return View(
-        headline=_headline(model, declared, observed, found.findings),
+        headline=_headline(model, document, found.findings),
         tables=tables,
         rows=lambda: Table(
             _ROWS, ([getattr(row, column.name) for column in _ROWS] for row in rows())
         ),
         names=lambda: (row.name for row in rows() if row.quantized),
         document=lambda: render_json(document, rows()),
-        footer=_footer(declared, observed),
+        footer=_footer(document),
     )
 
 
-def _headline(
-    model: Model, declared: Declared | None, observed: Observed, findings: Sequence[Problem]
-) -> str:
+def _headline(model: Model, document: AuditDocument, findings: Sequence[Problem]) -> str:
+    declared, observed = document.declared, document.observed
     claim = declared.quant_method if declared else "no quantization"
     stored = (
         f"{observed.quantized_modules:,} modules quantized, {observed.unquantized_modules:,} not"
     )
     counts = count_by_severity(findings)
     told = ", ".join(counted_severity(severity, count) for severity, count in counts.items())
-    return f"{model.location}: declares {claim}; {stored}; {told or 'no findings'}"
+    of = f"{model.location}{_of_chosen(document.chosen)}"
+    return f"{of}: declares {claim}; {stored}; {told or 'no findings'}"
+
+
+def _of_chosen(chosen: ChosenFacts | None) -> str:
+    if chosen is None:
+        return ""
+    parts = (("layer", chosen.layers), ("expert", chosen.experts))
+    return "".join(
+        f", {word}{'s' * (len(numbers) != 1)} {number_ranges(numbers).strip('{}')}"
+        for word, numbers in parts
+        if numbers is not None
+    )
 
 
 def _comparison(declared: Declared | None, observed: Observed) -> Table:
@@ -207,7 +228,8 @@ def _loader_rows(loaders: LoaderTable) -> Iterator[tuple[Cell, ...]]:
             )  # fmt: skip
 
 
-def _footer(declared: Declared | None, observed: Observed) -> list[str]:
+def _footer(document: AuditDocument) -> list[str]:
+    declared, observed, chosen = document.declared, document.observed, document.chosen
     looked = observed.looked_into
     lines = [
         f"looked into {counted(looked.weights, 'quantized weight')}: "
@@ -215,6 +237,9 @@ def _footer(declared: Declared | None, observed: Observed) -> list[str]:
         if looked.weights
         else "no numbers were read"
     ]
+    if chosen is not None:
+        rest = counted(chosen.of_modules - chosen.modules, "module")
+        lines.append(f"left out: {rest} of {chosen.of_modules:,}, by --layers and --experts")
     if looked.left_out:
         lines.append(f"--max-bytes left out {counted(looked.left_out, 'weight')}")
     if looked.axes_unknown:

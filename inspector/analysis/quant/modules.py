@@ -78,6 +78,23 @@ class Modules:
         """Which modules are of these kinds."""
         return np.isin(self.kind_ids, [at for at, kind in enumerate(KINDS) if kind in kinds])
 
+    def take(self, members: Members) -> "Modules":
+        """Some of the modules, in their order, as columns of their own."""
+        kept, storage_ids = np.unique(self.storage_ids[members], return_inverse=True)
+        rows = self.rows[members]
+        storages = []
+        for at, storage_id in enumerate(kept.tolist()):
+            storage, own = self.storages[storage_id], rows[storage_ids == at]
+            storages.append(storage if len(own) == len(storage.rows) else self.weights.kind(own))
+        return Modules(
+            weights=self.weights,
+            storages=tuple(storages),
+            rows=rows,
+            kind_ids=self.kind_ids[members],
+            storage_ids=storage_ids.astype(np.int32),
+            quantized=self.quantized[members],
+        )
+
     def part(self, part: Part) -> Rows:
         """The rows of what stands beside each module's weight, or `NOBODY`."""
         return self.weights.pairing.parts[part][self.rows]

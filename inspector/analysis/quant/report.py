@@ -150,9 +150,22 @@ class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
     nan_codes: int | None
 
 
-class AuditDocument(Document, frozen=True, kw_only=True):
-    """`s1inspect audit --json`. `declared` is null where the config claims no quantization."""
+class ChosenFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What --layers and --experts chose: `modules` of `of_modules`. A null is all of them."""
 
+    layers: list[int] | None
+    experts: list[int] | None
+    modules: int
+    of_modules: int
+
+
+class AuditDocument(Document, frozen=True, kw_only=True):
+    """`s1inspect audit --json`. `declared` is null where the config claims no quantization.
+
+    `chosen` is null where nothing was left out; the rest of the document is of what was chosen.
+    """
+
+    chosen: ChosenFacts | None
     declared: Declared | None
     observed: Observed
     loaders: LoaderTable

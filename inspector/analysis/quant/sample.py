@@ -91,11 +91,17 @@ def in_file_order(looks: Iterable[Look]) -> list[Look]:
 
 
 def choose_looks(
-    modules: Modules, examples: Sequence[Example], book: WeightBook, sample: int | None
+    modules: Modules,
+    examples: Sequence[Example],
+    book: WeightBook,
+    sample: int | None,
+    *,
+    experts: frozenset[int] | None = None,
 ) -> list[Look]:
     """What to look into: `sample` weights of each family, evenly spread; None is all of them.
 
-    Where all scales together are few bytes, they are read whatever the sample.
+    Where all scales together are few bytes, they are read whatever the sample. `experts` are those
+    that are looked into where one module holds all of its layer; None is all.
     """
     if sample == 0:
         return []
@@ -105,7 +111,7 @@ def choose_looks(
     few = int(modules.catalog.sizes(scales[scales != NOBODY]).sum()) <= _ALL_SCALES
     found = []
     for _, family in modules.by_template(members):
-        places = _places(modules, family, book)
+        places = _places(modules, family, book, experts)
         chosen = set(range(len(places)) if sample is None else _spread(len(places), sample))
         for turn, place in enumerate(range(len(places)) if few else sorted(chosen)):
             member, key = places[place]
@@ -116,7 +122,7 @@ def choose_looks(
 
 
 def _places(
-    modules: Modules, family: Members, book: WeightBook
+    modules: Modules, family: Members, book: WeightBook, experts: frozenset[int] | None
 ) -> list[tuple[int, ExpertKey | None]]:
     """The weights of a family: modules, or the matrices inside them where they are fused."""
     places: list[tuple[int, ExpertKey | None]] = []
@@ -126,7 +132,7 @@ def _places(
             places.append((member, None))
         else:
             keys = matrices_in(book, int(modules.rows[member]))
-            places += [(member, key) for key in keys]
+            places += [(member, key) for key in keys if experts is None or key.expert in experts]
     return places
 
 

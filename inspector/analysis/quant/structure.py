@@ -7,6 +7,7 @@ import numpy as np
 from inspector.analysis.listing import number_ranges
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
+from inspector.catalog.names import Rows
 from inspector.errors import LayoutError, Problem
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
@@ -23,8 +24,10 @@ def examples_of(modules: Modules, book: WeightBook) -> list[Example]:
     return [_example(storage, book) for storage in modules.storages]
 
 
-def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[Problem]:
-    """Findings on scales that headers tell."""
+def check_structure(
+    modules: Modules, examples: Sequence[Example], orphans: Rows
+) -> Iterator[Problem]:
+    """Findings on scales that headers tell; `orphans` are rows of those without a weight."""
     for at, example in enumerate(examples):
         if isinstance(example, LayoutError):
             members = np.flatnonzero(modules.storage_ids == at)
@@ -33,7 +36,7 @@ def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[P
                 yield _unfit(modules, storage, members, example)
             else:
                 yield _not_decoded(modules, members, example)
-    yield from _orphans(modules)
+    yield from _orphans(modules, orphans)
     yield from _elsewhere(modules)
 
 
@@ -86,9 +89,8 @@ def _not_decoded(modules: Modules, members: Members, reason: LayoutError) -> Pro
     )  # fmt: skip
 
 
-def _orphans(modules: Modules) -> Iterator[Problem]:
+def _orphans(modules: Modules, rows: Rows) -> Iterator[Problem]:
     names = modules.catalog.names
-    rows = modules.weights.pairing.orphans()
     ids = names.template_ids[rows]
     for template_id in np.unique(ids).tolist():
         template = names.templates[template_id]

@@ -11,6 +11,7 @@ from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
 from inspector.analysis.quant.report import (
+    ChosenFacts,
     Declared,
     Family,
     LoaderFacts,
@@ -51,6 +52,19 @@ def declared_of(facts: Facts) -> Declared | None:
         activation_scheme=claim.activation_scheme,
         weight_block_size=claim.weight_block_size,
         modules_to_not_convert=skip if claim.skip_key is not None else None,
+    )
+
+
+def chosen_of(facts: Facts) -> ChosenFacts | None:
+    """What was chosen; None where it is everything."""
+    chosen = facts.chosen
+    if chosen.is_all:
+        return None
+    return ChosenFacts(
+        layers=None if chosen.layers is None else sorted(chosen.layers),
+        experts=None if chosen.experts is None else sorted(chosen.experts),
+        modules=len(facts.modules),
+        of_modules=len(facts.modules) + facts.not_chosen,
     )
 
 

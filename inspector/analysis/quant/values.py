@@ -4,8 +4,9 @@
 level that is shared out over all of these tests (Bonferroni).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -30,14 +31,76 @@ FALSE_ALARMS: Final = 1e-3
 Policies = Mapping[CodeFormat, tuple[Rounding, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """Modules of one family that were looked into, each and together."""
+@dataclass(frozen=True)
+class _Group:
+    """Modules of one family that were looked into, what was found in each and in all."""
 
-    pattern: str
+    modules: Modules
     members: Members
     evidence: tuple[Evidence, ...]
-    total: Evidence
+
+    @cached_property
+    def total(self) -> Evidence:
+        return total_of(self.evidence)
+
+    @property
+    def pattern(self) -> str:
+        (pattern, _), *_ = self.modules.families(self.members)
+        return pattern
+
+    def where(self, holds: Callable[[Evidence], bool]) -> "_Group | None":
+        """Those in which something holds, if there are such."""
+        kept = [at for at, one in enumerate(self.evidence) if holds(one)]
+        if not kept:
+            return None
+        return _Group(self.modules, self.members[kept], tuple(self.evidence[at] for at in kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule that a weight breaks by itself: how often it does, and what is said of all that do."""
+
+    slug: str
+    count: Callable[[Evidence], int]
+    message: str
+    expected: str
+    found: Callable[[Evidence], str]
+
+
+_FINITE: Final = "finite numbers other than zero"
+_RULES: Final = (
+    _Rule(
+        "scale_not_finite", lambda one: one.scales.not_finite, "scales are not finite", _FINITE,
+        lambda one: f"{one.scales.not_finite:,} of {one.scales.values:,} not finite",
+    ),
+    _Rule(
+        "zero_scale", lambda one: one.scales.zeros, "scales are zero", _FINITE,
+        lambda one: f"{one.scales.zeros:,} of {one.scales.values:,} zero",
+    ),
+    _Rule(
+        "zero_point_range", lambda one: one.zero_points_off,
+        "zero points are no value that a code has",
+        "numbers between the lowest and the highest code",
+        lambda one: f"{one.zero_points_off:,} of {one.zero_points:,} outside",
+    ),
+    _Rule(
+        "packed_shape", lambda one: one.misfits,
+        "the shape stored beside packed codes is not theirs",
+        "the rows of the words, and columns that fill them but for the last word",
+        lambda one: f"another for {one.misfits:,}",
+    ),
+    _Rule(
+        "nan_codes", lambda one: one.codes.nan + one.codes.infinite,
+        "codes are no numbers, and their scale is sound", "numbers",
+        lambda one: f"{_no_numbers(one.codes)} codes in {one.codes.blocks:,} blocks",
+    ),
+)  # fmt: skip
+
+_MINIMAL: Final = _Rule(
+    "scale_not_minimal", lambda one: one.codes.not_minimal,
+    "scales are larger than their blocks need", "the smallest power of two that holds the block",
+    lambda one: f"{one.codes.not_minimal:,} of {one.codes.blocks:,} blocks fit half the scale",
+)  # fmt: skip
 
 
 def check_values(
@@ -45,111 +108,74 @@ def check_values(
 ) -> Iterator[Problem]:
     """Findings on numbers that were read: one for each family and rule."""
     members = np.array(sorted(evidence), dtype=np.int64)
-    families = []
-    for pattern, some in modules.families(members):
-        own = tuple(evidence[member] for member in some.tolist())
-        families.append(_Family(pattern, some, own, total_of(own)))
+    families = [
+        _Group(modules, some, tuple(evidence[member] for member in some.tolist()))
+        for _, some in modules.families(members)
+    ]
     overall = total_of(family.total for family in families)
     policies = policies_by_format([family.total for family in families])
     level = FALSE_ALARMS / max(1, overall.weights_with_codes + len(families))
     judges_minimum = declares_ue8m0 or overall.has_powers_of_two
     for family in families:
-        yield from _check_beside(family.pattern, family.total)
-        yield from _check_codes(family.pattern, family.total.codes, judges_minimum=judges_minimum)
-        yield from _check_saturation(modules, family, policies, level)
-    if declares_ue8m0 and overall.scales.powers_of_two < overall.scales.usable:
-        yield _not_powers(modules, members, evidence, overall)
+        for rule in (*_RULES, _MINIMAL) if judges_minimum else _RULES:
+            broken = family.where(partial(_breaks, rule))
+            if broken is not None:
+                yield finding(
+                    rule.slug, broken.pattern, rule.message,
+                    expected=rule.expected, found=rule.found(broken.total),
+                )  # fmt: skip
+        yield from _check_saturation(family, policies, level)
+    if declares_ue8m0:
+        yield from _check_powers(families, overall)
 
 
-def _not_powers(
-    modules: Modules, members: Members, evidence: Mapping[int, Evidence], overall: Evidence
-) -> Problem:
-    scales = overall.scales
+def _breaks(rule: _Rule, one: Evidence) -> bool:
+    return rule.count(one) > 0
+
+
+def _no_numbers(codes: CodeFigures) -> str:
+    counts = ((codes.nan, "NaN"), (codes.infinite, "infinite"))
+    return " and ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
+def _check_powers(families: Sequence[_Group], overall: Evidence) -> Iterator[Problem]:
+    """One finding for all: whoever made the scales made all of them."""
     broken = [
-        member
-        for member in members.tolist()
-        if evidence[member].scales.powers_of_two < evidence[member].scales.usable
+        some
+        for family in families
+        if (some := family.where(lambda one: one.scales.powers_of_two < one.scales.usable))
     ]
-    (pattern, _), *more = modules.families(np.array(broken, dtype=np.int64))
-    others = f" and {len(more):,} more families" if more else ""
-    return finding(
-        "scale_not_power_of_two", pattern, f"scales of these{others} are no powers of two",
-        expected="powers of two, as scale_fmt ue8m0 says",
-        found=f"{scales.powers_of_two:,} of {scales.usable:,} are",
-    )  # fmt: skip
-
-
-def _check_beside(pattern: str, evidence: Evidence) -> Iterator[Problem]:
-    scales = evidence.scales
-    for rule, count, what in (
-        ("scale_not_finite", scales.not_finite, "not finite"),
-        ("zero_scale", scales.zeros, "zero"),
-    ):
-        if count:
-            yield finding(
-                rule, pattern, f"scales are {what}",
-                expected="finite numbers other than zero",
-                found=f"{count:,} of {scales.values:,} {what}",
-            )  # fmt: skip
-    if evidence.zero_points_off:
+    if broken:
+        others = f" and {len(broken) - 1:,} more families" if len(broken) > 1 else ""
         yield finding(
-            "zero_point_range", pattern, "zero points are no value that a code has",
-            expected="numbers between the lowest and the highest code",
-            found=f"{evidence.zero_points_off:,} of {evidence.zero_points:,} outside",
-        )  # fmt: skip
-    if evidence.misfits:
-        yield finding(
-            "packed_shape", pattern, "the shape stored beside packed codes is not theirs",
-            expected="the rows of the words, and columns that fill them but for the last word",
-            found=f"another for {evidence.misfits:,} of {evidence.weights:,}",
+            "scale_not_power_of_two", broken[0].pattern,
+            f"scales of these{others} are no powers of two",
+            expected="powers of two, as scale_fmt ue8m0 says",
+            found=f"{overall.scales.powers_of_two:,} of {overall.scales.usable:,} are",
         )  # fmt: skip
 
 
-def _check_codes(pattern: str, codes: CodeFigures, *, judges_minimum: bool) -> Iterator[Problem]:
-    if codes.nan or codes.infinite:
-        counts = ((codes.nan, "NaN"), (codes.infinite, "infinite"))
-        told = " and ".join(f"{count:,} {what}" for count, what in counts if count)
-        yield finding(
-            "nan_codes", pattern, "codes are no numbers, and their scale is sound",
-            expected="numbers", found=f"{told} codes in {codes.blocks:,} blocks",
-        )  # fmt: skip
-    if judges_minimum and codes.not_minimal:
-        yield finding(
-            "scale_not_minimal", pattern, "scales are larger than their blocks need",
-            expected="the smallest power of two that holds the block",
-            found=f"{codes.not_minimal:,} of {codes.blocks:,} blocks would fit half the scale",
-        )  # fmt: skip
-
-
-def _check_saturation(
-    modules: Modules, family: _Family, policies: Policies, level: float
-) -> Iterator[Problem]:
+def _check_saturation(family: _Group, policies: Policies, level: float) -> Iterator[Problem]:
     """One finding on the weights that are clipped; on all of a family where no one is by itself."""
     own = policies_by_format([family.total])
-    for kind, total in family.total.by_format.items():
+    for kind in family.total.by_format:
         chance = chance_at_top(kind, policies[kind], own[kind])
-        clipped = [
-            member
-            for member, one in zip(family.members.tolist(), family.evidence, strict=True)
-            if kind in one.by_format and _exceeds(one.by_format[kind], chance, level)
-        ]
-        if not clipped and not _exceeds(total, chance, level):
+
+        def clips(one: Evidence, kind: CodeFormat = kind, chance: float = chance) -> bool:
+            codes = one.by_format.get(kind, CodeFigures())
+            return is_clipped(codes.top, codes.second, chance, level)
+
+        clipped = family.where(clips) or (family if clips(family.total) else None)
+        if clipped is None:
             continue
-        chosen = np.array(clipped or family.members.tolist(), dtype=np.int64)
-        places = dict(zip(family.members.tolist(), family.evidence, strict=True))
-        codes = total_of(places[member] for member in chosen.tolist()).by_format[kind]
-        (pattern, _), *_ = modules.families(chosen)
+        codes = clipped.total.by_format[kind]
         top, second = kind.levels[-1], kind.levels[-2]
         yield finding(
-            "saturated_codes", pattern, f"codes are clipped at {top:g}",
+            "saturated_codes", clipped.pattern, f"codes are clipped at {top:g}",
             expected=f"of all codes at {second:g} and {top:g}, one a block left out, at most "
             f"{chance:.0%} at {top:g}",
             found=f"{codes.top:,} of {codes.top + codes.second:,}",
         )  # fmt: skip
-
-
-def _exceeds(codes: CodeFigures, chance: float, level: float) -> bool:
-    return is_clipped(codes.top, codes.second, chance, level)
 
 
 def chance_at_top(
