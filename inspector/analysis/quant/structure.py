@@ -90,11 +90,17 @@ def _not_decoded(modules: Modules, members: Members, reason: LayoutError) -> Pro
 
 
 def _orphans(modules: Modules, rows: Rows) -> Iterator[Problem]:
+    """One finding for the parts of a weight: a scale, a second one, a zero point."""
     names = modules.catalog.names
     ids = names.template_ids[rows]
+    seen: set[tuple[str, ...]] = set()
     for template_id in np.unique(ids).tolist():
         template = names.templates[template_id]
         some = rows[ids == template_id]
+        modules_of_some = tuple(name.rpartition(".")[0] for name in modules.catalog.texts(some))
+        if modules_of_some in seen:
+            continue
+        seen.add(modules_of_some)
         columns = names.numbers[some, : template.holes].T
         pattern = template.fill([number_ranges(np.unique(one).tolist()) for one in columns])
         yield finding(

@@ -23,6 +23,7 @@ from inspector.analysis.quant.report import (
     SkipListFacts,
 )
 from inspector.analysis.quant.structure import Example
+from inspector.decode.counts import is_float
 from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
@@ -126,7 +127,7 @@ def _rounding(alike: Sequence[Evidence]) -> str | None:
     told = {}
     for kind, policies in policies_by_format(alike).items():
         policy = policies[0] if len(policies) == 1 else Rounding.UNDECIDED
-        exact = f"amax/{kind.levels[-1]:g}"
+        exact = f"amax/{kind.levels[-1]:g}" if is_float(kind.coding) else "whole range"
         told[kind] = exact if policy is Rounding.EXACT else str(policy)
     if len(set(told.values())) <= 1:
         return next(iter(told.values()), None)
