@@ -27,7 +27,7 @@ from inspector.analysis.listing import ListingDocument
 from inspector.analysis.params.report import ParamsDocument
 from inspector.analysis.plan import PlanDocument
 from inspector.analysis.quant.report import AuditDocument
-from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.quant.rules import AUDIT_ADVICE, AUDIT_RULES
 from inspector.analysis.runs import RunsDocument
 from inspector.analysis.values import DequantDocument
 from inspector.cli.app import app
@@ -155,9 +155,12 @@ def _rules_page() -> str:
         "finding: a scale that is missing or of a wrong shape is held to no rule about values, one",
         "that is not finite or zero to none about powers of two.",
         "",
-        "| rule | severity | meaning |",
-        "|---|---|---|",
-        *_rule_rows(AUDIT_RULES),
+        "| rule | severity | meaning | what to do |",
+        "|---|---|---|---|",
+        *(
+            f"{row} {AUDIT_ADVICE[slug]} |"
+            for slug, row in zip(AUDIT_RULES, _rule_rows(AUDIT_RULES), strict=True)
+        ),
         "",
         "## Differences of two models",
         "",

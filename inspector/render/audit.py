@@ -17,7 +17,7 @@ from inspector.analysis.quant.report import (
     Observed,
     SkipListFacts,
 )
-from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.quant.rules import AUDIT_ADVICE, AUDIT_RULES
 from inspector.analysis.quant.summary import (
     chosen_of,
     declared_of,
@@ -78,7 +78,7 @@ def audit_view(
             *([_patterns(skip)] if skip and skip.patterns else []),
             *([_loaders(loaders)] if declared and declared.understood else []),
             *([summary_table(groups, AUDIT_RULES)] if groups else []),
-            *(details_table(group, SHOWN_OF_A_RULE) for group in groups),
+            *(details_table(group, SHOWN_OF_A_RULE, AUDIT_ADVICE[group.rule]) for group in groups),
         ]
 
     return View(

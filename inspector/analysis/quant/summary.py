@@ -125,7 +125,10 @@ def observed_of(found: Audit) -> Observed:
 def _rounding(alike: Sequence[Evidence]) -> str | None:
     """The policy of each format whose codes were read, said once where it is one."""
     told = {}
+    blocks = total_of(alike).by_format
     for kind, policies in policies_by_format(alike).items():
+        if not blocks[kind].largest.any():
+            continue
         policy = policies[0] if len(policies) == 1 else Rounding.UNDECIDED
         exact = f"amax/{kind.levels[-1]:g}" if is_float(kind.coding) else "whole range"
         told[kind] = exact if policy is Rounding.EXACT else str(policy)
