@@ -101,9 +101,10 @@ def scale_not_power_of_two(at: Site) -> None:
 
 
 def scale_not_minimal(at: Site) -> None:
+    """By four: twice the scale of `round`, which may clip, may be the smallest that holds."""
     scheme, weight = at.stored.scheme, at.stored.weights[at.module]
-    found = scheme.encoded(weight, clipped_by=0.5)
-    at.stored.store(at.module, replace(found, scale=found.scale * 2))
+    found = scheme.encoded(weight, clipped_by=0.25)
+    at.stored.store(at.module, replace(found, scale=found.scale * 4))
 
 
 def scale_not_finite(at: Site) -> None:
