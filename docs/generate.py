@@ -22,7 +22,7 @@ from docs.python import refreshed_python
 from docs.schema_pages import schema_index, schema_page
 from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.documents import DOCUMENTS
-from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.quant.rules import AUDIT_ADVICE, AUDIT_RULES
 from inspector.cli.app import app
 from inspector.config.rules import CONFIG_RULES
 from inspector.errors import Severity
@@ -145,9 +145,12 @@ def _rules_page() -> str:
         "finding: a scale that is missing or of a wrong shape is held to no rule about values, one",
         "that is not finite or zero to none about powers of two.",
         "",
-        "| rule | severity | meaning |",
-        "|---|---|---|",
-        *_rule_rows(AUDIT_RULES),
+        "| rule | severity | meaning | what to do |",
+        "|---|---|---|---|",
+        *(
+            f"{row} {AUDIT_ADVICE[slug]} |"
+            for slug, row in zip(AUDIT_RULES, _rule_rows(AUDIT_RULES), strict=True)
+        ),
         "",
         "## Differences of two models",
         "",

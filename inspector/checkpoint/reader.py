@@ -167,6 +167,18 @@ class Reader:
             for weight in weights
         ]
 
+    def settled(self, weight: Weight) -> Weight:
+        """One weight with the shape that its `shape_tensor` holds; what was announced stays so.
+
+        Raises:
+            LayoutError: a shape that does not fit the words that hold the codes.
+        """
+        tensor = weight.shape_tensor
+        if tensor is None:
+            return weight
+        content = self._source.read(tensor.shard, tensor.span)
+        return weight.with_shape(stored_array(content, tensor.dtype, tensor.shape).tolist())
+
     def _read_grids(self, weight: Weight, start: int, stop: int) -> list[Factor]:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""
         factors = []

@@ -114,12 +114,15 @@ class StoredWeights:
         weights = np.flatnonzero(self.pairing.is_weight())
         _, first, inverse = np.unique(self._alike(weights), return_index=True, return_inverse=True)
         for kind in np.argsort(first).tolist():
-            rows = weights[inverse == kind]
-            example = self.catalog.row(int(rows[0]))
-            try:
-                yield Kind(rows, example, self.at(int(rows[0])), None)
-            except LayoutError as error:
-                yield Kind(rows, example, None, error)
+            yield self.kind(weights[inverse == kind])
+
+    def kind(self, rows: Rows) -> Kind:
+        """Some weights that are stored alike."""
+        example = self.catalog.row(int(rows[0]))
+        try:
+            return Kind(rows, example, self.at(int(rows[0])), None)
+        except LayoutError as error:
+            return Kind(rows, example, None, error)
 
     def shapes(self) -> ValueShapes:
         """The shape of each tensor's values; of codes of no known scheme, the one they lie in."""
