@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_places import PLACE_ROWS
 from inspector.analysis.expert_sampler import ExpertSide, outlier_sample, row_block
+from inspector.analysis.hidden_basis import StageZero
+from inspector.analysis.layer_pairing import Origin
+from inspector.analysis.mapped_layers import MappedExperts
 from inspector.analysis.plan import PlannedReads
 from inspector.errors import LayoutError, UsageError
 from inspector.layout.families import Projection
@@ -29,6 +32,8 @@ class MatchRequest:
     """What to match: None for layers or experts means all; `max_bytes` None is the default.
 
     `same_model` says that both sides are one model: an expert is not compared with itself.
+    `stage_zero` is what is known of the hidden basis and of layers; None compares layers of the
+    same number in a basis that was not tested.
     """
 
     layers: frozenset[int] | None
@@ -37,6 +42,7 @@ class MatchRequest:
     max_bytes: int | None
     router_groups: int | None
     same_model: bool = False
+    stage_zero: StageZero | None = None
 
 
 class Question:
@@ -49,8 +55,9 @@ class Question:
 
     def __init__(self, target: ExpertSide, reference: ExpertSide, request: MatchRequest) -> None:
         self.target = target
-        self.reference = reference
         self.request = request
+        self.stage_zero = request.stage_zero
+        self.reference = reference = self._mapped(reference)
         self.layers = _common_layers(target, reference, request.layers)
         _check_sizes(target, reference, self.layers)
         self.experts = {
@@ -63,10 +70,32 @@ class Question:
             raise LayoutError("no expert is left to match", hint="widen --layers or --experts")
         self.references = {layer: len(reference.experts(layer)) for layer in self.layers}
         self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
-        self.budget = _budget(target, reference, request.max_bytes)
+        spent = self.stage_zero.basis.bytes if self.stage_zero else 0
+        self.budget = max(0, _budget(target, reference, request.max_bytes) - spent)
         self.pilot_layers = _pilot_layers(self.layers)
         sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
         self.has_slices = len(sizes) > 1
+
+    def _mapped(self, reference: ExpertSide) -> ExpertSide:
+        """The reference, its layers numbered as those of the model that they are compared with."""
+        if self.stage_zero is None or self.stage_zero.layer_map.origin == Origin.SAME_NUMBERS:
+            return reference
+        return MappedExperts(reference, self.stage_zero.layer_map.numbers)
+
+    @property
+    def basis_is_missing(self) -> bool:
+        """Whether a hidden basis in common was looked for and not seen."""
+        return self.stage_zero is not None and self.stage_zero.basis.is_missing
+
+    def reference_layer(self, layer: int) -> int:
+        """The number that the reference itself has for a layer that `layer` is compared with."""
+        if self.stage_zero is None:
+            return layer
+        return self.stage_zero.layer_map.numbers.get(layer, layer)
+
+    def is_self(self, layer: int) -> bool:
+        """Whether a layer is compared with itself."""
+        return self.request.same_model and self.reference_layer(layer) == layer
 
     def pilot_experts(self, layer: int) -> Ints:
         """Some experts of a layer, by which the first look is chosen."""
@@ -123,6 +152,7 @@ def plan_match(
         LayoutError: no layer or expert to match, or experts that share no rows.
     """
     question = Question(target, reference, request)
+    reference = question.reference
     rows = row_block(reference, question.layers[0], np.random.default_rng(request.seed))
     choosing = [outlier_sample(reference.experts(layer)) for layer in question.pilot_layers]
     reads = sum(len(question.experts[n]) + question.references[n] for n in question.layers)

@@ -41,7 +41,7 @@ def rank_correlation(left: Float64, right: Float64, *, tests: int = 1) -> Resemb
 
     None where either is constant.
     """
-    ranks = [_centred_ranks(side) for side in (left, right)]
+    ranks = [centred_ranks(side) for side in (left, right)]
     norm = float(np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1])))
     if not norm:
         return None
@@ -75,6 +75,13 @@ def matched_rows(left: Float64, right: Float64) -> Resemblance | None:
     return Resemblance(float(matched.mean()), z, log10_upper_tail(z))
 
 
+def centred_ranks(values: Float64) -> Float64:
+    """Ranks of a vector less their mean; equal values share the mean of their ranks."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middles = np.cumsum(counts) - (counts + 1) / 2
+    return np.asarray(middles[which] - (len(values) - 1) / 2)
+
+
 def nearest_rows(left: Float64, right: Float64) -> tuple[Float64, npt.NDArray[np.int64]]:
     """For each row of `left` `[n, d]`, the standard score of its best cosine and whose it is.
 
@@ -85,13 +92,6 @@ def nearest_rows(left: Float64, right: Float64) -> tuple[Float64, npt.NDArray[np
     best = cosines.argmax(axis=1)
     scores = cosines[np.arange(len(cosines)), best] * np.sqrt(left.shape[1] - 1)
     return scores, best
-
-
-def _centred_ranks(values: Float64) -> Float64:
-    """Ranks of a vector less their mean; equal values share the mean of their ranks."""
-    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middles = np.cumsum(counts) - (counts + 1) / 2
-    return np.asarray(middles[which] - (len(values) - 1) / 2)
 
 
 def _cosines(left: Float64, right: Float64) -> Float64:
