@@ -15,6 +15,7 @@ from inspector.analysis.mapped_layers import MappedExperts
 from inspector.analysis.plan import PlannedReads
 from inspector.errors import LayoutError, UsageError
 from inspector.layout.families import Projection
+from inspector.stats.rotation import ROTATION_ROWS
 
 Ints = npt.NDArray[np.int64]
 
@@ -23,6 +24,10 @@ _PILOT_TARGETS: Final = 64
 BUDGET_SHARE: Final = 0.003
 BUDGET_FLOOR: Final = 256_000_000
 """Bytes that may be read by default: this share of both models, and at least this many."""
+
+ROTATION_LAYERS: Final = 6
+"""Layers of which neurons are read where the hidden basis may be rotated, if the budget goes so
+far."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -121,11 +126,11 @@ class Question:
             for layer in self.pilot_layers
         )
 
-    def side_cost(self, rows: Sequence[int]) -> int:
-        """Bytes of what goes beside the looks at everything: scales, and rows of gate and up."""
+    def side_cost(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> int:
+        """Bytes of what goes beside the looks: scales, and rows of gate and up."""
         return sum(
             _beside(side, layer, experts, rows)
-            for layer in self.layers
+            for layer in (self.layers if layers is None else layers)
             for side, experts in (
                 (self.target, self.experts[layer].tolist()),
                 (self.reference, self.reference.experts(layer)),
@@ -161,7 +166,11 @@ def plan_match(
     )
     first, *later = (question.look_cost(rows[:count]) for count in looks)
     tried = question.trial_cost(rows[: looks[1]]) if later else 0
-    chosen, beside = question.choice_cost(rows), question.side_cost(rows[:PLACE_ROWS])
+    chosen = question.choice_cost(rows)
+    few = spread_layers(question.layers, ROTATION_LAYERS)
+    beside = max(
+        question.side_cost(rows[:PLACE_ROWS]), question.side_cost(rows[:ROTATION_ROWS], few)
+    )
     room = max(0, question.budget - first - chosen)
     return [
         PlannedReads(
@@ -185,9 +194,16 @@ def plan_match(
     ]
 
 
+def spread_layers(layers: Sequence[int], count: int) -> list[int]:
+    """Up to so many layers, the first and the last among them."""
+    chosen = np.linspace(0, len(layers) - 1, min(count, len(layers))).round().astype(int)
+    return [layers[at] for at in chosen.tolist()]
+
+
 def _beside(side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]) -> int:
     found = side.scale_cost(layer, experts, Projection.DOWN)
     for one in (Projection.GATE, Projection.UP):
+        found += side.scale_cost(layer, experts, one)
         height = side.shape(layer, one)[0]
         found += side.read_cost(layer, experts, one, sorted({row % height for row in rows}))
     return found

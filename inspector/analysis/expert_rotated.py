@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_evidence import Evidence
-from inspector.analysis.expert_question import Ints, Question
+from inspector.analysis.expert_question import (
+    ROTATION_LAYERS,
+    Ints,
+    Question,
+    spread_layers,
+)
 from inspector.analysis.expert_report import RotationFacts
 from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Sampler, without_nan
 from inspector.decode.numeric import Float32
@@ -29,9 +34,6 @@ from inspector.stats.matching import (
 from inspector.stats.rotation import MIN_ROTATION_ROWS, ROTATION_ROWS, anchored
 
 Float64 = npt.NDArray[np.float64]
-
-ROTATION_LAYERS: Final = 6
-"""The first, the last and four between, as far as the budget goes."""
 
 _AT_A_TIME: Final = 32
 """Experts whose rows are held: 32 x 64 rows x 4096 x 2 matrices are 67 MB."""
@@ -57,8 +59,7 @@ def rotation_layers(question: Question, rows: Sequence[int], allowed: int) -> tu
     if len(neurons) < MIN_ROTATION_ROWS:
         return [], 0
     for count in range(min(ROTATION_LAYERS, len(layers)), 0, -1):
-        spread = np.linspace(0, len(layers) - 1, count).round().astype(int)
-        chosen = [layers[at] for at in spread.tolist()]
+        chosen = spread_layers(layers, count)
         cost = sum(_layer_cost(question, layer, neurons) for layer in chosen)
         if cost <= allowed:
             return chosen, cost

@@ -17,9 +17,8 @@ from inspector.analysis.compare.lineage import (
     Basis,
     Evidence,
     Kin,
-    Lineage,
     corrected_log10_p,
-    lineage,
+    lineage_of,
 )
 from inspector.analysis.layer_pairing import LayerMapFacts
 from inspector.analysis.layout_map import LayoutMap, find_layout
@@ -96,13 +95,13 @@ class Experts:
 
 
 def basis_facts(
-    values: Sequence[tuple[Kin, tuple[Float64, Float64]]],
-    experts: Experts,
-    cost: tuple[int, int],
+    values: Sequence[tuple[Kin, tuple[Float64, Float64]]], experts: Experts
 ) -> BasisFacts:
-    """What norms, embedding rows and routers say; `cost` is requests and bytes."""
-    by_kin = dict(values)
-    found: Lineage = lineage(list(by_kin), lambda kin: by_kin[kin])
+    """What norms, embedding rows and routers say; the reader knows what reading them took."""
+    by_kind: dict[str, list[tuple[Float64, Float64]]] = {}
+    for kin, sides in values:
+        by_kind.setdefault(kin.kind, []).append(sides)
+    found = lineage_of(by_kind)
     best = corrected_log10_p(found.evidence)
     return BasisFacts(
         basis=found.basis,
@@ -113,8 +112,8 @@ def basis_facts(
             for kin, sides in values
             if kin.kind == ROUTERS and kin.layer is not None and found.basis == Basis.SHARED
         ],
-        requests=cost[0],
-        bytes=cost[1],
+        requests=0,
+        bytes=0,
         says=found.says,
     )
 

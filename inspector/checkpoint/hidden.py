@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+import msgspec
 import numpy as np
 
 from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.lineage import (
     NORMS,
     ROUTERS,
-    Basis,
     Book,
     Kin,
     Sides,
@@ -68,16 +68,15 @@ class HiddenBasis:
         }
 
     def planned(self) -> PlannedReads:
-        """What is read at most, layers as if each had the one of its number."""
+        """What is read, layers as if each had the one of its number: norms may say otherwise."""
         if self._same_model:
             return PlannedReads(what="the hidden basis of one model", requests=0, bytes=0)
         reads = self._cost(_joined(self._layer_parts(), self._kin_parts(self._kin(None))))
-        gains = self._cost(self._gain_parts(None))
         return PlannedReads(
-            what="norms, embedding rows and routers, for the hidden basis, at most",
-            requests=reads.requests + gains.requests,
-            bytes=reads.bytes + gains.bytes,
-            is_estimate=True,
+            what="norms, embedding rows and routers, for the hidden basis",
+            requests=reads.requests,
+            bytes=reads.bytes,
+            is_estimate=self._question.is_open,
         )
 
     def unread(self) -> StageZero:
@@ -107,17 +106,14 @@ class HiddenBasis:
         }
         layers = pair_layers(self._question, gains)
         kin = self._kin(layers.numbers)
-        cost = self._cost(_joined(asked, self._kin_parts(kin)))
         for checkpoint, parts in zip(self._checkpoints, self._kin_parts(kin), strict=True):
             checkpoint.reader.expect(parts)
         values = map_ordered(lambda one: kin_values(self._checkpoints, one), kin, jobs=self._jobs)
-        basis = basis_facts(
-            list(zip(kin, values, strict=True)),
-            self._experts(layers.numbers),
-            (cost.requests, cost.bytes),
-        )
-        missing = basis.basis == Basis.NOT_SEEN
-        return StageZero(basis, layers, self._gains(layers.numbers) if missing else {})
+        basis = basis_facts(list(zip(kin, values, strict=True)), self._experts(layers.numbers))
+        wanted = self._gain_parts(layers.numbers) if basis.is_missing else ((), ())
+        cost = self._cost(_joined(asked, self._kin_parts(kin), wanted))
+        basis = msgspec.structs.replace(basis, requests=cost.requests, bytes=cost.bytes)
+        return StageZero(basis, layers, self._gains(*wanted))
 
     def _kin(self, layer_map: LayerMap | None) -> list[Kin]:
         """What is compared; routers only as far as they are within the bytes of stage 0."""
@@ -142,15 +138,13 @@ class HiddenBasis:
         )
         return ours, theirs
 
-    def _gain_parts(self, layer_map: LayerMap | None) -> Parts:
+    def _gain_parts(self, layer_map: LayerMap) -> Parts:
         """The norms before the MLP of layers that are compared."""
         ours, theirs = self._mlp_norms()
-        pairs = {layer: layer for layer in ours} if layer_map is None else layer_map
-        there = [(ours[a], theirs[b]) for a, b in pairs.items() if a in ours and b in theirs]
+        there = [(ours[a], theirs[b]) for a, b in layer_map.items() if a in ours and b in theirs]
         return [whole(one) for one, _ in there], [whole(other) for _, other in there]
 
-    def _gains(self, layer_map: LayerMap) -> Gains:
-        left, right = self._gain_parts(layer_map)
+    def _gains(self, left: Sequence[Part], right: Sequence[Part]) -> Gains:
         ours, theirs = (self._values(side, parts) for side, parts in enumerate((left, right)))
         numbers = {weight.name: layer for layer, weight in self._mlp_norms()[0].items()}
         return {

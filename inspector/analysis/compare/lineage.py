@@ -99,6 +99,7 @@ _SAYS: Final = {
     "not found under known names",
 }
 
+Values = Sequence[tuple[Float64, Float64]]
 Book = tuple[WeightBook, Mapping[Label, Aligned]]
 Sides = tuple[Book, Book]
 
@@ -159,6 +160,11 @@ def lineage(kin: Sequence[Kin], read: Callable[[Kin], tuple[Float64, Float64]]) 
     values: dict[str, list[tuple[Float64, Float64]]] = {}
     for one in kin:
         values.setdefault(one.kind, []).append(read(one))
+    return lineage_of(values)
+
+
+def lineage_of(values: Mapping[str, Values]) -> Lineage:
+    """The same of values by kind: of each kin what the model has and what the reference has."""
     evidence = [
         found
         for kind, test in _TESTS.items()
@@ -187,9 +193,6 @@ def _evidence(kind: str, found: Sequence[Resemblance]) -> Evidence | None:
         effect=float(np.median([one.effect for one in found])),
         log10_p=min(one.log10_p for one in found),
     )
-
-
-Values = Sequence[tuple[Float64, Float64]]
 
 
 def _of_norms(values: Values) -> Iterator[Resemblance]:
