@@ -97,7 +97,7 @@ def _gains(layers: int, parameters: Parameters, rng: np.random.Generator) -> lis
 
 
 def _rows(count: int, hidden: int, rng: np.random.Generator) -> Float64:
-    return draw_layer(hidden, count, rng).draw(1, rng)[0].T.astype(np.float64)
+    return np.asarray(draw_layer(hidden, count, rng).draw(1, rng)[0].T, dtype=np.float64)
 
 
 def _drifted(parent: Values, other: Values, sigma: float) -> Values:

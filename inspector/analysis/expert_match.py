@@ -23,7 +23,12 @@ from inspector.analysis.expert_places import (
     places_evidence,
     read_places,
 )
-from inspector.analysis.expert_question import MatchRequest, Progress, Question
+from inspector.analysis.expert_question import (
+    MatchRequest,
+    Progress,
+    Question,
+    check_first_cost,
+)
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
 from inspector.analysis.expert_rotated import RotatedBranch
 from inspector.analysis.expert_sampler import ExpertSide, Sampler, row_block, without_outliers
@@ -35,7 +40,6 @@ from inspector.analysis.expert_verdicts import (
     layer_match,
 )
 from inspector.analysis.hidden_basis import StageZero
-from inspector.errors import BudgetExceeded
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.flips import MAX_FLIP_ROWS
@@ -112,7 +116,7 @@ class _Run:
         rng = np.random.default_rng(self.question.request.seed)
         pilot = self.question.pilot_layers
         self.sampler.rows = row_block(self.sampler.reference, self.layers[0], rng)
-        self._check_first_cost()
+        check_first_cost(self.question, LOOK_ROWS[0])
         self.sampler.rows = without_outliers(self.sampler, pilot)
         self.branch.reserve(self.question.look_cost(self.sampler.rows[: LOOK_ROWS[0]]))
         calibration = self._look_at_all(self._looks(pilot), rng)
@@ -199,17 +203,6 @@ class _Run:
         )
         found = [look.permuted for look in looks if look.permuted]
         decide_aside(found, self.states, self._family(SIDE_ALPHA, inflation), Flag.PERMUTED)
-
-    def _check_first_cost(self) -> None:
-        """Refuse before any value is read: the choice of rows and the first look must fit."""
-        question, rows = self.question, self.sampler.rows
-        cost = question.look_cost(rows[: LOOK_ROWS[0]]) + question.choice_cost(rows)
-        if cost > question.budget:
-            raise BudgetExceeded(
-                f"the first look would read {cost:,} bytes, more than the "
-                f"{question.budget:,} allowed",
-                hint="raise --max-bytes, or choose --layers",
-            )
 
     def _looks(self, pilot: Sequence[int]) -> list[int]:
         """The looks of this run: the pilot says whether 8 rows decide as well as 32."""

@@ -13,7 +13,7 @@ from inspector.analysis.hidden_basis import StageZero
 from inspector.analysis.layer_pairing import Origin
 from inspector.analysis.mapped_layers import MappedExperts
 from inspector.analysis.plan import PlannedReads
-from inspector.errors import LayoutError, UsageError
+from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
 from inspector.stats.rotation import ROTATION_ROWS
 
@@ -144,6 +144,22 @@ class Question:
             target.read_cost(layer, self.experts[layer].tolist(), Projection.DOWN, rows)
             + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
             for layer in (self.layers if layers is None else layers)
+        )
+
+
+def check_first_cost(question: Question, count: int) -> None:
+    """Refuse before any row is read: the choice of rows and a look at `count` must fit.
+
+    Raises:
+        BudgetExceeded: they do not.
+    """
+    rng = np.random.default_rng(question.request.seed)
+    rows = row_block(question.reference, question.layers[0], rng)
+    cost = question.look_cost(rows[:count]) + question.choice_cost(rows)
+    if cost > question.budget:
+        raise BudgetExceeded(
+            f"the first look would read {cost:,} bytes, more than the {question.budget:,} allowed",
+            hint="raise --max-bytes, or choose --layers",
         )
 
 

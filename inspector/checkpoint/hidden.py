@@ -6,7 +6,7 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 
-from inspector.analysis.compare.aligned import aligned
+from inspector.analysis.compare.aligned import aligned_in
 from inspector.analysis.compare.lineage import (
     NORMS,
     ROUTERS,
@@ -66,6 +66,11 @@ class HiddenBasis:
             if {weight.shape for weight in (*norms.values(), *theirs.get(name, {}).values())}
             == {next(iter(norms.values())).shape}
         }
+
+    @property
+    def is_open(self) -> bool:
+        """Whether norms must be read before it is known which layers are compared."""
+        return self._question.is_open
 
     def planned(self) -> PlannedReads:
         """What is read, layers as if each had the one of its number: norms may say otherwise."""
@@ -188,7 +193,8 @@ class HiddenBasis:
 
 
 def _book(checkpoint: Checkpoint) -> Book:
-    return checkpoint.weights, aligned(checkpoint.catalog, checkpoint.config)
+    book = checkpoint.weights
+    return book, aligned_in(book, lambda label: kind_of(label) is not None)
 
 
 def _norms(side: Book) -> Norms:

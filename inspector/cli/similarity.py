@@ -4,7 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
-from inspector.analysis.expert_question import MatchRequest, plan_match
+from inspector.analysis.expert_question import (
+    MatchRequest,
+    Question,
+    check_first_cost,
+    plan_match,
+)
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.report import Model
 from inspector.analysis.similarity_summary import similarity_document
@@ -59,6 +64,8 @@ def run(
             planned = [finding, *_resolving(target, other), hidden.planned(), *reads]
             write_plan("expert-similarity", planned, target, outputs)
             return
+        if not hidden.is_open:
+            check_first_cost(Question(*sides, request), LOOK_ROWS[0])
         folder = None
         progress = target.policy.progress
         if out is None:

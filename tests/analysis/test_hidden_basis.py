@@ -100,6 +100,18 @@ def matched(ours: Tensors, theirs: Tensors, typed: str | None = None) -> MatchRe
     )  # fmt: skip
 
 
+def test_in_another_layer_of_the_model_itself_an_expert_of_the_same_number_is_another() -> None:
+    (model, _) = memory_checkpoint(renumbered(parent(), {0: 0, 1: 0}))
+    found = HiddenBasis(model, model, "0:1", same_model=True).read()
+    request = MatchRequest(
+        None, None, seed=0, max_bytes=None, router_groups=None, same_model=True, stage_zero=found
+    )
+    experts = CheckpointExperts(model)
+    matches = match_experts(experts, experts, request, lambda what, done, total: None).experts
+    assert [one.parents[0].expert for one in matches] == list(range(EXPERTS))
+    assert {one.parents[0].layer for one in matches} == {1}
+
+
 def stage_zero(ours: Tensors, theirs: Tensors, typed: str | None = None) -> StageZero:
     (model, _), (ref, _) = memory_checkpoint(ours), memory_checkpoint(theirs)
     return HiddenBasis(model, ref, typed, same_model=False).read()
