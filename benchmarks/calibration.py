@@ -34,7 +34,7 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "permuted_null": permuted_null,
         "place_null": place_null,
         "layouts": layouts,
-        **stage_zero.MEASURES,
+        **stage_zero.NULLS,
     }
 )
 

@@ -42,7 +42,7 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "mixed_run": runs.mixed_run,
         "plan_cost": cost.plan_cost,
         "layer_seconds": cost.layer_seconds,
-        **stage_zero.MEASURES,
+        **stage_zero.POWERS,
     }
 )
 

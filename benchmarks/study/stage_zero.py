@@ -7,11 +7,14 @@ from benchmarks.study.figures import Figure, median, share, tail_ratio, uniform_
 from benchmarks.study.plans import Repeats, Study, Table
 from benchmarks.study.tasks import Measure, Scalar
 
-MEASURES: Final[dict[str, Measure]] = {
+NULLS: Final[dict[str, Measure]] = {
     "basis_null": lineages.basis_null,
-    "basis_power": lineages.basis_power,
     "layer_maps": lineages.layer_maps,
     "rotation_null": rotated.rotation_null,
+}
+POWERS: Final[dict[str, Measure]] = {
+    "basis_power": lineages.basis_power,
+    "layer_maps": lineages.layer_maps,
     "rotation_power": rotated.rotation_power,
 }
 
