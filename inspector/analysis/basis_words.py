@@ -1,11 +1,6 @@
-"""Stage 0 in words: for the one-line answer, and the notes below the tables."""
+"""What the one-line answer says of stage 0."""
 
-from collections import Counter
-from collections.abc import Iterator
-
-from inspector.analysis.compare.lineage import Basis
 from inspector.analysis.expert_match import MatchResult
-from inspector.analysis.hidden_basis import BasisFacts
 from inspector.analysis.layer_pairing import Origin
 
 
@@ -27,27 +22,3 @@ def stage_zero_words(result: MatchResult) -> list[str]:
             tested = f"; a rotation of it was looked for in {count} of {len(result.layers)} layers"
         words.append(f"no hidden basis in common was seen, so nothing is excluded{tested}")
     return words
-
-
-def evidence_words(basis: BasisFacts) -> Iterator[str]:
-    """Each kind of evidence, the effect first."""
-    for one in basis.evidence:
-        yield f"{_EFFECTS[one.kind]} {one.effect:.2f} (log10 p {one.log10_p:.1f})"
-    if basis.basis != Basis.SHARED and basis.experts_aligned:
-        yield "experts are aligned, so it is shared all the same"
-
-
-def layout_words(basis: BasisFacts) -> str | None:
-    """The rule that most routers propose."""
-    maps = Counter(one.layout.map for one in basis.layouts if one.layout)
-    if not maps:
-        return None
-    name, count = maps.most_common(1)[0]
-    return f"routers propose {name} in {count} of {len(basis.layouts)} layers"
-
-
-_EFFECTS = {
-    "norms": "rank correlation of norms",
-    "embedding": "cosine of embedding rows",
-    "routers": "share of router rows with a near one",
-}

@@ -38,6 +38,9 @@ Float64 = npt.NDArray[np.float64]
 _AT_A_TIME: Final = 32
 """Experts whose rows are held: 32 x 64 rows x 4096 x 2 matrices are 67 MB."""
 
+_UNKNOWN: Final = (None, None)
+"""Gains of a layer whose norm has no known name: none are multiplied in."""
+
 _PROJECTIONS: Final = (Projection.GATE, Projection.UP)
 
 
@@ -127,7 +130,7 @@ def rotated_evidence(
     references = {}
     for layer in layers:
         experts = sampler.reference.experts(layer)
-        raw = sketches.read(sampler.reference, layer, experts, gains[layer][1] if gains else None)
+        raw = sketches.read(sampler.reference, layer, experts, gains.get(layer, _UNKNOWN)[1])
         references[layer] = prepare_references(raw)
     evidence: list[Evidence] = []
     null: list[Float64] = []
@@ -135,7 +138,7 @@ def rotated_evidence(
         experts = open_[layer].tolist()
         if not experts:
             continue
-        raw = sketches.read(sampler.target, layer, experts, gains[layer][0] if gains else None)
+        raw = sketches.read(sampler.target, layer, experts, gains.get(layer, _UNKNOWN)[0])
         z = _scores(raw, references[layer])
         apart = [one for one in layers if sampler.origin(one) != sampler.origin(layer)]
         others = [_scores(raw, references[one]) for one in apart]

@@ -5,6 +5,7 @@ both. Norm gains, embedding rows and routers tell that from less than 100 MB, be
 read. They do not tell that experts descend from experts.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -60,6 +61,12 @@ class BasisFacts(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     says: str
     experts_aligned: bool = False
+
+    @property
+    def proposal(self) -> tuple[str, int] | None:
+        """The rule that routers of most layers propose, and of how many."""
+        maps = Counter(one.layout.map for one in self.layouts if one.layout)
+        return maps.most_common(1)[0] if maps else None
 
     @property
     def is_missing(self) -> bool:

@@ -33,7 +33,7 @@ from inspector.checkpoint.kin import Checkpoints, kin_parts, kin_values, rows_of
 from inspector.checkpoint.reader import Part
 from inspector.errors import LayoutError
 from inspector.layout.layer_map import LayerMap
-from inspector.layout.norms import mlp_norm
+from inspector.layout.norms import gain_offset, mlp_norm
 from inspector.layout.weights import Weight
 from inspector.source.pool import map_ordered
 from inspector.stats.shared_basis import Float64
@@ -63,8 +63,7 @@ class HiddenBasis:
         self._norms = {
             name: (norms, theirs[name])
             for name, norms in ours.items()
-            if {weight.shape for weight in (*norms.values(), *theirs.get(name, {}).values())}
-            == {next(iter(norms.values())).shape}
+            if name in theirs and _is_of_one_size([*norms.values(), *theirs[name].values()])
         }
 
     @property
@@ -152,10 +151,12 @@ class HiddenBasis:
     def _gains(self, left: Sequence[Part], right: Sequence[Part]) -> Gains:
         ours, theirs = (self._values(side, parts) for side, parts in enumerate((left, right)))
         numbers = {weight.name: layer for layer, weight in self._mlp_norms()[0].items()}
+        types = [one.config.model_type if one.config else None for one in self._checkpoints]
+        offset, ref_offset = map(gain_offset, types)
         return {
             numbers[one.weight.name]: (
-                ours[one.weight.name].astype(np.float32),
-                theirs[other.weight.name].astype(np.float32),
+                np.asarray(ours[one.weight.name] + offset, dtype=np.float32),
+                np.asarray(theirs[other.weight.name] + ref_offset, dtype=np.float32),
             )
             for one, other in zip(left, right, strict=True)
         }
@@ -208,6 +209,10 @@ def _norms(side: Book) -> Norms:
             with suppress(LayoutError):
                 found.setdefault(module, {})[layer] = weight_at(book, one, at)
     return found
+
+
+def _is_of_one_size(weights: Sequence[Weight]) -> bool:
+    return len({weight.shape for weight in weights}) == 1
 
 
 def _by_layer(norms: Mapping[int, Weight], values: Mapping[str, Float64]) -> dict[int, Float64]:

@@ -233,6 +233,20 @@ def test_norms_propose_the_layers_where_their_counts_differ() -> None:
     assert all(Flag.LAYER_OFFSET in one.flags for one in found.experts)
 
 
+def test_a_norm_that_one_side_lacks_and_gains_to_which_one_is_added() -> None:
+    child = turned(trained_on(parent(), 1), rotation(1))
+    child |= {name: np.zeros_like(v) for name, v in child.items() if "layernorm" in name}
+    child["model.layers.0.extra_norm.weight"] = np.ones(HIDDEN, np.float32)
+    (model, _) = memory_checkpoint(child, config={"model_type": "qwen3_next"})
+    (ref, _) = memory_checkpoint(parent())
+    gains = HiddenBasis(model, ref, None, same_model=False).read().gains
+    for layer, (ours, theirs) in gains.items():
+        np.testing.assert_array_equal(ours, np.ones(HIDDEN))
+        name = f"model.layers.{layer}.post_attention_layernorm.weight"
+        np.testing.assert_array_equal(theirs, parent()[name])
+    assert list(gains) == [0, 1, 2]
+
+
 def test_a_map_that_is_given_stands() -> None:
     child = renumbered(trained_on(LAYERS, 1), {0: 2, 1: 3, 2: 4, 3: 5})
     found = stage_zero(child, LAYERS, "0:2,3:5")
