@@ -95,6 +95,10 @@ class Reader:
         """
         return self.expect_spans(chain.from_iterable(map(_spans, parts)))
 
+    def plan(self, parts: Sequence[Part]) -> Reads:
+        """The requests and bytes that such parts would take, were they announced."""
+        return self.plan_spans(chain.from_iterable(map(_spans, parts)))
+
     def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """Announce spans by shard, each to be read once, in this order.
 
