@@ -45,10 +45,10 @@ def test_four_times_the_rows_take_no_more_memory(
     for module in (cutting, reader):
         monkeypatch.setattr(module, "CHUNK_BYTES", CHUNK)
     shapes: dict[int, tuple[int, ...]] = {
-        rows: (rows // 128, 4) if granularity == "block" else () for rows in (128, 512, 2048)
+        rows: (rows // 128, 4) if granularity == "block" else () for rows in (128, 1024, 4096)
     }
     peak(tmp_path / "warm", 128, suffix, shapes[128])
-    few, many = (peak(tmp_path / str(rows), rows, suffix, shapes[rows]) for rows in (512, 2048))
-    codes_more = (2048 - 512) * COLUMNS
+    few, many = (peak(tmp_path / str(rows), rows, suffix, shapes[rows]) for rows in (1024, 4096))
+    codes_more = (4096 - 1024) * COLUMNS
     assert many < few + 8 * CHUNK < few + codes_more
-    assert many < 2048 * COLUMNS * 4
+    assert many < 4096 * COLUMNS * 4
