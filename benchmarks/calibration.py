@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from benchmarks.study import stage_zero
 from benchmarks.study.command import Job, main
 from benchmarks.study.figures import Figure, over, quantile, share, tail_ratio, uniform_distance
 from benchmarks.study.layouts import layouts
@@ -33,6 +34,7 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "permuted_null": permuted_null,
         "place_null": place_null,
         "layouts": layouts,
+        **stage_zero.NULLS,
     }
 )
 
@@ -183,6 +185,7 @@ TABLE: Final[Table] = {
             ],
         ),
     ],
+    **stage_zero.CALIBRATION,
     "Real rows: 18 slices of MiniLM against 18 others, 256 neurons, k = 8": [
         Study(
             "slices in the order that training left, 48 draws of slices and rows",

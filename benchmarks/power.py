@@ -15,6 +15,7 @@ from benchmarks.study import (
     places,
     relations,
     runs,
+    stage_zero,
     unaligned,
 )
 from benchmarks.study.command import Job, main
@@ -41,6 +42,7 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "mixed_run": runs.mixed_run,
         "plan_cost": cost.plan_cost,
         "layer_seconds": cost.layer_seconds,
+        **stage_zero.POWERS,
     }
 )
 
@@ -266,6 +268,7 @@ TABLE: Final[Table] = {
         )
         for sigma in (1.0, 3.0)
     ],
+    **stage_zero.POWER,
     "Retained fraction and drift, k = 32": [retained(*one) for one in RETAINED],
     "Scale, k = 32": [scaled(0.1), scaled(0.3)],
     "Two parents, k = 8": [

@@ -22,8 +22,9 @@ from docs.python import refreshed_python
 from docs.schema_pages import schema_index, schema_page
 from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.documents import DOCUMENTS
-from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.quant.rules import AUDIT_ADVICE, AUDIT_RULES
 from inspector.cli.app import app
+from inspector.config.rules import CONFIG_RULES
 from inspector.errors import Severity
 from inspector.format.readers import VERDICTS
 from inspector.format.rules import RULES
@@ -129,15 +130,27 @@ def _rules_page() -> str:
         "|---|---|---|---|---|",
         *(_verdict_row(slug) for slug in RULES),
         "",
+        "## Rules of a config",
+        "",
+        "Any command that reads a config reports these and answers with what else the config says;",
+        "what cannot be answered without is refused in a line that says so.",
+        "",
+        "| rule | severity | meaning |",
+        "|---|---|---|",
+        *_rule_rows(CONFIG_RULES),
+        "",
         "## Rules of an audit",
         "",
         "What a quantized checkpoint is held to by [audit](../commands/audit.md). A cause is one",
         "finding: a scale that is missing or of a wrong shape is held to no rule about values, one",
         "that is not finite or zero to none about powers of two.",
         "",
-        "| rule | severity | meaning |",
-        "|---|---|---|",
-        *_rule_rows(AUDIT_RULES),
+        "| rule | severity | meaning | what to do |",
+        "|---|---|---|---|",
+        *(
+            f"{row} {AUDIT_ADVICE[slug]} |"
+            for slug, row in zip(AUDIT_RULES, _rule_rows(AUDIT_RULES), strict=True)
+        ),
         "",
         "## Differences of two models",
         "",

@@ -22,6 +22,9 @@ _ROWS: Final = 8
 _COLUMNS: Final = 64
 _EXPERTS: Final = 2
 
+_FP4: Final = 0x62
+"""Two codes: 1, and 4, which is the largest of a block under the smallest power of two."""
+
 _SCALE: Final = np.float32(2.0**-9)
 _CODE: Final = 0x7A
 """The largest code of a block under the smallest power of two."""
@@ -62,12 +65,12 @@ def _exponents(module: str) -> Tensors:
 
 
 def _packed_fp4(module: str) -> Tensors:
-    yield f"{module}.weight", np.full((_ROWS, _COLUMNS // 2), 0x21, dtype=np.int8)
+    yield f"{module}.weight", np.full((_ROWS, _COLUMNS // 2), _FP4, dtype=np.int8)
     yield f"{module}.scale", np.full((_ROWS, _COLUMNS // 32), _SCALE).astype(E8M0)
 
 
 def _nvfp4(module: str) -> Tensors:
-    yield f"{module}.weight", np.full((_ROWS, _COLUMNS // 2), 0x21, dtype=np.uint8)
+    yield f"{module}.weight", np.full((_ROWS, _COLUMNS // 2), _FP4, dtype=np.uint8)
     yield f"{module}.weight_scale", np.ones((_ROWS, _COLUMNS // 16)).astype(E4M3)
     yield f"{module}.weight_scale_2", np.array(_SCALE)
 
@@ -254,7 +257,7 @@ def _gpt_oss(published: Published) -> Tensors:
         for part, rows, columns in (("gate_up", 2 * _ROWS, _COLUMNS), ("down", _COLUMNS, 32)):
             name = f"{at}.mlp.experts.{part}_proj"
             groups = columns // 32
-            yield f"{name}_blocks", np.full((_EXPERTS, rows, groups, 16), 0x21, dtype=np.uint8)
+            yield f"{name}_blocks", np.full((_EXPERTS, rows, groups, 16), _FP4, dtype=np.uint8)
             yield f"{name}_scales", np.full((_EXPERTS, rows, groups), 120, dtype=np.uint8)
             yield f"{name}_bias", np.ones((_EXPERTS, rows), dtype=BF16)
 

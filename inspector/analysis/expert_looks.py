@@ -17,7 +17,7 @@ from inspector.analysis.expert_aside import (
 from inspector.analysis.expert_estimates import Estimates, Resemblances, estimate
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_permuted import permuted_evidence
-from inspector.analysis.expert_sampler import LayerReferences, Sampler, null_layers, without_nan
+from inspector.analysis.expert_sampler import LayerReferences, Sampler, without_nan
 from inspector.decode.numeric import Float32
 from inspector.stats.blends import BlendFit, fit_blend
 from inspector.stats.contrast import MIN_POOL
@@ -125,10 +125,7 @@ def look_at_layer(
     numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
     own = _own_places(experts, numbers, rules)
     z = np.where(own, 0.0, z_scores(targets, prepared))
-    others = [
-        sampler.references(other, count)
-        for other in null_layers(sampler.layers, layer, len(prepared))
-    ]
+    others = [sampler.references(other, count) for other in sampler.null_layers(layer)]
     few = len(prepared) <= MIN_POOL
     pools, null = _off_layer(standard, dead, others, few=few)
     open_ = np.flatnonzero(~dead & (z.max(axis=1, initial=0.0) <= rules.clear_z))

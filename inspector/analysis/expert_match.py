@@ -23,12 +23,23 @@ from inspector.analysis.expert_places import (
     places_evidence,
     read_places,
 )
-from inspector.analysis.expert_question import MatchRequest, Progress, Question
-from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch
+from inspector.analysis.expert_question import (
+    MatchRequest,
+    Progress,
+    Question,
+    check_first_cost,
+)
+from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
+from inspector.analysis.expert_rotated import RotatedBranch
 from inspector.analysis.expert_sampler import ExpertSide, Sampler, row_block, without_outliers
 from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
-from inspector.analysis.expert_verdicts import Standards, expert_match, layer_match
-from inspector.errors import BudgetExceeded
+from inspector.analysis.expert_verdicts import (
+    Standards,
+    expert_match,
+    in_own_layer,
+    layer_match,
+)
+from inspector.analysis.hidden_basis import StageZero
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.flips import MAX_FLIP_ROWS
@@ -43,6 +54,7 @@ LOOK_ALPHA: Final = (0.004, 0.0015, 0.0005)
 
 SIDE_ALPHA: Final = 0.001
 """Error rate of each other kind of test: sign flips, shifts, rows of gate and up, permuted neurons.
+Where the hidden basis is missing, rows of gate and up are tested for a rotation of it instead.
 Flips and shifts are tried at each look and spend it as the signed looks spend theirs."""
 
 PERMUTED_EXPERTS: Final = 600
@@ -60,6 +72,8 @@ class MatchResult:
     calibration: Calibration
     hypotheses: int
     same_model: bool = False
+    stage_zero: StageZero | None = None
+    rotation: RotationFacts | None = None
 
 
 def match_experts(
@@ -91,7 +105,9 @@ class _Run:
             rows=(),
             seed=request.seed,
             allowance=question.budget,
+            origins={layer: question.reference_layer(layer) for layer in question.layers},
         )
+        self.branch = RotatedBranch(self.sampler, question)
         self.states: dict[Key, ExpertState] = {}
         self.flip_rows = 0
 
@@ -100,18 +116,27 @@ class _Run:
         rng = np.random.default_rng(self.question.request.seed)
         pilot = self.question.pilot_layers
         self.sampler.rows = row_block(self.sampler.reference, self.layers[0], rng)
-        self._check_first_cost()
+        check_first_cost(self.question, LOOK_ROWS[0])
         self.sampler.rows = without_outliers(self.sampler, pilot)
+        self.branch.reserve(self.question.look_cost(self.sampler.rows[: LOOK_ROWS[0]]))
         calibration = self._look_at_all(self._looks(pilot), rng)
-        self._look_at_gates(calibrated=calibration.status is not Calibrated.UNCALIBRATED)
+        calibrated = calibration.status is not Calibrated.UNCALIBRATED
+        aligned, missing = self._is_aligned, self._basis_is_missing
+        self.branch.release()
+        rotation = self._look_at_rotated() if missing and calibrated else None
+        self._look_at_gates(calibrated=calibrated and not missing)
         standards = Standards(
-            calibrated=calibration.status is not Calibrated.UNCALIBRATED,
+            calibrated=calibrated,
+            basis_missing=missing,
             hypotheses=self.question.hypotheses,
             last_alpha=LOOK_ALPHA[-1],
             slices=self.question.has_slices,
         )
         experts = [
-            expert_match(key, self.states[key], standards, self.question.references[key[0]])
+            in_own_layer(
+                expert_match(key, self.states[key], standards, self.question.references[key[0]]),
+                self.sampler.origin(key[0]),
+            )
             for key in sorted(self.states)
         ]
         return MatchResult(
@@ -119,7 +144,9 @@ class _Run:
             layers=[self._layer(layer, experts) for layer in self.layers],
             calibration=calibration,
             hypotheses=self.question.hypotheses,
-            same_model=self._same_model,
+            same_model=self.question.request.same_model,
+            stage_zero=self.question.stage_zero and self.question.stage_zero.after(aligned=aligned),
+            rotation=rotation,
         )
 
     def _look_at_all(self, looks: Sequence[int], rng: np.random.Generator) -> Calibration:
@@ -138,6 +165,8 @@ class _Run:
             inflation = max(calibration.inflation, again.inflation if sure else 1.0)
             decide(found, self.states, self._family(alpha, inflation))
             self._decide_aside(found, alpha, inflation, calibrate(null.flips, rng))
+            if self._is_aligned:
+                self.branch.release()
             if calibration.status is Calibrated.UNCALIBRATED:
                 break
         return calibration
@@ -174,17 +203,6 @@ class _Run:
         )
         found = [look.permuted for look in looks if look.permuted]
         decide_aside(found, self.states, self._family(SIDE_ALPHA, inflation), Flag.PERMUTED)
-
-    def _check_first_cost(self) -> None:
-        """Refuse before any value is read: the choice of rows and the first look must fit."""
-        question, rows = self.question, self.sampler.rows
-        cost = question.look_cost(rows[: LOOK_ROWS[0]]) + question.choice_cost(rows)
-        if cost > question.budget:
-            raise BudgetExceeded(
-                f"the first look would read {cost:,} bytes, more than the "
-                f"{question.budget:,} allowed",
-                hint="raise --max-bytes, or choose --layers",
-            )
 
     def _looks(self, pilot: Sequence[int]) -> list[int]:
         """The looks of this run: the pilot says whether 8 rows decide as well as 32."""
@@ -243,7 +261,8 @@ class _Run:
                     self.states[layer, expert] = replace(state, out_of_budget=True)
                 continue
             raw = self.sampler.targets(layer, experts, count)
-            look, blocks = look_at_layer(self.sampler, layer, experts, raw, rules)
+            of_layer = replace(rules, same_model=self.question.is_self(layer))
+            look, blocks = look_at_layer(self.sampler, layer, experts, raw, of_layer)
             found.append(look)
             null.signed.extend(blocks.signed)
             null.flips.extend(blocks.flips)
@@ -254,6 +273,24 @@ class _Run:
         """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
         left = self.layers[self.layers.index(layer) + 1 :]
         return self.question.look_cost(self.sampler.rows[:count], left)
+
+    @property
+    def _is_aligned(self) -> bool:
+        """Whether rows of `down_proj` were found in the same order: then the basis is shared."""
+        return any(state.accepted for state in self.states.values())
+
+    @property
+    def _basis_is_missing(self) -> bool:
+        return self.question.basis_is_missing and not self._is_aligned
+
+    def _look_at_rotated(self) -> RotationFacts | None:
+        """What a rotation of the basis leaves alone; spends what rows in place spend otherwise."""
+        evidence, facts = self.branch.look(self._open_experts())
+        if facts is not None and facts.status != Calibrated.UNCALIBRATED:
+            decide_aside(
+                evidence, self.states, self._family(SIDE_ALPHA, facts.inflation), Flag.ROTATED
+            )
+        return facts
 
     def _look_at_gates(self, *, calibrated: bool) -> None:
         """Rows of gate and up of experts that are still open, and of those whose down is dead.
@@ -266,8 +303,9 @@ class _Run:
             states = {e: self.states[layer, e] for e in self.experts[layer].tolist()}
             dead = [e for e, state in states.items() if state.dead]
             open_ = [e for e, state in states.items() if not state.accepted and not state.dead]
-            asked = sorted([*dead, *open_]) if calibrated and not self._same_model else dead
-            tested = bool(asked) and calibrated and not self._same_model
+            is_tested = calibrated and not self.question.is_self(layer)
+            asked = sorted([*dead, *open_]) if is_tested else dead
+            tested = bool(asked) and is_tested
             if tested and not self.sampler.affords(place_cost(self.sampler, layer, asked)):
                 tested, asked = False, dead
             if not asked:
@@ -284,10 +322,6 @@ class _Run:
                 )
         family = self._family(SIDE_ALPHA, 1.0)
         decide_aside(evidence, self.states, family, Flag.DOWN_REINITIALISED)
-
-    @property
-    def _same_model(self) -> bool:
-        return self.question.request.same_model
 
     def _layer(self, layer: int, experts: Sequence[ExpertMatch]) -> LayerMatch:
         return layer_match(

@@ -9,9 +9,13 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_places import PLACE_ROWS
 from inspector.analysis.expert_sampler import ExpertSide, outlier_sample, row_block
+from inspector.analysis.hidden_basis import StageZero
+from inspector.analysis.layer_pairing import Origin
+from inspector.analysis.mapped_layers import MappedExperts
 from inspector.analysis.plan import PlannedReads
-from inspector.errors import LayoutError, UsageError
+from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
+from inspector.stats.rotation import ROTATION_ROWS
 
 Ints = npt.NDArray[np.int64]
 
@@ -21,6 +25,10 @@ BUDGET_SHARE: Final = 0.003
 BUDGET_FLOOR: Final = 256_000_000
 """Bytes that may be read by default: this share of both models, and at least this many."""
 
+ROTATION_LAYERS: Final = 6
+"""Layers of which neurons are read where the hidden basis may be rotated, if the budget goes so
+far."""
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -29,6 +37,8 @@ class MatchRequest:
     """What to match: None for layers or experts means all; `max_bytes` None is the default.
 
     `same_model` says that both sides are one model: an expert is not compared with itself.
+    `stage_zero` is what is known of the hidden basis and of layers; None compares layers of the
+    same number in a basis that was not tested.
     """
 
     layers: frozenset[int] | None
@@ -37,6 +47,7 @@ class MatchRequest:
     max_bytes: int | None
     router_groups: int | None
     same_model: bool = False
+    stage_zero: StageZero | None = None
 
 
 class Question:
@@ -49,8 +60,9 @@ class Question:
 
     def __init__(self, target: ExpertSide, reference: ExpertSide, request: MatchRequest) -> None:
         self.target = target
-        self.reference = reference
         self.request = request
+        self.stage_zero = request.stage_zero
+        self.reference = reference = self._mapped(reference)
         self.layers = _common_layers(target, reference, request.layers)
         _check_sizes(target, reference, self.layers)
         self.experts = {
@@ -63,10 +75,32 @@ class Question:
             raise LayoutError("no expert is left to match", hint="widen --layers or --experts")
         self.references = {layer: len(reference.experts(layer)) for layer in self.layers}
         self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
-        self.budget = _budget(target, reference, request.max_bytes)
+        spent = self.stage_zero.basis.bytes if self.stage_zero else 0
+        self.budget = max(0, _budget(target, reference, request.max_bytes) - spent)
         self.pilot_layers = _pilot_layers(self.layers)
         sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
         self.has_slices = len(sizes) > 1
+
+    def _mapped(self, reference: ExpertSide) -> ExpertSide:
+        """The reference, its layers numbered as those of the model that they are compared with."""
+        if self.stage_zero is None or self.stage_zero.layer_map.origin == Origin.SAME_NUMBERS:
+            return reference
+        return MappedExperts(reference, self.stage_zero.layer_map.numbers)
+
+    @property
+    def basis_is_missing(self) -> bool:
+        """Whether a hidden basis in common was looked for and not seen."""
+        return self.stage_zero is not None and self.stage_zero.basis.is_missing
+
+    def reference_layer(self, layer: int) -> int:
+        """The number that the reference itself has for a layer that `layer` is compared with."""
+        if self.stage_zero is None:
+            return layer
+        return self.stage_zero.layer_map.numbers.get(layer, layer)
+
+    def is_self(self, layer: int) -> bool:
+        """Whether a layer is compared with itself."""
+        return self.request.same_model and self.reference_layer(layer) == layer
 
     def pilot_experts(self, layer: int) -> Ints:
         """Some experts of a layer, by which the first look is chosen."""
@@ -92,11 +126,11 @@ class Question:
             for layer in self.pilot_layers
         )
 
-    def side_cost(self, rows: Sequence[int]) -> int:
-        """Bytes of what goes beside the looks at everything: scales, and rows of gate and up."""
+    def side_cost(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> int:
+        """Bytes of what goes beside the looks: scales, and rows of gate and up."""
         return sum(
             _beside(side, layer, experts, rows)
-            for layer in self.layers
+            for layer in (self.layers if layers is None else layers)
             for side, experts in (
                 (self.target, self.experts[layer].tolist()),
                 (self.reference, self.reference.experts(layer)),
@@ -113,6 +147,22 @@ class Question:
         )
 
 
+def check_first_cost(question: Question, count: int) -> None:
+    """Refuse before any row is read: the choice of rows and a look at `count` must fit.
+
+    Raises:
+        BudgetExceeded: they do not.
+    """
+    rng = np.random.default_rng(question.request.seed)
+    rows = row_block(question.reference, question.layers[0], rng)
+    cost = question.look_cost(rows[:count]) + question.choice_cost(rows)
+    if cost > question.budget:
+        raise BudgetExceeded(
+            f"the first look would read {cost:,} bytes, more than the {question.budget:,} allowed",
+            hint="raise --max-bytes, or choose --layers",
+        )
+
+
 def plan_match(
     target: ExpertSide, reference: ExpertSide, request: MatchRequest, looks: Sequence[int]
 ) -> list[PlannedReads]:
@@ -123,6 +173,7 @@ def plan_match(
         LayoutError: no layer or expert to match, or experts that share no rows.
     """
     question = Question(target, reference, request)
+    reference = question.reference
     rows = row_block(reference, question.layers[0], np.random.default_rng(request.seed))
     choosing = [outlier_sample(reference.experts(layer)) for layer in question.pilot_layers]
     reads = sum(len(question.experts[n]) + question.references[n] for n in question.layers)
@@ -131,7 +182,11 @@ def plan_match(
     )
     first, *later = (question.look_cost(rows[:count]) for count in looks)
     tried = question.trial_cost(rows[: looks[1]]) if later else 0
-    chosen, beside = question.choice_cost(rows), question.side_cost(rows[:PLACE_ROWS])
+    chosen = question.choice_cost(rows)
+    few = spread_layers(question.layers, ROTATION_LAYERS)
+    beside = max(
+        question.side_cost(rows[:PLACE_ROWS]), question.side_cost(rows[:ROTATION_ROWS], few)
+    )
     room = max(0, question.budget - first - chosen)
     return [
         PlannedReads(
@@ -155,9 +210,16 @@ def plan_match(
     ]
 
 
+def spread_layers(layers: Sequence[int], count: int) -> list[int]:
+    """Up to so many layers, the first and the last among them."""
+    chosen = np.linspace(0, len(layers) - 1, min(count, len(layers))).round().astype(int)
+    return [layers[at] for at in chosen.tolist()]
+
+
 def _beside(side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]) -> int:
     found = side.scale_cost(layer, experts, Projection.DOWN)
     for one in (Projection.GATE, Projection.UP):
+        found += side.scale_cost(layer, experts, one)
         height = side.shape(layer, one)[0]
         found += side.read_cost(layer, experts, one, sorted({row % height for row in rows}))
     return found

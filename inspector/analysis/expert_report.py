@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from inspector.analysis.hidden_basis import BasisFacts
+from inspector.analysis.layer_pairing import LayerMapFacts
 from inspector.analysis.layout_map import LayoutMap
 from inspector.analysis.report import Document, Model
 
@@ -129,13 +131,35 @@ class ErrorBudget(msgspec.Struct, frozen=True, kw_only=True):
     excluded: list[Excluded]
 
 
+class RotationFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was tested of a rotated basis: the layers, and how its null held.
+
+    `neurons` of gate and of up were read of each expert.
+    """
+
+    layers: list[int]
+    neurons: int
+    status: str
+    tests: int
+    ks: float | None
+    sd: float | None
+    inflation: float
+
+
 class SimilarityDocument(Document, frozen=True, kw_only=True):
-    """`s1inspect expert-similarity --json`."""
+    """`s1inspect expert-similarity --json`.
+
+    `basis` is what norms, embedding rows and routers said of the hidden basis; null where nothing
+    was asked, as of a model against itself. `rotation` is null where none was looked for.
+    """
 
     ref: Model
     seed: int
     summary: str
     calibration: CalibrationFacts
     budget: ErrorBudget
+    basis: BasisFacts | None = None
+    layer_map: LayerMapFacts | None = None
+    rotation: RotationFacts | None = None
     layers: list[LayerMatch]
     experts: list[ExpertMatch]

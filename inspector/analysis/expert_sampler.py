@@ -5,7 +5,7 @@ So pairs from different layers share coordinates and calibrate each other.
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Protocol
@@ -113,8 +113,9 @@ class LayerReferences:
 class Sampler:
     """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours.
 
-    `spent` counts the bytes that reads were estimated to take, `allowance` bounds them; of what is
-    left, `reserved` is for reads that must be.
+    `origins` says which layer of the reference itself a layer is compared with, where numbers
+    differ. `spent` counts the bytes that reads were estimated to take, `allowance` bounds them; of
+    what is left, `reserved` is for reads that must be.
     """
 
     target: ExpertSide
@@ -125,6 +126,7 @@ class Sampler:
     allowance: int = sys.maxsize
     spent: int = 0
     reserved: int = 0
+    origins: Mapping[int, int] = field(default_factory=dict)
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
@@ -146,23 +148,38 @@ class Sampler:
     def cost(self, layer: int, experts: Ints, count: int) -> int:
         """Bytes of a look at some experts of a layer, and at references that are not kept."""
         rows = self.rows[:count]
-        others = null_layers(self.layers, layer, len(self.reference.experts(layer)))
+        others = self.null_layers(layer)
         return self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
             self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
             for one in (layer, *others)
             if (one, count) not in self._references
         )
 
+    def origin(self, layer: int) -> int:
+        """The layer of the reference itself that a layer is compared with."""
+        return self.origins.get(layer, layer)
+
+    def null_layers(self, layer: int) -> list[int]:
+        """Layers whose references cannot be related to a layer's experts; none that it maps to."""
+        own = self.origin(layer)
+        apart = [one for one in self.layers if one == layer or self.origin(one) != own]
+        return null_layers(apart, layer, len(self.reference.experts(layer)))
+
     def affords(self, cost: int) -> bool:
         """Whether so many bytes more may be read."""
         return self.spent + self.reserved + cost <= self.allowance
 
     def scales(
-        self, side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]
+        self,
+        side: ExpertSide,
+        layer: int,
+        experts: Sequence[int],
+        rows: Sequence[int],
+        projection: Projection = Projection.DOWN,
     ) -> Scales | None:
-        """The scales of `down_proj` of a side, counting what they take."""
-        self.spent += side.scale_cost(layer, experts, Projection.DOWN)
-        return side.scales(layer, experts, Projection.DOWN, rows)
+        """The scales of a matrix of a side, counting what they take."""
+        self.spent += side.scale_cost(layer, experts, projection)
+        return side.scales(layer, experts, projection, rows)
 
     def read(
         self,

@@ -54,12 +54,16 @@ it by up to .025 at sigma .5 (the study)."""
 
 @dataclass(frozen=True, slots=True)
 class Standards:
-    """What verdicts of one run are held to. `slices`: the two sides differ in neurons."""
+    """What verdicts of one run are held to. `slices`: the two sides differ in neurons.
+
+    `basis_missing`: rows of both sides may be other hidden dimensions, so nothing is excluded.
+    """
 
     calibrated: bool
     hypotheses: int
     last_alpha: float
     slices: bool = False
+    basis_missing: bool = False
 
 
 def expert_match(
@@ -93,6 +97,15 @@ def expert_match(
     )
 
 
+def in_own_layer(match: ExpertMatch, ref_layer: int) -> ExpertMatch:
+    """The match with its parents in the layer that the reference itself has for them."""
+    if ref_layer == match.layer or not match.parents:
+        return match
+    parents = [msgspec.structs.replace(parent, layer=ref_layer) for parent in match.parents]
+    flags = [*match.flags, Flag.LAYER_OFFSET]
+    return msgspec.structs.replace(match, parents=parents, flags=flags)
+
+
 def _judge(
     state: ExpertState, standards: Standards, references: int
 ) -> tuple[Verdict, list[Parent]]:
@@ -104,7 +117,7 @@ def _judge(
         return parents_of(state)
     if _shares_an_ancestor(state, standards):
         return Verdict.ANCESTOR_ONLY, []
-    if state.out_of_budget:
+    if state.out_of_budget or standards.basis_missing:
         return Verdict.INCONCLUSIVE, []
     own_log10_p = state.best_log10_p + np.log10(references * state.looks)
     cosine, fraction = excluded_region(

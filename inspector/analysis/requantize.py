@@ -1,42 +1,34 @@
 """Do the codes come back when the decoded values are quantized again by the producer's rule?
 
-Two rules are in use: a scale of `amax / largest` (DeepSeek-V3, InternLM/xtuner `hf_to_fp8.py`), and
-that rounded up to a power of two (DeepGEMM `ceil_to_ue8m0`, DeepSeek-V3.1 and later). Which one is
-meant is told from the scales themselves: all are powers of two, or not. A scale that cut values
-off looks like one that just fits: what was cut is gone, and its codes come back as well.
+The rule is told from what stands beside the codes (`rounding_rules.py`), and of floats from the
+scales themselves: all are powers of two, or not. A scale that cut values off looks like one that
+just fits: what was cut is gone, and its codes come back as well.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Final
 
-import ml_dtypes
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from inspector.analysis.rounding_rules import Blocks, Rule, again, rule_of, rule_text
 from inspector.decode.blocks import Factor
 from inspector.decode.numeric import Array, Float32
+from inspector.decode.packed import unpack
 from inspector.format.codings import Action, Coding, Number
+from inspector.layout.scheme_table import SchemeName
+from inspector.layout.weights import Weight
 
-_FORMATS: Final = MappingProxyType(
-    {
-        Number.E4M3: (np.dtype(ml_dtypes.float8_e4m3fn), 448.0),
-        Number.E5M2: (np.dtype(ml_dtypes.float8_e5m2), 57344.0),
-        Number.E4M3FNUZ: (np.dtype(ml_dtypes.float8_e4m3fnuz), 240.0),
-        Number.E5M2FNUZ: (np.dtype(ml_dtypes.float8_e5m2fnuz), 57344.0),
-    }
-)
-"""The formats that are verified: numpy's dtype, and the largest value."""
+_ROWS_AT_A_TIME: Final = 64
+"""Of scales that each cover one row: what is computed in float64 stays in a cache."""
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What quantizing again gave: `equal` of `codes`, and `equal_scales` of `blocks`.
 
-    A block that the selection cuts, or that has a NaN, is left out. A scale is equal within one
-    unit of the last place of float32: the largest value of a block was rounded when it was decoded.
+    A block that the selection cuts, or that has a NaN, is left out. A scale is equal within two
+    units of the last place of float32: the ends of a block were rounded when they were decoded.
     """
 
     rule: str
@@ -47,66 +39,80 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     equal_scales: int
 
 
-@dataclass(slots=True)
+def why_not_verified(weight: Weight, columns: tuple[int, int] | None) -> str | None:
+    """Why there is no rule to quantize a weight by again; None where there is one."""
+    if weight.coding is None:
+        return "it holds no codes"
+    if columns is not None:
+        return "--columns cuts its blocks"
+    if weight.scheme is SchemeName.MLX:
+        return "MLX moves each scale so that one end of a group is exact; the other end is lost"
+    if rule_of(weight.coding, [grid.action for grid in weight.grids]) is None:
+        return f"no producer's rule is known for {weight.coding.number} codes with what is beside"
+    return None
+
+
 class Requantizer:
-    """Quantizes rows again as they come. `rows` is how many the whole matrix has."""
+    """Quantizes rows of a weight again as they come."""
 
-    coding: Coding
-    rows: int
-    power_of_two: bool = True
-    codes: int = 0
-    equal: int = 0
-    blocks: int = 0
-    equal_scales: int = 0
+    def __init__(self, weight: Weight, coding: Coding, rule: Rule) -> None:
+        self._coding = coding
+        self._rule = rule
+        self._rows, self._columns = weight.shape
+        self._power_of_two = True
+        self._codes = self._equal = self._blocks = self._equal_scales = 0
 
-    def add(self, codes: Array, values: Float32, factor: Factor, first_row: int) -> None:
+    def add(self, codes: Array, values: Float32, factors: Sequence[Factor], first_row: int) -> None:
         """Take in some rows, the first of which is `first_row` of the matrix."""
-        height, width = factor.block
+        scale, outer = _scales_of(factors)
+        self._power_of_two &= are_powers_of_two(scale.numbers)
+        height = scale.block[0]
         stop = first_row + len(values)
-        inner = range(first_row - first_row % height + height, stop, height)
+        step = height if height > 1 else _ROWS_AT_A_TIME
+        inner = range(first_row - first_row % step + step, stop, step)
+        order, groups, starts = _columns_by_block(scale, self._columns)
         for start, end in pairwise(sorted({first_row, *inner, stop})):
-            if start % height == 0 and (end % height == 0 or end == self.rows):
+            if start % height == 0 and (end % height == 0 or end == self._rows):
                 rows = slice(start - first_row, end - first_row)
-                grid_row = (factor.first_row + start - first_row) // height
-                self._row_of_blocks(codes[rows], values[rows], factor.numbers[grid_row], width)
+                first = (scale.first_row + start - first_row) // height
+                own = scale.numbers[first : first + -(-(end - start) // height), groups]
+                single, wide = unpack(codes[rows], self._coding.bits, self._columns), values[rows]
+                if order is not None:
+                    single, wide = single[:, order], wide[:, order]
+                self._add_blocks(single, Blocks(wide, starts, own, outer))
 
-    def _row_of_blocks(self, codes: Array, values: Float32, scales: Float32, width: int) -> None:
-        dtype, largest = _FORMATS[self.coding.number]
-        amax = np.maximum.reduceat(np.abs(values).max(axis=0), range(0, values.shape[1], width))
-        real = np.isfinite(amax)
-        wanted = amax.astype(np.float64) / largest
-        own = wanted.astype(np.float32)
-        if self.power_of_two:
-            own = _ceil_power_of_two(wanted).astype(np.float32)
-            # The largest value rounded down to half of what the format holds: up to a sixteenth
-            # above it the scale was this, and below that half of this.
-            own = np.where(amax == scales * np.float32(largest / 2), scales, own)
-        wide = np.repeat(np.where(own > 0, own, 1), width)[: values.shape[1]]
-        kept = np.repeat(real, width)[: values.shape[1]]
-        again = (values[:, kept] / wide[kept]).astype(dtype).view(np.uint8)
-        before = codes.view(np.uint8)[:, kept]
-        same = (again == before) | (((again | before) & 0x7F) == 0)  # zeros of either sign
-        self.codes += same.size
-        self.equal += int(np.count_nonzero(same))
-        self.blocks += int(np.count_nonzero(real))
-        near = np.abs(own - scales) <= np.spacing(np.abs(scales))
-        self.equal_scales += int(np.count_nonzero(near & real))
+    def _add_blocks(self, single: Array, blocks: Blocks) -> None:
+        real = np.isfinite(blocks.lowest()) & np.isfinite(blocks.highest())
+        before = single ^ 0x80 if self._coding.number is Number.SIGNED else single
+        with np.errstate(invalid="ignore"):
+            found, own = again(self._rule, self._coding, blocks, power_of_two=self._power_of_two)
+        same = found == before
+        if self._rule in (Rule.SCALED, Rule.TWO_SCALES):  # zeros of either sign
+            same |= ((found | before) & ((1 << (self._coding.bits - 1)) - 1)) == 0
+        kept = same[np.broadcast_to(blocks.spread(real), same.shape)]
+        self._codes += kept.size
+        self._equal += int(np.count_nonzero(kept))
+        self._blocks += int(np.count_nonzero(real))
+        near = np.abs(own - blocks.scales) <= 2 * np.spacing(np.abs(blocks.scales))
+        self._equal_scales += int(np.count_nonzero(near & real))
 
     def verified(self) -> Verified:
-        rounded = " rounded up to a power of two" if self.power_of_two else ""
         return Verified(
-            rule=f"amax / {_FORMATS[self.coding.number][1]:g}{rounded}",
-            codes=self.codes,
-            equal=self.equal,
-            fraction=self.equal / self.codes if self.codes else None,
-            blocks=self.blocks,
-            equal_scales=self.equal_scales,
+            rule=rule_text(self._rule, self._coding, power_of_two=self._power_of_two),
+            codes=self._codes,
+            equal=self._equal,
+            fraction=self._equal / self._codes if self._codes else None,
+            blocks=self._blocks,
+            equal_scales=self._equal_scales,
         )
 
 
-def can_verify(coding: Coding | None, actions: Sequence[Action]) -> bool:
-    """Whether a weight has FP8 codes and one scale: the rules of others are not told apart."""
-    return coding is not None and coding.number in _FORMATS and list(actions) == [Action.MULTIPLY]
+def requantizer_of(weight: Weight) -> Requantizer | None:
+    """What quantizes a weight again, where a rule is known."""
+    if weight.coding is None or why_not_verified(weight, None) is not None:
+        return None
+    rule = rule_of(weight.coding, [grid.action for grid in weight.grids])
+    return None if rule is None else Requantizer(weight, weight.coding, rule)
 
 
 def are_powers_of_two(scales: Float32) -> bool:
@@ -115,6 +121,23 @@ def are_powers_of_two(scales: Float32) -> bool:
     return bool(np.all(fractions == 0.5))
 
 
-def _ceil_power_of_two(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    fractions, exponents = np.frexp(values)
-    return np.ldexp(1.0, np.where(fractions == 0.5, exponents - 1, exponents)) * (values > 0)
+def _scales_of(factors: Sequence[Factor]) -> tuple[Factor, float | None]:
+    """The scale of the blocks, and what all are multiplied by besides."""
+    scale, *after = (factor for factor in factors if factor.action is not Action.SUBTRACT)
+    if not after:
+        return scale, None
+    outer = float(after[0].numbers.reshape(-1)[0])
+    return scale, 1 / outer if after[0].action is Action.DIVIDE else outer
+
+
+def _columns_by_block(scale: Factor, columns: int) -> tuple[Array | None, Array, Array]:
+    """The columns sorted by block where they are not, the blocks that have any, and their starts.
+
+    Zero-sized matrices have no block.
+    """
+    if scale.order is None:
+        starts = np.arange(0, columns, scale.block[1])
+        return None, np.arange(len(starts)), starts
+    order = np.argsort(scale.order, kind="stable")
+    groups, starts = np.unique(scale.order[order], return_index=True)
+    return order, groups, starts

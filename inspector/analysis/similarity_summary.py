@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from inspector.analysis.basis_words import stage_zero_words
 from inspector.analysis.expert_match import ALPHA, MatchResult
 from inspector.analysis.expert_report import (
     DESCENDING,
@@ -48,6 +49,7 @@ def summarise(result: MatchResult, model: Model, ref: Model) -> str:
     if maps:
         name, count = maps.most_common(1)[0]
         parts.append(f"layout {name} in {count} of {len(result.layers)} layers")
+    parts += stage_zero_words(result)
     if result.calibration.status is Calibrated.INSUFFICIENT:
         parts.append(f"calibration insufficient ({result.calibration.tests:,} tests)")
     return "; ".join(parts)
@@ -64,6 +66,8 @@ def similarity_document(
 ) -> SimilarityDocument:
     """The JSON document of a match."""
     calibration = result.calibration
+    found = result.stage_zero
+    excludes = found is None or not found.basis.is_missing
     return SimilarityDocument(
         schema="s1inspect/expert-similarity/1",
         model=model,
@@ -86,8 +90,13 @@ def similarity_document(
             excluded=[
                 Excluded(relation="aligned cosine", at_least=EXCLUDED_COSINE),
                 Excluded(relation="retained fraction", at_least=EXCLUDED_FRACTION),
-            ],
+            ]
+            if excludes
+            else [],
         ),
+        basis=found.basis if found else None,
+        layer_map=found.layer_map if found else None,
+        rotation=result.rotation,
         layers=result.layers,
         experts=result.experts,
     )

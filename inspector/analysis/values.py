@@ -14,7 +14,7 @@ import numpy as np
 from inspector.analysis.histogram import Histogram, Tally
 from inspector.analysis.norms import Norms, NormSums
 from inspector.analysis.report import Cost, Document, Model
-from inspector.analysis.requantize import Requantizer, Verified, are_powers_of_two, can_verify
+from inspector.analysis.requantize import Verified, requantizer_of
 from inspector.analysis.sums import Sums
 from inspector.decode.blocks import Factor
 from inspector.decode.counts import ZeroBlocks, code_magnitudes, is_float, largest_code
@@ -154,7 +154,7 @@ def examine_weight(
     is_matrix = len(weight.shape) == 2
     first, last = looks.columns or (0, weight.shape[-1] if weight.shape else 1)
     norms = NormSums(last - first) if looks.norms and is_matrix else None
-    again = _requantizer(weight) if looks.verify and looks.columns is None else None
+    again = requantizer_of(weight) if looks.verify and looks.columns is None else None
     for part in reader.iterate_rows(weight, *rows):
         values = _cut(part.values, looks.columns)
         sums.add(values)
@@ -163,8 +163,7 @@ def examine_weight(
         if norms is not None:
             norms.add(values)
         if again is not None:
-            again.power_of_two &= are_powers_of_two(part.factors[0].numbers)
-            again.add(part.codes, values, part.factors[0], part.first_row)
+            again.add(part.codes, values, part.factors, part.first_row)
         if sink is not None:
             sink(weight, _cut(part.unrounded(), looks.columns) if looks.narrow else values)
     return WeightValues(
@@ -193,10 +192,10 @@ class _CodeCounts:
         self._columns = weight.shape[-1] if weight.shape else 0
         self._own = slice(*(columns or (0, self._columns)))
         scale = weight.scale
-        shifted = any(grid.action is Action.SUBTRACT for grid in weight.grids)
+        shifted = any(grid.action in (Action.SUBTRACT, Action.ADD) for grid in weight.grids)
         self._zeros = (
             None
-            if scale is None or shifted
+            if scale is None or shifted or weight.group_index is not None
             else ZeroBlocks(scale.block, first_column=self._own.start)
         )
         self.saturated = None if self._coding is None or not is_float(self._coding) else 0
@@ -220,14 +219,6 @@ class _CodeCounts:
 
 
 _STRIP_ROWS: Final = 64
-
-
-def _requantizer(weight: Weight) -> Requantizer | None:
-    if weight.coding is None or not can_verify(
-        weight.coding, [grid.action for grid in weight.grids]
-    ):
-        return None
-    return Requantizer(weight.coding, weight.rows)
 
 
 def scale_facts(weight: Weight) -> ScaleFacts | None:

@@ -13,22 +13,20 @@ from inspector.analysis.plan import PlannedReads
 from inspector.analysis.report import Cost, Model
 from inspector.catalog import Catalog, CatalogBuilder
 from inspector.catalog.agreement import check_across_shards, check_index
+from inspector.checkpoint.configs import Configs
 from inspector.checkpoint.discover import REMOTE_KINDS, find_shards
 from inspector.checkpoint.examine import examine_files, index_sizes
 from inspector.checkpoint.keeping import Facts, Keeper
 from inspector.checkpoint.locate import Locator
 from inspector.checkpoint.one_request import may_be_given, read_all_headers
-from inspector.checkpoint.planning import plan_headers, plan_indexes
+from inspector.checkpoint.planning import plan_config, plan_headers, plan_indexes
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
-from inspector.config import CONFIG_NAME, MAX_CONFIG_BYTES, ModelConfig, parse_config
-from inspector.config.quantization import (
-    MODELOPT_NAME,
-    QuantConfig,
-    parse_modelopt,
-    quantization_of,
-)
-from inspector.errors import BudgetExceeded, ObjectNotFound, Problem
+from inspector.config import MAX_CONFIG_BYTES, ModelConfig
+from inspector.config.quantization import QuantConfig
+from inspector.errors import BudgetExceeded, Problem
+from inspector.layout.declared import Declared
+from inspector.layout.stored import holds_words
 from inspector.layout.weights import WeightBook
 from inspector.source.access import Access
 from inspector.source.base import Ledger, Source, read_file
@@ -56,6 +54,7 @@ class Checkpoint:
         self.policy = policy
         self.problems: list[Problem] = []
         self.reader = Reader(source, policy)
+        self._configs = Configs(source, self.problems)
         self.stored_bytes = 0
         self._index_file = index_file
         self._one_file = one_file
@@ -96,14 +95,14 @@ class Checkpoint:
             cached_bytes=self.ledger.cached_bytes,
         )
 
-    @cached_property
+    @property
     def config(self) -> ModelConfig | None:
-        """The config.json beside the weights, or None where there is none."""
-        try:
-            text = read_file(self.source, CONFIG_NAME, max_bytes=MAX_CONFIG_BYTES)
-        except ObjectNotFound:
-            return None
-        return parse_config(text, file=f"{self.source.location}/{CONFIG_NAME}")
+        """The config.json beside the weights, or None where there is none.
+
+        Raises:
+            ConfigError: it is no JSON object.
+        """
+        return self._configs.config
 
     def small_files(self, names: Sequence[str]) -> tuple[Mapping[str, int], Mapping[str, bytes]]:
         """The sizes of all files that the source lists, and the content of those named, if there.
@@ -117,23 +116,19 @@ class Checkpoint:
             if sizes.get(name, MAX_CONFIG_BYTES + 1) <= MAX_CONFIG_BYTES
         }
 
-    @cached_property
+    @property
     def claim(self) -> QuantConfig | None:
         """What is claimed of the quantization, in config.json or beside it; None where nothing is.
 
         Raises:
-            ConfigError: the claim is malformed.
+            ConfigError: no JSON, or none with a claim where one should be.
         """
-        config = self.config
-        if config is not None:
-            found = quantization_of(config.raw, file=CONFIG_NAME)
-            if found is not None:
-                return found
-        try:
-            text = read_file(self.source, MODELOPT_NAME, max_bytes=MAX_CONFIG_BYTES)
-        except ObjectNotFound:
-            return None
-        return parse_modelopt(text, file=MODELOPT_NAME)
+        return self._configs.claim
+
+    @property
+    def declared(self) -> Declared:
+        """What the config declares of blocks and bits; a config that is malformed, what it can."""
+        return self._configs.stated[1]
 
     def only_naming(self, parts: Sequence[str]) -> None:
         """Let the catalog be of the shards that hold such names, where that can be told at once.
@@ -192,6 +187,18 @@ class Checkpoint:
             planned.append(PlannedReads(what=what, requests=1, bytes=0, is_estimate=True))
         return [*planned, plan_headers(self.source, shards, jobs=self.policy.jobs)]
 
+    def planned_listing(self) -> list[PlannedReads]:
+        """What it takes to list all tensors: the catalog, and a config that tells widths.
+
+        Whether one is needed is in the headers: on disk they are read for the plan.
+        """
+        if self.is_remote and self._recalled is None:
+            return [*self.planned_catalog(), *plan_config(self.source)]
+        found = self.planned_catalog() if self.is_remote else []
+        needed = holds_words(self.catalog)
+        found = found or [self.planned_so_far("headers")]
+        return [*found, *(plan_config(self.source) if needed else [])]
+
     def planned_so_far(self, what: str) -> PlannedReads:
         """What a plan has read to here, which the command would have to read too."""
         return PlannedReads(what=what, requests=self.ledger.requests, bytes=self.ledger.bytes)
@@ -245,8 +252,8 @@ class Checkpoint:
     @cached_property
     def weights(self) -> WeightBook:
         """The checkpoint's weights by name."""
-        beside = self.claim if MODELOPT_NAME in self.source.files() else None
-        return WeightBook(self.catalog, self.config, beside)
+        config, declared = self._configs.stated
+        return WeightBook(self.catalog, config, declared)
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:

@@ -7,7 +7,7 @@ import numpy as np
 
 from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.files import SIDE_FILES, SideFiles
-from inspector.analysis.compare.lineage import Kin, Lineage, kin_of, kin_rows, lineage
+from inspector.analysis.compare.lineage import Kin, Lineage, kin_of, lineage
 from inspector.analysis.compare.pairs import pairs_of
 from inspector.analysis.compare.report import Side, Weighed
 from inspector.analysis.compare.samples import Sample, sample_of
@@ -15,10 +15,10 @@ from inspector.analysis.compare.weight_diff import compare_pair
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.counting import catalog_if_any, model_without_weights
+from inspector.checkpoint.kin import kin_parts, kin_values
 from inspector.checkpoint.reader import Part
 from inspector.errors import ObjectNotFound
 from inspector.source.pool import map_ordered
-from inspector.stats.shared_basis import Float64
 
 _PAIRS: Final = 4
 """Tensors of one kind that a sample compares, spread over layers and experts."""
@@ -47,7 +47,7 @@ def _side(checkpoint: Checkpoint, *, config_only: bool) -> Side:
         model=model_without_weights(checkpoint) if catalog is None else checkpoint.model,
         config=checkpoint.config,
         catalog=catalog,
-        aligned=None if catalog is None else aligned(catalog, checkpoint.config),
+        aligned=None if catalog is None else aligned(checkpoint.weights),
         files=SideFiles(*checkpoint.small_files(SIDE_FILES)),
     )
 
@@ -119,8 +119,7 @@ class WeightComparison:
             for sample in self._samples
             for start, stop in sample.parts
         ]
-        related = [(kin, (kin.model, kin.ref)[side]) for kin in self._kin]
-        parts += [Part(weight, *kin_rows(kin, weight)) for kin, weight in related]
+        parts += kin_parts(self._kin, side)
         reads = checkpoint.reader.expect(parts)
         what = (
             f"rows of {len(self._samples):,} weights, and {len(self._kin):,} norms, routers and "
@@ -129,18 +128,8 @@ class WeightComparison:
         return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
 
     def _lineage(self) -> Lineage:
-        read = map_ordered(self._values, self._kin, jobs=self._jobs)
+        read = map_ordered(
+            lambda kin: kin_values(self._checkpoints, kin), self._kin, jobs=self._jobs
+        )
         values = dict(zip(self._kin, read, strict=True))
         return lineage(self._kin, lambda one: values[one])
-
-    def _values(self, kin: Kin) -> tuple[Float64, Float64]:
-        left, right = (
-            np.concatenate(
-                [
-                    piece.values.astype(np.float64)
-                    for piece in checkpoint.reader.iterate_rows(weight, *kin_rows(kin, weight))
-                ]
-            )
-            for checkpoint, weight in zip(self._checkpoints, (kin.model, kin.ref), strict=True)
-        )
-        return left, right

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES, Array, stored_array
+from inspector.decode.packed import rows_of_words
 from inspector.format.dtypes import Dtype
 from inspector.layout.weights import Weight
 from inspector.layout.windows import Window
@@ -20,6 +21,8 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
     Codes that are packed stay so, as bytes; a weight without codes keeps all of its axes.
     """
     dtype = weight.tensor.dtype
+    if weight.window is not None and weight.window.order:
+        return _rows_across_words(content, weight.window, dtype, start, stop)
     if weight.window is not None:
         page = window_rows(content, weight.window, dtype, start, stop)
         return page[:, 0] if len(weight.shape) == 1 else page
@@ -40,6 +43,17 @@ def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: 
     return page[:, first : first + count : window.step].T
 
 
+def _rows_across_words(
+    content: bytes, window: Window, dtype: Dtype, start: int, stop: int
+) -> Array:
+    """Rows `[start, stop)`, repacked each by itself, of a page whose words hold several rows."""
+    each = len(window.order)
+    first = start // each
+    page = _elements(content, dtype, window.rows[1] - window.rows[0])
+    words = page[:, first : -(-stop // each)]
+    return rows_of_words(words, window.order)[start - each * first : stop - each * first]
+
+
 def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
     """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges where there are such.
 
@@ -47,8 +61,19 @@ def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
     """
     if weight.window is not None and weight.window.transposed:
         return [(start, stop)]
-    row_bytes = max(1, len(weight.span(start, stop)) // max(1, stop - start))
-    step = max(1, CHUNK_BYTES // row_bytes)
+    return _cut(weight, start, stop, len(weight.span(start, stop)) // max(1, stop - start))
+
+
+def decoded_together(weight: Weight, codes: Array, start: int, stop: int) -> list[tuple[int, int]]:
+    """The rows `[start, stop)` of one piece cut again, where it was not cut for its size."""
+    if weight.window is None or not weight.window.transposed or codes.nbytes <= CHUNK_BYTES:
+        return [(start, stop)]
+    return _cut(weight, start, stop, codes.nbytes // len(codes))
+
+
+def _cut(weight: Weight, start: int, stop: int, row_bytes: int) -> list[tuple[int, int]]:
+    """`[start, stop)` in pieces of some `CHUNK_BYTES`, at block edges where there are such."""
+    step = max(1, CHUNK_BYTES // max(1, row_bytes))
     if weight.scale is not None and weight.scale.block[0] <= step:
         step -= step % weight.scale.block[0]
     edges = [start, *range(start - start % step + step, stop, step), stop]

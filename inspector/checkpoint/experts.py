@@ -76,6 +76,8 @@ class CheckpointExperts:
         start, stop = min(rows), max(rows) + 1
         grids = weight.grids if _needs_scale(weight, start, stop) else ()
         extra = sum(len(grid.span(start, stop)) for grid in grids)
+        if grids and weight.group_index is not None:
+            extra += len(weight.group_index.span)
         return len(experts) * (len(weight.span(start, stop)) + extra)
 
     def scales(
@@ -112,6 +114,7 @@ class CheckpointExperts:
 def _needs_scale(weight: Weight, start: int, stop: int) -> bool:
     """Whether a column of these rows has more than one factor, or something taken off its codes."""
     return any(
-        grid.action is Action.SUBTRACT or start // grid.block[0] != (stop - 1) // grid.block[0]
+        grid.action in (Action.SUBTRACT, Action.ADD)
+        or start // grid.block[0] != (stop - 1) // grid.block[0]
         for grid in weight.grids
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint.discover import REMOTE_KINDS, Shards
 from inspector.checkpoint.headers import PILOT_READ, first_read_after
+from inspector.config import CONFIG_NAME
 from inspector.format.header import LENGTH_PREFIX, header_span
 from inspector.format.spans import Span
 from inspector.source.base import Source
@@ -45,6 +46,20 @@ def plan_headers(source: Source, shards: Shards, *, jobs: int) -> PlannedReads:
 def plan_indexes(sizes: Mapping[str, int]) -> list[PlannedReads]:
     """A read for each index, whole."""
     return [PlannedReads(what=name, requests=1, bytes=size) for name, size in sizes.items()]
+
+
+def plan_config(source: Source) -> list[PlannedReads]:
+    """A read of the config, where there is one: what codes packed in words are counted by.
+
+    Over a network it may be kept, or not be needed.
+    """
+    size = source.files().get(CONFIG_NAME)
+    if size is None:
+        return []
+    is_estimate = source.kind in REMOTE_KINDS
+    what = f"{CONFIG_NAME}, where codes are packed in words" if is_estimate else CONFIG_NAME
+    requests = source.requests_for(CONFIG_NAME, 1)
+    return [PlannedReads(what=what, requests=requests, bytes=size, is_estimate=is_estimate)]
 
 
 def _header_stop(source: Source, shard: str) -> int:

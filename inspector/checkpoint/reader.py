@@ -8,13 +8,19 @@ from typing import Final
 import numpy as np
 
 from inspector.analysis.report import Reads
-from inspector.checkpoint.cutting import CHUNK_BYTES, pieces, stored_rows, window_rows
+from inspector.checkpoint.cutting import (
+    CHUNK_BYTES,
+    decoded_together,
+    pieces,
+    stored_rows,
+    window_rows,
+)
 from inspector.checkpoint.discover import REMOTE_KINDS
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.decode.beside import numbers
-from inspector.decode.blocks import Factor, decode_rows
+from inspector.decode.blocks import Factor, Order, decode_rows
 from inspector.decode.numeric import Array, Float32, stored_array, to_float32
-from inspector.errors import LayoutError
+from inspector.errors import DecodeError, LayoutError
 from inspector.format.spans import Span
 from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
@@ -89,6 +95,10 @@ class Reader:
         """
         return self.expect_spans(chain.from_iterable(map(_spans, parts)))
 
+    def plan(self, parts: Sequence[Part]) -> Reads:
+        """The requests and bytes that such parts would take, were they announced."""
+        return self.plan_spans(chain.from_iterable(map(_spans, parts)))
+
     def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """Announce spans by shard, each to be read once, in this order.
 
@@ -119,9 +129,11 @@ class Reader:
         factors = self._read_grids(weight, start, stop)
         edges = pieces(weight, start, stop)
         codes = map_ordered(lambda piece: self.read_codes(weight, *piece), edges, jobs=self._jobs)
-        for (first, _), part in zip(edges, codes, strict=True):
-            own = _moved(factors, first - start)
-            yield Rows(weight, part, _decoded(weight, part, own), first, own)
+        for (first, last), whole in zip(edges, codes, strict=True):
+            for begin, end in decoded_together(weight, whole, first, last):
+                part = whole[begin - first : end - first] if whole.ndim else whole
+                own = _moved(factors, begin - start)
+                yield Rows(weight, part, _decoded(weight, part, own), begin, own)
 
     def read_values(self, weight: Weight, start: int, stop: int) -> Float32:
         """Rows `[start, stop)` decoded, in one read and one for each grid: `[rows, ...]`."""
@@ -159,14 +171,53 @@ class Reader:
             for weight in weights
         ]
 
+    def settled(self, weight: Weight) -> Weight:
+        """One weight with the shape that its `shape_tensor` holds; what was announced stays so.
+
+        Raises:
+            LayoutError: a shape that does not fit the words that hold the codes.
+        """
+        tensor = weight.shape_tensor
+        if tensor is None:
+            return weight
+        content = self._source.read(tensor.shard, tensor.span)
+        return weight.with_shape(stored_array(content, tensor.dtype, tensor.shape).tolist())
+
     def _read_grids(self, weight: Weight, start: int, stop: int) -> list[Factor]:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""
         factors = []
+        order = self._read_order(weight)
         for grid in weight.grids:
             values = self.read_numbers(grid, start, stop)
-            first = grid.rows_for(start, stop)[0]
-            factors.append(Factor(values, grid.block, grid.action, start - first * grid.block[0]))
+            first_row = start - grid.rows_for(start, stop)[0] * grid.block[0]
+            own = order if grid.shape[1] > 1 else None
+            factors.append(Factor(values, grid.block, grid.action, first_row, own))
         return factors
+
+    def _read_order(self, weight: Weight) -> Order | None:
+        """The group of each column, where there is such an index.
+
+        One that has a -1 was never filled: groups are of neighbours then, as compressed-tensors
+        reads it (0.9, `quantization/lifecycle/forward.py`).
+
+        Raises:
+            DecodeError: no index of the columns of these groups.
+        """
+        tensor = weight.group_index
+        if tensor is None:
+            return None
+        content = self._source.read(tensor.shard, tensor.span)
+        order = stored_array(content, tensor.dtype, tensor.shape).astype(np.int64)
+        if (order == -1).any():
+            return None
+        groups = max(grid.shape[1] for grid in weight.grids)
+        found = [int(order.min(initial=0)), int(order.max(initial=0))]
+        if order.shape != weight.shape[1:] or found[0] < 0 or found[1] >= groups:
+            raise DecodeError(
+                f"{tensor.name} {list(order.shape)} has groups {found[0]} to {found[1]}; "
+                f"{weight.name} {list(weight.shape)} has {groups}, counted from 0"
+            )
+        return order
 
     def read_numbers(self, grid: ScaleGrid, start: int, stop: int) -> Float32:
         """The numbers that rows `[start, stop)` of the grid's matrix take: `[grid rows, columns]`.
@@ -181,7 +232,7 @@ class Reader:
             count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
             stored = stored_array(content, dtype, (count, grid.stored_columns))
         else:
-            stored = window_rows(content, grid.window, dtype, first, last)
+            stored = window_rows(content, grid.window, dtype, *grid.stored_rows(first, last))
         return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
 
     def read_scale_rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
@@ -193,6 +244,9 @@ class Reader:
         block_rows, block_columns = scale.block
         grid = self.read_numbers(scale, start, stop)
         found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
+        order = self._read_order(weight) if scale.shape[1] > 1 else None
+        if order is not None:
+            return np.take(found, order, axis=1)
         return np.repeat(found, block_columns, axis=1)[:, :columns]
 
 
@@ -201,6 +255,8 @@ def _spans(part: Part) -> Iterator[tuple[str, Span]]:
     weight = part.weight
     if weight.shape_tensor is not None:
         yield weight.shape_tensor.shard, weight.shape_tensor.span
+    if weight.group_index is not None:
+        yield weight.group_index.shard, weight.group_index.span
     for grid in weight.grids:
         yield grid.tensor.shard, grid.span(part.start, part.stop)
     for piece in pieces(weight, part.start, part.stop):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from inspector.analysis.plan import PlannedReads
+from inspector.analysis.requantize import why_not_verified
 from inspector.analysis.values import Looks, Output, WeightValues, dequant_document, examine_weight
 from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.reader import Part
@@ -58,12 +59,26 @@ def run(inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask) 
         )
         view = values_view(document, previews)
     write_view(view, outputs, checkpoint.problems)
+    if ask.verify:
+        _say_unverified(chosen)
     if written is not None:
         say(
             f"wrote {written.path}: {counted(len(found), 'tensor')}, {written.dtype}, "
             f"{written.bytes:,} bytes"
         )
     finish(checkpoint)
+
+
+def _say_unverified(chosen: list[Part]) -> None:
+    """A line for each reason why weights were not quantized again."""
+    by_reason: dict[str, list[str]] = {}
+    for part in chosen:
+        reason = why_not_verified(part.weight, part.columns)
+        if reason is not None:
+            by_reason.setdefault(reason, []).append(part.weight.name)
+    for reason, (first, *more) in by_reason.items():
+        others = f" and {len(more)} more" if more else ""
+        say(f"not verified: {first}{others}: {reason}")
 
 
 def _export_to(

@@ -22,7 +22,7 @@ from inspector.source.replacing import atomic_file
 from inspector.version import __version__
 
 _FORMATS: Final = (".safetensors", ".npy", ".npz")
-_SIGNS: Final = {Action.MULTIPLY: "x", Action.DIVIDE: "/", Action.SUBTRACT: "-"}
+_SIGNS: Final = {Action.MULTIPLY: "x", Action.DIVIDE: "/", Action.SUBTRACT: "-", Action.ADD: "+"}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every entry of an archive: the same values give the same file."""
 

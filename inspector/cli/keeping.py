@@ -19,7 +19,13 @@ _ALLOWANCE = "allowance"
 
 
 def open_match(
-    path: Path, inputs: InputOptions, target: Checkpoint, other: Checkpoint, *, seed: int
+    path: Path,
+    inputs: InputOptions,
+    target: Checkpoint,
+    other: Checkpoint,
+    *,
+    seed: int,
+    layer_map: str | None = None,
 ) -> RunFolder:
     """The folder of a match of these two checkpoints, new or begun before.
 
@@ -34,9 +40,12 @@ def open_match(
             "experts": _listed(inputs.expert_numbers),
             "seed": seed,
             "max_bytes": inputs.byte_budget,
+            "layer_map": layer_map,
         },
     )
-    return open_run(path, identity, _arguments(path, inputs, other.source.location, seed))
+    return open_run(
+        path, identity, _arguments(path, inputs, other.source.location, seed, layer_map)
+    )
 
 
 def kept_sides(
@@ -67,12 +76,14 @@ def _listed(numbers: frozenset[int] | None) -> list[int] | None:
     return None if numbers is None else sorted(numbers)
 
 
-def _arguments(path: Path, inputs: InputOptions, reference: str, seed: int) -> list[str]:
+def _arguments(
+    path: Path, inputs: InputOptions, reference: str, seed: int, layer_map: str | None
+) -> list[str]:
     """What to type to go on."""
     options = {
         "-m": inputs.model, "--revision": inputs.revision, "--ref": reference,
         "--layers": inputs.layers, "--experts": inputs.experts, "--max-bytes": inputs.max_bytes,
-        "--seed": str(seed) if seed else None, "--out": str(path),
+        "--seed": str(seed) if seed else None, "--layer-map": layer_map, "--out": str(path),
     }  # fmt: skip
     given = ((option, value) for option, value in options.items() if value is not None)
     return ["expert-similarity", *(word for pair in given for word in pair)]

@@ -10,7 +10,6 @@ from inspector.catalog.names import Rows
 from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
 from inspector.cli.options import By, SortKey
 from inspector.cli.output import write_view
-from inspector.layout.declared import declared_by
 from inspector.layout.select import select_any
 from inspector.layout.stored import value_counts
 from inspector.render.listing import listing_view
@@ -30,12 +29,12 @@ def run(
     outputs.resolved()
     with opened(inputs) as checkpoint:
         if inputs.plan:
-            write_plan("list-tensors", checkpoint.planned_catalog(), checkpoint, outputs)
+            write_plan("list-tensors", checkpoint.planned_listing(), checkpoint, outputs)
             return
         catalog = checkpoint.catalog
         rows = select_any(catalog.names, patterns, checkpoint.source.location)
         rows = in_layers_and_experts(catalog, rows, inputs.layer_numbers, inputs.expert_numbers)
-        values = value_counts(catalog, lambda: declared_by(checkpoint.config))
+        values = value_counts(catalog, lambda: checkpoint.declared)
         view = listing_view(
             list_tensors(catalog, _sorted(catalog, rows, sort), values),
             checkpoint.model,

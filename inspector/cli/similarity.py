@@ -4,18 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
-from inspector.analysis.expert_question import plan_match
+from inspector.analysis.expert_question import Question, check_first_cost, plan_match
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
-from inspector.checkpoint.matching import match_request
+from inspector.checkpoint.hidden import HiddenBasis
+from inspector.checkpoint.matching import is_same, match_request
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
 from inspector.cli.output import say, say_cost, write_view
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
 from inspector.render.text import counted
+from inspector.run.kept_basis import kept_stage_zero
 
 
 def run(
@@ -26,6 +28,7 @@ def run(
     seed: int,
     limit: int | None,
     out: Path | None,
+    layer_map: str | None,
 ) -> None:
     """Match the model's experts against the reference's; `out` keeps what is read."""
     outputs.resolved()
@@ -39,22 +42,37 @@ def run(
         ) as other,
     ):
         sides = CheckpointExperts(target), CheckpointExperts(other)
+        hidden = HiddenBasis(
+            target, other, layer_map, same_model=is_same(target.model, other.model)
+        )
         request = match_request(
-            target, other, layers=inputs.layer_numbers, experts=inputs.expert_numbers, seed=seed
+            target,
+            other,
+            layers=inputs.layer_numbers,
+            experts=inputs.expert_numbers,
+            seed=seed,
+            stage_zero=hidden.unread(),
         )
         if inputs.plan:
             finding = target.planned_so_far("finding the experts")
             reads = plan_match(*sides, request, LOOK_ROWS)
-            planned = [finding, *_resolving(target, other), *reads]
+            planned = [finding, *_resolving(target, other), hidden.planned(), *reads]
             write_plan("expert-similarity", planned, target, outputs)
             return
+        if not hidden.is_open:
+            check_first_cost(Question(*sides, request), LOOK_ROWS[0])
         folder = None
         progress = target.policy.progress
         if out is None:
+            request = replace(request, stage_zero=hidden.read())
             result = match_experts(*sides, request, progress)
         else:
-            folder = open_match(out, inputs, target, other, seed=seed)
-            request = replace(request, max_bytes=kept_allowance(folder, request.max_bytes))
+            folder = open_match(out, inputs, target, other, seed=seed, layer_map=layer_map)
+            request = replace(
+                request,
+                max_bytes=kept_allowance(folder, request.max_bytes),
+                stage_zero=kept_stage_zero(folder, hidden.read),
+            )
             result = match_experts(*kept_sides(folder, *sides), request, progress)
         findings = [*target.problems, *other.problems]
         cost = target.cost

@@ -1,11 +1,11 @@
 """config.json: the few fields that are computed with, typed, and the whole mapping, untouched."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from inspector.errors import ConfigError
+from inspector.config.fields import Fields, Malformed, parse_object
+from inspector.config.quantization import QuantConfig, quantization_of
 
 CONFIG_NAME: Final = "config.json"
 
@@ -14,9 +14,9 @@ MAX_CONFIG_BYTES: Final = 50_000_000
 
 
 class ModelConfig(msgspec.Struct, frozen=True):
-    """What a config states. A field that the file lacks is None, never a guess.
+    """What a config states. A field that the file lacks, or has malformed, is None, never a guess.
 
-    `weight_block_size` is (rows, columns); `raw` is the document as it is.
+    `raw` is the document as it is; `malformed` lists the fields of a wrong type.
     """
 
     raw: dict[str, Any]
@@ -26,68 +26,29 @@ class ModelConfig(msgspec.Struct, frozen=True):
     experts: int | None
     router_groups: int | None
     expert_intermediate_size: int | None
-    weight_block_size: tuple[int, int] | None
-
-
-_EMPTY: Final[Mapping[str, Any]] = {}
+    quantization: QuantConfig | None
+    malformed: tuple[Malformed, ...]
 
 
 def parse_config(text: bytes, *, file: str) -> ModelConfig:
     """A config from its JSON; the text model's fields are looked for in `text_config` first.
 
     Raises:
-        ConfigError: not a JSON object, or a field of a wrong type.
+        ConfigError: not a JSON object.
     """
-    try:
-        raw = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not a JSON object: {error}") from error
-    text_config = raw.get("text_config")
-    text_fields = text_config if isinstance(text_config, dict) else raw
-    quantization = raw.get("quantization_config") or text_fields.get("quantization_config")
-    quantization = quantization if isinstance(quantization, dict) else _EMPTY
-    fields = _Fields(file, {**raw, **text_fields})
+    raw = parse_object(text, file=file)
+    top = Fields(f"{file}: ", raw)
+    inner = top.inside("text_config")
+    fields = Fields(top.where, {**raw, **inner.values}, top.malformed) if inner else top
+    quantization = quantization_of(raw, file=file)
     return ModelConfig(
         raw=raw,
         model_type=fields.text("model_type"),
-        hidden_size=fields.number("hidden_size"),
-        layers=fields.number("num_hidden_layers"),
-        experts=fields.number("num_experts", "n_routed_experts", "num_local_experts"),
-        router_groups=fields.number("router_n_groups", "n_group"),
-        expert_intermediate_size=fields.number("moe_intermediate_size"),
-        weight_block_size=_block_size(quantization.get("weight_block_size"), file),
+        hidden_size=fields.count("hidden_size"),
+        layers=fields.count("num_hidden_layers"),
+        experts=fields.count("num_experts", "n_routed_experts", "num_local_experts"),
+        router_groups=fields.count("router_n_groups", "n_group"),
+        expert_intermediate_size=fields.count("moe_intermediate_size"),
+        quantization=quantization,
+        malformed=(*top.malformed, *(quantization.malformed if quantization else ())),
     )
-
-
-class _Fields:
-    """Typed access to a mapping of foreign values, under any of a field's names."""
-
-    def __init__(self, file: str, values: Mapping[str, Any]) -> None:
-        self._file = file
-        self._values = values
-
-    def number(self, *names: str) -> int | None:
-        for name in names:
-            value = self._values.get(name)
-            if value is None:
-                continue
-            if type(value) is not int or value < 0:
-                raise ConfigError(f"{self._file}: {name} should be a count, is {value!r}")
-            return value
-        return None
-
-    def text(self, name: str) -> str | None:
-        value = self._values.get(name)
-        return value if isinstance(value, str) else None
-
-
-def _block_size(value: object, file: str) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    if (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(type(item) is int and item > 0 for item in value)
-    ):
-        return value[0], value[1]
-    raise ConfigError(f"{file}: weight_block_size should be two positive integers, is {value!r}")

@@ -1,19 +1,20 @@
 """What a config claims of its quantization, in the dialects that checkpoints use. Pure.
 
+The one reader of such claims: what audits compare, and what decoders need to know of sizes.
+
 Every dialect has its own key for the modules that are left alone and its own way to read an entry.
 Sources, all as of 2026-11: transformers 5.24 `utils/quantization_config.py`; compressed-tensors
 0.20 `quantization/quant_config.py`; modelopt's `hf_quant_config.json` and the form that it has in
 config.json, as vllm 0.33 `quantization/modelopt.py` reads both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-import msgspec
-
+from inspector.config.fields import Block, Fields, Malformed, parse_object
 from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import ConfigError
 
@@ -64,6 +65,18 @@ _BY_METHOD: Final = MappingProxyType(
 EVERY_LINEAR: Final = "Linear"
 """The target that stands for every linear layer (compressed-tensors `utils/match.py`)."""
 
+MLX: Final = "mlx"
+"""The method of a claim of bits and group_size alone, as mlx-lm writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatedCoding:
+    """How some weights are coded: bits of a code, columns of a group, or a block of both."""
+
+    bits: int | None = None
+    group_size: int | None = None
+    block: Block | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class TargetGroup:
@@ -75,6 +88,7 @@ class TargetGroup:
     strategy: str | None
     group_size: int | None
     symmetric: bool | None
+    block: Block | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,8 @@ class QuantConfig:
 
     `method` is `quant_method` as written and `dialect` None where it is not understood; `where`
     says in which file and key the claim stands. `skip_key` is None where there is no list, which
-    is something else than an empty one.
+    is something else than an empty one. `codings` are all that it states, whichever weights each
+    is for. `malformed` lists the fields of a wrong type, which count as absent.
     """
 
     method: str
@@ -92,11 +107,33 @@ class QuantConfig:
     fmt: str | None
     scale_fmt: str | None
     activation_scheme: str | None
-    weight_block_size: tuple[int, int] | None
+    weight_block_size: Block | None
     skip_key: str | None
     skip: SkipList
     groups: tuple[TargetGroup, ...]
+    codings: tuple[StatedCoding, ...]
     raw: Mapping[str, Any]
+    malformed: tuple[Malformed, ...]
+
+    @property
+    def zeros_less_one(self) -> bool | None:
+        """Whether GPTQ's zero points are stored less one; None where the claim does not tell.
+
+        Its first format does that and its second does not (GPTQModel `utils/model.py`).
+        """
+        stated = str(self.raw.get("checkpoint_format") or "gptq")
+        return {"gptq": True, "gptq_v2": False}.get(stated) if self.method == "gptq" else None
+
+    def checked_list(self) -> SkipList:
+        """The list of modules left alone, for those whose answer is all about it.
+
+        Raises:
+            ConfigError: it is malformed.
+        """
+        for one in self.malformed:
+            if self.skip_key is not None and one.where == f"{self.where}.{self.skip_key}":
+                raise ConfigError(str(one))
+        return self.skip
 
 
 _PLACES: Final = (
@@ -104,21 +141,23 @@ _PLACES: Final = (
     ("text_config", "quantization_config"),
     ("llm_config", "quantization_config"),
     ("compression_config",),
+    ("text_config", "compression_config"),
+    ("quantization",),
+    ("text_config", "quantization"),
 )
+
+_OVERRIDES: Final = ("dynamic", "quantized_layers")
+"""Keys of objects that state other codings for some modules (GPTQModel, modelopt)."""
 
 
 def quantization_of(config: Mapping[str, Any], *, file: str) -> QuantConfig | None:
-    """The claim that stands in a config.json, or None where it makes none.
-
-    Raises:
-        ConfigError: a skip list that is no list of strings.
-    """
+    """The claim that stands in a config.json, or None where it makes none."""
     for path in _PLACES:
         found: object = config
         for key in path:
             found = found.get(key) if isinstance(found, dict) else None
         if isinstance(found, dict) and found:
-            return _read(found, where=f"{file}: {'.'.join(path)}")
+            return _read(Fields(f"{file}: {'.'.join(path)}", found))
     return None
 
 
@@ -128,85 +167,90 @@ def parse_modelopt(text: bytes, *, file: str) -> QuantConfig:
     Raises:
         ConfigError: not a JSON object with `quantization`.
     """
-    try:
-        raw = msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not a JSON object: {error}") from error
-    inner = raw.get("quantization")
+    inner = parse_object(text, file=file).get("quantization")
     if not isinstance(inner, dict):
         raise ConfigError(f"{file}: quantization should be an object, is {inner!r}")
-    return _read({"quant_method": "modelopt", **inner}, where=f"{file}: quantization")
+    return _read(Fields(f"{file}: quantization", {"quant_method": "modelopt", **inner}))
 
 
-def _read(raw: Mapping[str, Any], *, where: str) -> QuantConfig:
-    method = _text(raw.get("quant_method")) or _implied_method(raw)
+def _read(claim: Fields) -> QuantConfig:
+    raw = claim.values
+    method = claim.text("quant_method") or _implied_method(raw)
     dialect = _BY_METHOD.get(method)
     reading = _READINGS.get(dialect, _READINGS[Dialect.FP8]) if dialect else _READINGS[Dialect.FP8]
     skip_key = next((key for key in reading.skip_keys if raw.get(key) is not None), None)
-    entries = _entries(raw[skip_key], f"{where}.{skip_key}") if skip_key else ()
+    groups = tuple(_groups(claim))
     return QuantConfig(
         method=method,
         dialect=dialect,
-        where=where,
-        fmt=_text(raw.get(reading.format_key)),
-        scale_fmt=_text(raw.get("scale_fmt")),
-        activation_scheme=_text(raw.get("activation_scheme")),
-        weight_block_size=_block(raw.get("weight_block_size")),
+        where=claim.where,
+        fmt=claim.text(reading.format_key),
+        scale_fmt=claim.text("scale_fmt"),
+        activation_scheme=claim.text("activation_scheme"),
+        weight_block_size=claim.block("weight_block_size"),
         skip_key=skip_key,
-        skip=SkipList(entries, reading.syntax),
-        groups=tuple(_groups(raw.get("config_groups"))),
+        skip=SkipList(claim.names(skip_key) if skip_key else (), reading.syntax),
+        groups=groups,
+        codings=tuple(dict.fromkeys(_codings(claim, groups))),
         raw=raw,
+        malformed=tuple(dict.fromkeys(claim.malformed)),
     )
 
 
 def _implied_method(raw: Mapping[str, Any]) -> str:
-    """The method of a claim that does not name it: modelopt and old compressed-tensors."""
+    """The method of a claim that does not name it: modelopt, old compressed-tensors, MLX."""
     if "quant_algo" in raw:
         return str(Dialect.MODELOPT)
-    return str(Dialect.COMPRESSED_TENSORS) if "config_groups" in raw else "unnamed"
+    if "config_groups" in raw:
+        return str(Dialect.COMPRESSED_TENSORS)
+    return MLX if {"bits", "group_size"} <= raw.keys() else "unnamed"
 
 
-def _entries(value: object, where: str) -> tuple[str, ...]:
-    if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
-        return tuple(value)
-    raise ConfigError(f"{where} should be a list of names, is {_shown(value)}")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) < 80 else f"{text[:77]}..."
-
-
-def _groups(value: object) -> list[TargetGroup]:
-    groups = []
-    for stated in value.values() if isinstance(value, dict) else ():
-        if not isinstance(stated, dict):
-            continue
-        weights = stated.get("weights")
-        weights = weights if isinstance(weights, dict) else {}
-        targets = stated.get("targets")
-        groups.append(
-            TargetGroup(
-                targets=tuple(map(str, targets)) if isinstance(targets, list) else (EVERY_LINEAR,),
-                bits=_count(weights.get("num_bits")),
-                number_type=_text(weights.get("type")),
-                strategy=_text(weights.get("strategy")),
-                group_size=_count(weights.get("group_size")),
-                symmetric=weights["symmetric"] if type(weights.get("symmetric")) is bool else None,
-            )
+def _groups(claim: Fields) -> Iterator[TargetGroup]:
+    stated = claim.inside("config_groups")
+    for group in stated.each() if stated else ():
+        weights = group.inside("weights") or Fields(group.where, {}, group.malformed)
+        targets = group.values.get("targets")
+        yield TargetGroup(
+            targets=tuple(map(str, targets)) if isinstance(targets, list) else (EVERY_LINEAR,),
+            bits=weights.size("num_bits"),
+            number_type=weights.text("type"),
+            strategy=weights.text("strategy"),
+            group_size=weights.size("group_size"),
+            symmetric=weights.flag("symmetric"),
+            block=weights.block("block_structure"),
         )
-    return groups
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _codings(claim: Fields, groups: tuple[TargetGroup, ...]) -> Iterator[StatedCoding]:
+    """What the claim states for all weights, then for groups of them, then for single ones."""
+    yield _coding(claim)
+    for group in groups:
+        yield StatedCoding(group.bits, group.group_size, group.block)
+    for key, value in claim.values.items():
+        if not isinstance(value, dict) or key == "config_groups":
+            continue
+        inside = Fields(f"{claim.where}.{key}", value, claim.malformed)
+        if {"bits", "group_size"} & value.keys():  # MLX has a module's own beside those of all
+            yield _coding(inside)
+        if key in _OVERRIDES:
+            yield from map(_coding, inside.each())
 
 
-def _count(value: object) -> int | None:
-    return value if type(value) is int and value > 0 else None
+def _coding(stated: Fields) -> StatedCoding:
+    algorithm = stated.text("quant_algo")
+    block = stated.block("weight_block_size") or _BLOCKS_BY_ALGORITHM.get(algorithm or "")
+    return StatedCoding(stated.size("bits"), stated.size("group_size"), block)
 
 
-def _block(value: object) -> tuple[int, int] | None:
-    if isinstance(value, list) and len(value) == 2 and all(_count(one) for one in value):
-        return value[0], value[1]
-    return None
+_BLOCKS_BY_ALGORITHM: Final = MappingProxyType(
+    {
+        "FP8_PB_WO": (128, 128),
+        "FP8_PB_REAL": (128, 128),
+        "NVFP4": (1, 16),
+        "NVFP4_AWQ": (1, 16),
+        "MXFP8": (1, 32),
+        "MXFP4": (1, 32),
+    }
+)
+"""`quant_algo` of modelopt -> the block that it stands for (modelopt `quantization/config.py`)."""

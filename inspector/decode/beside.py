@@ -3,9 +3,9 @@
 import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES, Array, Float32, to_float32
-from inspector.decode.packed import unpack
+from inspector.decode.packed import in_order, unpack
 from inspector.errors import DecodeError
-from inspector.format.codings import Encoding
+from inspector.format.codings import AWQ_ORDER, Encoding
 from inspector.format.dtypes import Dtype
 
 
@@ -14,7 +14,8 @@ def numbers(
 ) -> Float32:
     """Stored numbers as `[rows, columns]` float32, exactly.
 
-    `OFFSET_WORDS` are `bits` wide and lie down the rows: as many rows as the words hold come back.
+    Those packed in words are `bits` wide and lie down the rows: as many rows as the words hold
+    come back.
     An exponent of 0xFF is NaN.
 
     Raises:
@@ -31,7 +32,12 @@ def numbers(
     if encoding is Encoding.E8M0_WORDS and dtype is Dtype.I32:
         four = unpack(stored, 8, columns)
         return to_float32(four.view(exponents), Dtype.F8_E8M0)
-    if encoding is Encoding.OFFSET_WORDS and dtype is Dtype.I32:
+    if encoding is Encoding.E4M3 and stored.itemsize == 1:
+        return to_float32(stored.view(NUMPY_DTYPES[Dtype.F8_E4M3]), Dtype.F8_E4M3)
+    if encoding.is_packed_down and dtype is Dtype.I32:
         down = unpack(stored.T, bits, len(stored) * 32 // bits)
-        return down.T.astype(np.float32) - np.float32(1 << (bits - 1))
+        if encoding is Encoding.AWQ_WORDS:
+            down = in_order(down, AWQ_ORDER)
+        offset = (1 << (bits - 1)) - (encoding is Encoding.LESS_ONE_WORDS)
+        return down.T.astype(np.float32) - np.float32(offset)
     raise DecodeError(f"{dtype} numbers cannot be {encoding}")

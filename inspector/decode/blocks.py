@@ -21,6 +21,9 @@ STRIP_ELEMENTS: Final = 1 << 18
 """Values decoded at a time: 64 rows of 4096 stay in a 1 MB cache. Medians of 25 rounds for 18.9 M
 E4M3 codes by 128x128: 11.2 ms, with strips of half the size 11.7, an eighth 13.2."""
 
+Order = npt.NDArray[np.int64]
+"""`[columns]`: the group of each column."""
+
 Work = npt.NDArray[Any]
 """Values on the way: float32, or float64 where a step before the last is not exact."""
 
@@ -29,13 +32,15 @@ Work = npt.NDArray[Any]
 class Factor:
     """Numbers `[grid rows, grid columns]`, each over a `block` of rows and columns of codes.
 
-    `first_row` is the row of the grid's first block that the first row of codes is.
+    `first_row` is the row of the grid's first block that the first row of codes is. `order` says
+    which column of the grid each column of codes has, where groups are not of neighbours.
     """
 
     numbers: Float32
     block: tuple[int, int]
     action: Action = Action.MULTIPLY
     first_row: int = 0
+    order: Order | None = None
 
     def apply(self, strip: Work, start: int, columns: int) -> None:
         """Change rows `[start, start + len(strip))` in place; they lie in one row of blocks."""
@@ -45,7 +50,10 @@ class Factor:
             own = self.numbers[first : first + len(strip)]
         else:
             own = self.numbers[first // block_rows : first // block_rows + 1]
-        if own.shape[1] > 1:  # repeating is quicker than broadcasting over runs of a group's length
+        if self.order is not None:
+            own = own[:, self.order]
+        elif own.shape[1] > 1:
+            # Repeating is quicker than broadcasting over runs of a group's length.
             own = np.repeat(own, block_columns, axis=1)[:, :columns]
         _OPERATIONS[self.action](strip, own, out=strip)
 
@@ -54,6 +62,7 @@ _OPERATIONS: Final = {
     Action.SUBTRACT: np.subtract,
     Action.MULTIPLY: np.multiply,
     Action.DIVIDE: np.divide,
+    Action.ADD: np.add,
 }
 
 
@@ -78,7 +87,7 @@ def decode_rows(
     for factor in factors:
         _check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
-    exact = not to_odd and all(map(_is_exact, factors))
+    exact = not to_odd and _are_exact(factors)
     for start, stop in _strips(rows, columns, factors):
         strip = values[start:stop]
         code_values(codes[start:stop], coding, strip)
@@ -109,11 +118,19 @@ def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:
     return result
 
 
-def _is_exact(factor: Factor) -> bool:
-    """Whether a step leaves float32 exact; of those that subtract, integers do."""
-    return factor.action is not Action.SUBTRACT or bool(
-        np.array_equal(factor.numbers, np.rint(factor.numbers))
-    )
+def _are_exact(factors: Sequence[Factor]) -> bool:
+    """Whether float32 holds what comes before the last step: of codes of at most 8 bits.
+
+    Whole numbers may be taken off; a product may be added to where its scale has 16 bits or fewer.
+    """
+    adds = any(factor.action is Action.ADD for factor in factors)
+    for factor in factors:
+        numbers = factor.numbers
+        if factor.action is Action.SUBTRACT and not np.array_equal(numbers, np.rint(numbers)):
+            return False
+        if adds and factor.action is Action.MULTIPLY and (numbers.view(np.uint32) & 0xFF).any():
+            return False
+    return True
 
 
 def _strips(rows: int, columns: int, factors: Sequence[Factor]) -> list[tuple[int, int]]:
@@ -126,10 +143,20 @@ def _strips(rows: int, columns: int, factors: Sequence[Factor]) -> list[tuple[in
     return list(pairwise(sorted(edges)))
 
 
+def _is_within(order: Order, groups: int) -> bool:
+    return not order.size or 0 <= int(order.min()) <= int(order.max()) < groups
+
+
 def _check_tiles(factor: Factor, rows: int, columns: int) -> None:
     height, width = factor.block
-    needed = (-(-(factor.first_row + rows) // height), -(-columns // width))
-    shape = factor.numbers.shape
+    shape, order = factor.numbers.shape, factor.order
+    if order is not None and (len(order) != columns or not _is_within(order, shape[-1])):
+        raise DecodeError(
+            f"an order of {len(order)} columns, in groups {order.min(initial=0)} to "
+            f"{order.max(initial=0)}, for {[rows, columns]} in {shape[-1]} groups"
+        )
+    wide = -(-columns // width) if order is None else shape[-1]
+    needed = (-(-(factor.first_row + rows) // height), wide)
     if len(shape) != 2 or shape[0] < needed[0] or shape[1] != needed[1]:
         raise DecodeError(
             f"{[rows, columns]} from row {factor.first_row} in {[height, width]} blocks needs "

@@ -47,6 +47,8 @@ def code_magnitudes(codes: Array, coding: Coding, columns: int) -> Magnitudes:
     """
     single = unpack(codes, coding.bits, columns)
     sign = 1 << (coding.bits - 1)
+    if coding.number is Number.UNSIGNED:
+        return single
     if coding.number is Number.OFFSET:
         return single ^ np.uint8(sign)
     if coding.number in _WITHOUT_MINUS_ZERO:

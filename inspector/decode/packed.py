@@ -1,5 +1,6 @@
 """Codes of any width: from the bytes of a row to their values. Arrays in, arrays out."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -59,6 +60,8 @@ def code_table(coding: Coding) -> Float32:
     array([0. , 0.5, 1. , 1.5, 2. , 3. , 4. , 6. ], dtype=float32)
     """
     every = np.arange(1 << coding.bits, dtype=np.uint8)
+    if coding.number is Number.UNSIGNED:
+        return every.astype(np.float32)
     if coding.number is Number.OFFSET:
         return every.astype(np.float32) - np.float32(1 << (coding.bits - 1))
     values: Float32 = every.view(_NUMPY_NUMBERS[coding.number]).astype(np.float32)
@@ -94,3 +97,38 @@ def unpack(codes: Array, bits: int, columns: int) -> npt.NDArray[np.uint8]:
     single = np.unpackbits(stored, axis=1, count=columns * bits, bitorder="little")
     weights = np.left_shift(1, np.arange(bits, dtype=np.uint8), dtype=np.uint8)
     return np.asarray(single.reshape(len(stored), columns, bits) @ weights, dtype=np.uint8)
+
+
+def in_order(codes: npt.NDArray[np.uint8], order: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Codes by their numbers, which `order` gives for the places of each run of so many columns.
+
+    >>> in_order(np.array([[10, 12, 11, 13]], dtype=np.uint8), (0, 2, 1, 3))
+    array([[10, 11, 12, 13]], dtype=uint8)
+    """
+    runs = codes.reshape(len(codes), -1, len(order))
+    return runs[:, :, np.argsort(order)].reshape(codes.shape)
+
+
+def rows_of_words(words: Array, order: Sequence[int]) -> npt.NDArray[np.uint8]:
+    """Codes of 4 bits that lie across the rows of their matrix, repacked along them.
+
+    Args:
+        words: `[columns, words]` I32, each with the codes of eight rows in one column.
+        order: which of the eight rows is at each place of a word, from the lowest bits.
+
+    Returns:
+        `[8 * words, ceil(columns / 2)]` bytes, the first code of each in the lower half.
+    """
+    columns, count = words.shape
+    packed = np.zeros((len(order) * count, -(-columns // 2)), dtype=np.uint8)
+    for first in range(0, count, _WORDS_AT_A_TIME):
+        some = words[:, first : first + _WORDS_AT_A_TIME]
+        codes = in_order(unpack(some, 4, len(order) * some.shape[1]), order).T
+        own = packed[len(order) * first : len(order) * first + len(codes)]
+        own[...] = codes[:, 0::2]
+        own[:, : columns // 2] |= codes[:, 1::2] << 4
+    return packed
+
+
+_WORDS_AT_A_TIME: Final = 64
+"""512 rows are unpacked at a time: what is unpacked takes a byte a code."""

@@ -1,7 +1,8 @@
 """What the codes of quantized weights mean and how they are packed: names and numbers, no arrays.
 
 Sources: OCP Microscaling Formats 1.0 (E2M1, E2M3, E3M2, E8M0), compressed-tensors
-`compressors/pack_quantized/helpers.py` (integers stored with an offset in 32-bit words).
+`compressors/pack_quantized/helpers.py` (integers stored with an offset in 32-bit words), MLX
+`mlx.core.quantize` (integers from zero), AutoAWQ `awq/utils/packing_utils.py` (order in a word).
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Number(StrEnum):
     E2M1 = "e2m1"
     SIGNED = "signed integer"
     OFFSET = "integer stored with an offset"
+    UNSIGNED = "integer from zero"
     ENTRY = "place in a table of numbers"
 
 
@@ -48,11 +50,12 @@ class Coding:
 
 E2M1: Final = Coding(Number.E2M1, 4)
 E2M3: Final = Coding(Number.E2M3, 6)
+E4M3: Final = Coding(Number.E4M3, 8)
 INT8: Final = Coding(Number.SIGNED, 8)
 
 PLAIN_CODINGS: Final = MappingProxyType(
     {
-        Dtype.F8_E4M3: Coding(Number.E4M3, 8),
+        Dtype.F8_E4M3: E4M3,
         Dtype.F8_E5M2: Coding(Number.E5M2, 8),
         Dtype.F8_E4M3FNUZ: Coding(Number.E4M3FNUZ, 8),
         Dtype.F8_E5M2FNUZ: Coding(Number.E5M2FNUZ, 8),
@@ -68,16 +71,30 @@ class Action(StrEnum):
     SUBTRACT = "subtract"
     MULTIPLY = "multiply"
     DIVIDE = "divide"
+    ADD = "add"
 
 
 class Encoding(StrEnum):
     """How the numbers beside the codes are stored.
 
     `E8M0_WORDS` are four exponents in one I32, the first in the lowest byte (DeepGEMM
-    `csrc/apis/layout.hpp`); `OFFSET_WORDS` are integers packed down the rows of I32 words.
+    `csrc/apis/layout.hpp`); `OFFSET_WORDS` are integers packed down the rows of I32 words, of GPTQ
+    less one (AutoGPTQ `pack`), of AWQ in the order `AWQ_ORDER`.
     """
 
     PLAIN = "as its dtype says"
     E8M0 = "exponents"
     E8M0_WORDS = "exponents, four a word"
+    E4M3 = "floats of E4M3, as bytes"
     OFFSET_WORDS = "integers with an offset, packed along the rows"
+    LESS_ONE_WORDS = "the same, stored less one"
+    AWQ_WORDS = "the same, in AWQ's order"
+
+    @property
+    def is_packed_down(self) -> bool:
+        """Whether one word holds the numbers of several rows."""
+        return self in (Encoding.OFFSET_WORDS, Encoding.LESS_ONE_WORDS, Encoding.AWQ_WORDS)
+
+
+AWQ_ORDER: Final = (0, 2, 4, 6, 1, 3, 5, 7)
+"""Which of the eight numbers of a word is at each place, from the lowest bits."""

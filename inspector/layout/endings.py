@@ -4,7 +4,8 @@ A weight `M.weight` may be stored under that name or as `M.weight_packed`; besid
 scales and what else it takes to read the codes. Sources: transformers `conversion_mapping.py`,
 compressed-tensors `compressors/`, modelopt `quantization/qtensor/`, and the checkpoints themselves
 (DeepSeek-V4 `.scale`, Mistral `.qscale_weight`, gpt-oss `_blocks`, torchao `_qdata`). GPTQ and AWQ
-name their parts after the module; bitsandbytes `functional.py` puts its own below the weight.
+name their parts after the module, and so does MLX (`mlx.nn` `QuantizedLinear`); bitsandbytes
+`functional.py` puts its own below the weight, and those of 8 bits (`nn/modules.py`) beside it.
 """
 
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Part(StrEnum):
     GROUP_INDEX = "group_index"
     CODEBOOK = "codebook"
     STATE = "state"
+    BIASES = "biases"
+    ROW_MAXIMUM = "row_maximum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,9 @@ COMPANIONS: Final = (
     Ending(".nested_quant_map", Part.STATE),
     Ending(".quant_state.bitsandbytes__nf4", Part.STATE),
     Ending(".quant_state.bitsandbytes__fp4", Part.STATE),
+    Ending(".biases", Part.BIASES, ".weight"),
+    Ending(".SCB", Part.ROW_MAXIMUM, ".weight"),
+    Ending(".weight_format", Part.STATE, ".weight"),
 )
 """Endings of tensors that stand beside a weight, in the order they are looked for."""
 
@@ -115,6 +121,9 @@ SCALE_ENDINGS: Final = (
     ".nested_quant_map",
     ".quant_state.bitsandbytes__nf4",
     ".quant_state.bitsandbytes__fp4",
+    ".biases",
+    ".SCB",
+    ".weight_format",
     *ACTIVATION_ENDINGS,
 )
 """Endings that say by themselves that a tensor is no weight, whatever stands beside it."""

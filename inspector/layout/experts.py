@@ -180,9 +180,11 @@ class ExpertInventory:
         """
         hidden, shape = self._hidden, stored.shape
         if hidden is None:
-            raise LayoutError(
-                f"{stored.tensor.name} {list(shape)}: the axis order needs hidden_size",
-                hint="a config.json beside the checkpoint states it",
+            raise self._weights.declared.explained(
+                LayoutError(
+                    f"{stored.tensor.name} {list(shape)}: the axis order needs hidden_size",
+                    hint="a config.json beside the checkpoint states it",
+                )
             )
         down = group.projections == (Projection.DOWN,)
         if down and shape[1] == shape[2] == hidden:

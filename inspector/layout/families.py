@@ -93,6 +93,8 @@ EXPERT_GRAMMARS: Final = (
     ExpertGrammar("llama4", "*.layers.#.feed_forward.experts.<>", _FUSED, fused=True),
     # Step: a 3-D tensor for each projection
     ExpertGrammar("step", "*.layers.#.moe.<>.weight", _SEPARATE, fused=True),
+    # MLX: a 3-D tensor for each projection
+    ExpertGrammar("mlx", "*.layers.#.mlp.switch_mlp.<>.weight", _SEPARATE, fused=True),
     # vLLM's own parameters, as some saved them
     ExpertGrammar("vllm", "*.layers.#.mlp.experts.<>", _RUNTIME, fused=True),
 )  # fmt: skip
@@ -119,6 +121,7 @@ _MODULES: Final = MappingProxyType(
         ),
         MoePart.EXPERT: (
             "mlp.experts", "block_sparse_moe.experts", "feed_forward.experts", "ffn.experts", "moe",
+            "mlp.switch_mlp",
         ),
     }
 )  # fmt: skip

@@ -33,7 +33,7 @@ class ScaleGrid:
     """Numbers laid over one matrix: `block` is what each covers, `action` what it does to a code.
 
     `shape` is of the grid, as the matrix lies; `window` is the part of the tensor's page that
-    belongs to the matrix, where it is fused. `bits` is of one number of `OFFSET_WORDS`.
+    belongs to the matrix, where it is fused. `bits` is of one number that is packed in words.
     """
 
     tensor: TensorRow
@@ -56,13 +56,13 @@ class ScaleGrid:
         Integers that are packed down the rows come in runs of 32, which are whole words.
         """
         first, last = start // self.block[0], -(-stop // self.block[0])
-        if self.encoding is Encoding.OFFSET_WORDS:
+        if self.encoding.is_packed_down:
             return first - first % 32, min(-(-last // 32) * 32, self.shape[0])
         return first, last
 
     def stored_rows(self, first: int, last: int) -> tuple[int, int]:
         """The stored rows that hold rows `[first, last)` of the grid."""
-        if self.encoding is Encoding.OFFSET_WORDS:
+        if self.encoding.is_packed_down:
             return first * self.bits // 32, -(-last * self.bits // 32)
         return first, last
 
@@ -106,7 +106,7 @@ class Numbers:
         """The shape in which a grid of `rows` x `columns` numbers is stored."""
         if self.encoding is Encoding.E8M0_WORDS:
             return rows, -(-columns // 4)
-        if self.encoding is Encoding.OFFSET_WORDS:
+        if self.encoding.is_packed_down:
             return -(-rows * self.bits // 32), columns
         return rows, columns
 
@@ -182,8 +182,9 @@ def _stored_shape(matrix: Matrix, numbers: Numbers, block: Block) -> tuple[int, 
     window = matrix.window
     if window is None:
         return numbers.stored(rows, columns)
-    stored = (columns, rows) if window.transposed else (rows, columns)
-    return (window.pages, *numbers.stored(*stored))
+    stored = numbers.stored(rows, columns)
+    pages = () if window.alone else (window.pages,)
+    return (*pages, *(reversed(stored) if window.transposed else stored))
 
 
 def _fits(matrix: Matrix, numbers: Numbers, block: Block) -> bool:
@@ -198,17 +199,19 @@ def _is_simple(matrix: Matrix, numbers: Numbers, granularity: Granularity) -> bo
 def _simple_shapes(
     matrix: Matrix, numbers: Numbers, granularity: Granularity
 ) -> Iterator[tuple[int, ...]]:
-    rows = matrix.page[0]
-    pages = () if matrix.window is None else (matrix.window.pages,)
+    rows, window = matrix.page[0], matrix.window
+    pages = () if window is None or window.alone else (window.pages,)
     if granularity is Granularity.TENSOR:
-        if numbers.encoding is Encoding.OFFSET_WORDS:
+        if numbers.encoding.is_packed_down:
             return  # a word of one row holds the numbers of several
         yield from ((), (1,), (1, 1), pages, (*pages, 1), (*pages, 1, 1))
+    elif window is not None and window.alone:
+        yield numbers.stored(rows, 1)[::-1]
     else:
         yield (*pages, *numbers.stored(rows, 1))
         if numbers.encoding is Encoding.PLAIN:
             yield (*pages, rows)
-            if matrix.window is not None and matrix.window.transposed:
+            if window is not None and window.transposed:
                 yield (*pages, 1, rows)
 
 
@@ -216,10 +219,17 @@ def _grid(matrix: Matrix, numbers: Numbers, granularity: Granularity, block: Blo
     """The part of a page's numbers that belongs to a matrix of it, as a grid of its own."""
     window, tensor = matrix.window, numbers.tensor
     shape = _tiles(matrix.page, block)
-    if window is not None and numbers.encoding in (Encoding.E8M0_WORDS, Encoding.OFFSET_WORDS):
+    in_words = numbers.encoding is Encoding.E8M0_WORDS or numbers.encoding.is_packed_down
+    if window is not None and window.alone:
+        height, width = numbers.stored(*shape)[::-1]
+        part = Window(0, 1, (height, width), (0, height), (0, width), transposed=True, alone=True)
+        return ScaleGrid(
+            tensor, granularity, block, shape, part, numbers.action, numbers.encoding, numbers.bits
+        )
+    if window is not None and in_words:
         raise LayoutError(f"{tensor.name}: fused and packed in words; no known scheme does that")
     if window is None or tensor.count == 1:
-        if tensor.count == 1:
+        if tensor.count == 1 and not in_words:
             shape, block = (1, 1), _of_matrix(block, matrix)
         return ScaleGrid(
             tensor, granularity, block, shape, None, numbers.action, numbers.encoding, numbers.bits

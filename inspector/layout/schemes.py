@@ -1,134 +1,25 @@
-"""Which scheme a weight is quantized by: one table, looked up by what is stored. Pure.
+"""Which scheme a weight is quantized by, looked up in the table by what is stored. Pure.
 
 A scheme is told from the form and dtype of the codes, the dtype of the scale and what else stands
-beside them; a config's `quant_method` is a claim and is not asked. Sources: the checkpoints named
-in each row; OCP Microscaling Formats 1.0 for groups of 32; NVFP4 has groups of 16 (modelopt
-`qtensor/nvfp4_tensor.py`, compressed-tensors `compressors/nvfp4`).
+beside them; a config's `quant_method` is a claim and is not asked. What fits no row is refused.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import Final
 
 from inspector.catalog import TensorRow
 from inspector.errors import LayoutError
-from inspector.format.codings import E2M1, E2M3, INT8, PLAIN_CODINGS, Coding, Number
+from inspector.format.codings import PLAIN_CODINGS, Coding, Number
 from inspector.format.dtypes import Dtype
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
-
-
-class SchemeName(StrEnum):
-    """The schemes that are known; the last three are told and not decoded."""
-
-    FP8 = "fp8"
-    MXFP8 = "mxfp8"
-    INT8 = "int8"
-    MXFP4 = "mxfp4"
-    MXFP6 = "mxfp6"
-    NVFP4 = "nvfp4"
-    PACKED_INTEGER = "packed integer"
-    GPTQ = "GPTQ"
-    AWQ = "AWQ"
-    BITSANDBYTES = "bitsandbytes"
-
-
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """One row of the table.
-
-    `coding` None is the one of the codes' dtype. `group` is how many columns one number of the
-    scale covers by specification, None where a config states it. `needs` must stand beside the
-    codes, `may` can. Of a scheme that is not decoded, only the shape of its values is told.
-    """
-
-    name: SchemeName
-    forms: frozenset[Form]
-    dtypes: frozenset[Dtype]
-    scales: frozenset[Dtype]
-    coding: Coding | None = None
-    group: int | None = None
-    needs: frozenset[Part] = frozenset()
-    may: frozenset[Part] = frozenset()
-    is_decoded: bool = True
-
-    @property
-    def is_narrow(self) -> bool:
-        """Whether its codes are floats of fewer than 8 bits, whose groups are specified."""
-        return self.coding is not None and self.group is not None
-
-
-_FP8: Final = frozenset(dtype for dtype in PLAIN_CODINGS if dtype is not Dtype.I8)
-_FLOATS: Final = frozenset({Dtype.F32, Dtype.BF16, Dtype.F16})
-_EXPONENTS: Final = frozenset({Dtype.F8_E8M0, Dtype.U8})
-_BYTES: Final = frozenset({Dtype.U8, Dtype.I8, Dtype.F4})
-_PLAIN: Final = frozenset({Form.PLAIN, Form.QDATA})
-_PACKED: Final = frozenset({Form.PACKED})
-_QWEIGHT: Final = frozenset({Form.QWEIGHT})
-
-SCHEMES: Final = (
-    # DeepSeek-V3, Qwen3-FP8, Intern-S1-Pro, MiniMax-M2, Mistral, GLM, fbgemm, modelopt FP8, Quark
-    Scheme(SchemeName.FP8, _PLAIN, _FP8, _FLOATS, may=frozenset({Part.ZERO_POINT})),
-    # FastDeploy keeps four exponents in an I32
-    Scheme(SchemeName.FP8, _PLAIN, _FP8, frozenset({Dtype.I32})),
-    # DeepSeek-V4 dense layers, modelopt and compressed-tensors MXFP8
-    Scheme(SchemeName.MXFP8, _PLAIN, _FP8, _EXPONENTS, group=32),
-    # compressed-tensors naive-quantized, Ascend
-    Scheme(
-        SchemeName.INT8, _PLAIN, frozenset({Dtype.I8}), _FLOATS, INT8,
-        may=frozenset({Part.ZERO_POINT, Part.OFFSET}),
-    ),
-    # DeepSeek-V4 experts (I8), modelopt MXFP4 (U8)
-    Scheme(SchemeName.MXFP4, _PLAIN, _BYTES, _EXPONENTS, E2M1, 32),
-    # gpt-oss
-    Scheme(SchemeName.MXFP4, frozenset({Form.BLOCKS}), _BYTES, _EXPONENTS, E2M1, 32),
-    # compressed-tensors mxfp4-pack-quantized and mxfp6
-    Scheme(SchemeName.MXFP4, _PACKED, _BYTES, _EXPONENTS, E2M1, 32),
-    Scheme(SchemeName.MXFP6, _PACKED, _BYTES, _EXPONENTS, E2M3, 32),
-    # modelopt NVFP4
-    Scheme(
-        SchemeName.NVFP4, _PLAIN, _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
-        needs=frozenset({Part.SECOND_SCALE}),
-    ),
-    # compressed-tensors nvfp4-pack-quantized
-    Scheme(
-        SchemeName.NVFP4, _PACKED, _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
-        needs=frozenset({Part.GLOBAL_SCALE}),
-    ),
-    # Kimi-K2-Thinking, compressed-tensors pack-quantized
-    Scheme(
-        SchemeName.PACKED_INTEGER, _PACKED, frozenset({Dtype.I32}), _FLOATS,
-        needs=frozenset({Part.SHAPE}), may=frozenset({Part.ZERO_POINT}),
-    ),
-    # AutoGPTQ and GPTQModel: words of one column; AutoAWQ: words of one row
-    Scheme(
-        SchemeName.GPTQ, _QWEIGHT, frozenset({Dtype.I32}), _FLOATS,
-        needs=frozenset({Part.ZERO_POINT}), may=frozenset({Part.GROUP_INDEX}), is_decoded=False,
-    ),
-    Scheme(
-        SchemeName.AWQ, _QWEIGHT, frozenset({Dtype.I32}), _FLOATS,
-        needs=frozenset({Part.ZERO_POINT}), is_decoded=False,
-    ),
-    # bitsandbytes NF4 and FP4; their scales are codes too where they are quantized twice
-    Scheme(
-        SchemeName.BITSANDBYTES, _PLAIN, frozenset({Dtype.U8}), frozenset({Dtype.F32, Dtype.U8}),
-        Coding(Number.ENTRY, 4), needs=frozenset({Part.CODEBOOK}), may=frozenset({Part.STATE}),
-        is_decoded=False,
-    ),
-)  # fmt: skip
-"""Looked up in this order; what fits no row is not decoded, never by a default."""
-
-PACKED_DTYPES: Final = frozenset(
-    dtype
-    for scheme in SCHEMES
-    for dtype in scheme.dtypes
-    if (scheme.coding.bits < dtype.bits if scheme.coding else dtype not in PLAIN_CODINGS)
-)
-"""Dtypes of which one element may hold several codes."""
+from inspector.layout.scheme_table import FLOATS, SCHEMES, Scheme, SchemeName
 
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
+
+_WHOLE: Final = frozenset({Dtype.U8, Dtype.I16, Dtype.U16, Dtype.I32, Dtype.U32})
 
 _CODES: Final = frozenset(PLAIN_CODINGS)
 """Dtypes whose elements mean nothing without a scale; a missing one is an error, not a 1."""
@@ -136,11 +27,20 @@ _CODES: Final = frozenset(PLAIN_CODINGS)
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """How a weight is coded: its scheme, its codes, and the shape that they unpack to."""
+    """How a weight is coded: its scheme, its codes, and the shape that they unpack to.
+
+    `undecoded` says why its values cannot be had, where that is so.
+    """
 
     scheme: Scheme
     coding: Coding
     shape: tuple[int, ...]
+    undecoded: str | None = None
+
+    @property
+    def is_input_first(self) -> bool:
+        """Whether the tensors are stored `[in, out]`, the reverse of a module's weight."""
+        return self.scheme.name in (SchemeName.GPTQ, SchemeName.AWQ)
 
 
 def coded(
@@ -151,15 +51,20 @@ def coded(
     Raises:
         LayoutError: codes that no row of the table describes, or whose scale is missing.
     """
-    scale = parts.get(Part.SCALE)
+    scale = parts.get(Part.SCALE) or parts.get(Part.ROW_MAXIMUM)
     if scale is None:
+        if form is Form.PLAIN and _is_whole_numbers(name, tensor):
+            raise LayoutError(
+                f"{name}: {tensor.dtype} {list(tensor.shape)}, and no scale: a weight of whole "
+                f"numbers is of no known scheme{_called(declared)}"
+            )
         if tensor.dtype in _CODES or form is not Form.PLAIN:
             raise LayoutError(
                 f"{name}: {tensor.dtype} codes without a scale",
                 hint="its scale is missing: no tensor of a known scale name stands beside it",
             )
         return None
-    if tensor.dtype in _FLOATS | {Dtype.F64}:
+    if tensor.dtype in FLOATS | {Dtype.F64}:
         return None
     beside = frozenset(parts) - {Part.SCALE}
     found = [
@@ -176,11 +81,38 @@ def coded(
         choices = [one for one in choices if _fills(one, tensor, scale)]
     if len(choices) != 1:
         with_parts = "".join(f", with {part}" for part in sorted(beside))
+        if form is Form.QDATA:
+            raise LayoutError(
+                f"{name}: torchao's {tensor.dtype} codes {list(tensor.shape)} with {scale.dtype} "
+                f"scales {list(scale.shape)}{with_parts} are not decoded yet{_called(declared)}"
+            )
         raise LayoutError(
             f"{name}: no known scheme has {tensor.dtype} codes ({form}) {list(tensor.shape)} and "
-            f"{scale.dtype} scales {list(scale.shape)}{with_parts}",
+            f"{scale.dtype} scales {list(scale.shape)}{with_parts}{_called(declared)}",
         )
-    return choices[0]
+    return replace(choices[0], undecoded=_why_undecoded(choices[0].scheme, declared))
+
+
+def _why_undecoded(scheme: Scheme, declared: Declared) -> str | None:
+    if not scheme.is_decoded:
+        return f"{scheme.name} is not decoded yet"
+    if scheme.name is SchemeName.GPTQ and declared.zeros_less_one is None:
+        told = (
+            f"quant_method {declared.method} does not say" if declared.method else "no config says"
+        )
+        return f"{scheme.name} stores zero points as they are or less one, and {told} which"
+    return None
+
+
+def _is_whole_numbers(name: str, tensor: TensorRow) -> bool:
+    """Whether a tensor is called a weight and holds what no weight does that is not coded."""
+    is_matrix = name.endswith(".weight") and len(tensor.shape) > 1
+    return is_matrix and tensor.dtype in _WHOLE
+
+
+def _called(declared: Declared) -> str:
+    """What the config calls the scheme, for an error that cannot name it."""
+    return f"; the config calls it {declared.method}" if declared.method else ""
 
 
 def scheme_name(scheme: Scheme, blocks: Sequence[tuple[int, int]]) -> SchemeName:
@@ -211,9 +143,11 @@ def _unpacked(
     shape = tensor.shape
     if form is Form.BLOCKS and len(shape) > 1:
         shape = (*shape[:-2], shape[-2] * shape[-1])
-    if scheme.name is SchemeName.PACKED_INTEGER:
-        bits, columns = _packed_integers(name, tensor, scale, declared)
-        return Coded(scheme, Coding(Number.OFFSET, bits), (*shape[:-1], columns))
+    if scheme.name in (SchemeName.PACKED_INTEGER, SchemeName.MLX):
+        is_mlx = scheme.name is SchemeName.MLX
+        bits, columns = _packed_integers(name, tensor, scale, declared, may_be_padded=not is_mlx)
+        number = Number.UNSIGNED if is_mlx else Number.OFFSET
+        return Coded(scheme, Coding(number, bits), (*shape[:-1], columns))
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
     if scheme.name is SchemeName.BITSANDBYTES:
         shape = (coding.codes_in(tensor.count, tensor.dtype), 1)  # its true shape is no header's
@@ -250,17 +184,19 @@ def _words_of_columns_or_rows(
 
 
 def _packed_integers(
-    name: str, tensor: TensorRow, scale: TensorRow, declared: Declared
+    name: str, tensor: TensorRow, scale: TensorRow, declared: Declared, *, may_be_padded: bool
 ) -> tuple[int, int]:
     """The width of packed integers and the most columns that a row of words holds of them.
 
-    The last word of a row may be padded; the true number is in `weight_shape`.
+    Where the last word of a row may be padded, the true number is in `weight_shape`.
     """
     words = tensor.shape[-1] if tensor.shape else 0
     groups = scale.shape[-1] if scale.shape else 1
     found: dict[int, int] = {}
     for bits, width in declared.integers:
         most, fewest = words * 32 // bits, (words - 1) * 32 // bits + 1
+        if not may_be_padded:
+            fewest = -(-words * 32 // bits)
         columns = most if width is None else min(most, groups * width)
         needed = 1 if width is None else -(-columns // width)
         if columns >= fewest and groups == needed:
@@ -269,8 +205,10 @@ def _packed_integers(
         return found.popitem()
     widths = sorted({bits for bits, _ in declared.integers})
     stated = f"{widths} are" if widths else "none is"
-    raise LayoutError(
-        f"{name}: the width of packed integers in {list(tensor.shape)} words with scales "
-        f"{list(scale.shape)} cannot be told; of num_bits, {stated} declared",
-        hint="config.json states num_bits and group_size in quantization_config.config_groups",
+    raise declared.explained(
+        LayoutError(
+            f"{name}: the width of packed integers in {list(tensor.shape)} words with scales "
+            f"{list(scale.shape)} cannot be told; of num_bits, {stated} declared",
+            hint="config.json states num_bits and group_size in quantization_config.config_groups",
+        )
     )

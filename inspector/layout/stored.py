@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +10,15 @@ import numpy.typing as npt
 from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import Rows
 from inspector.errors import LayoutError
-from inspector.format.codings import Action, Encoding, Number
+from inspector.format.codings import AWQ_ORDER, Action, Encoding
 from inspector.format.dtypes import Dtype
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
-from inspector.layout.schemes import PACKED_DTYPES, Coded, Scheme, coded
+from inspector.layout.scheme_table import PACKED_DTYPES, WORDS, Scheme, SchemeName
+from inspector.layout.schemes import Coded, coded
+from inspector.layout.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,26 @@ class Stored:
     def shape(self) -> tuple[int, ...]:
         """The shape of the weight's values, unpacked."""
         return self.tensor.shape if self.coded is None else self.coded.shape
+
+    @property
+    def page(self) -> Window | None:
+        """Where the values lie in what is stored, if not as a module's weight does, in values."""
+        if self.coded is None or not self.coded.is_input_first:
+            return None
+        rows, columns = self.shape
+        return Window(0, 1, (columns, rows), (0, columns), (0, rows), transposed=True, alone=True)
+
+    @property
+    def page_of_words(self) -> Window | None:
+        """The same in stored elements."""
+        page = self.page
+        if page is None or self.coded is None:
+            return None
+        height, width = self.tensor.shape
+        order = AWQ_ORDER if self.coded.scheme.name is SchemeName.AWQ else ()
+        return replace(
+            page, stored_shape=(height, width), rows=(0, height), columns=(0, width), order=order
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,7 @@ class Kind:
     def is_decoded(self) -> bool:
         """Whether it is not of a scheme that is told and not decoded."""
         how = self.stored.coded if self.stored else None
-        return how is None or how.scheme.is_decoded
+        return how is None or how.undecoded is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +114,15 @@ class StoredWeights:
         weights = np.flatnonzero(self.pairing.is_weight())
         _, first, inverse = np.unique(self._alike(weights), return_index=True, return_inverse=True)
         for kind in np.argsort(first).tolist():
-            rows = weights[inverse == kind]
-            example = self.catalog.row(int(rows[0]))
-            try:
-                yield Kind(rows, example, self.at(int(rows[0])), None)
-            except LayoutError as error:
-                yield Kind(rows, example, None, error)
+            yield self.kind(weights[inverse == kind])
+
+    def kind(self, rows: Rows) -> Kind:
+        """Some weights that are stored alike."""
+        example = self.catalog.row(int(rows[0]))
+        try:
+            return Kind(rows, example, self.at(int(rows[0])), None)
+        except LayoutError as error:
+            return Kind(rows, example, None, error)
 
     def shapes(self) -> ValueShapes:
         """The shape of each tensor's values; of codes of no known scheme, the one they lie in."""
@@ -136,10 +161,29 @@ class StoredWeights:
         if how is None:
             return ()
         return tuple(
-            self._grid(matrix, _numbers(stored, part, how), how.scheme, is_scale=part is Part.SCALE)
+            self._grid(
+                matrix, self._numbers(stored, part, how), how.scheme, is_scale=part is Part.SCALE
+            )
             for part in _ORDER
             if part in stored.parts
         )
+
+    def _numbers(self, stored: Stored, part: Part, how: Coded) -> Numbers:
+        """One part of a weight, and how its numbers are stored."""
+        tensor, action = stored.parts[part], _ACTIONS[part]
+        encoding = Encoding.PLAIN
+        if part is Part.SCALE:
+            encoding = _SCALE_ENCODINGS.get(tensor.dtype, Encoding.PLAIN)
+            if how.scheme.name is SchemeName.NVFP4 and tensor.dtype is Dtype.U8:
+                encoding = Encoding.E4M3
+        elif part is Part.ZERO_POINT and tensor.dtype is Dtype.I32:
+            encoding = {
+                SchemeName.AWQ: Encoding.AWQ_WORDS,
+                SchemeName.GPTQ: Encoding.LESS_ONE_WORDS
+                if self.declared.zeros_less_one
+                else Encoding.OFFSET_WORDS,
+            }.get(how.scheme.name, Encoding.OFFSET_WORDS)
+        return Numbers(tensor, action, encoding, how.coding.bits if encoding.is_packed_down else 0)
 
     def _grid(
         self, matrix: Matrix, numbers: Numbers, scheme: Scheme, *, is_scale: bool
@@ -153,7 +197,10 @@ class StoredWeights:
         # says of the other layers: DeepSeek-V4 declares 128x128 and has experts by 1x32.
         if scheme.is_narrow:
             return lay_grid(matrix, numbers, (), specified, by_block_only=is_scale)
-        return lay_grid(matrix, numbers, declared, specified)
+        try:
+            return lay_grid(matrix, numbers, declared, specified)
+        except LayoutError as error:
+            raise self.declared.explained(error) from error
 
 
 def value_counts(catalog: Catalog, declared: Callable[[], Declared]) -> npt.NDArray[np.int64]:
@@ -167,8 +214,13 @@ def value_counts(catalog: Catalog, declared: Callable[[], Declared]) -> npt.NDAr
     """
     if PACKED_DTYPES.isdisjoint(catalog.dtypes):
         return catalog.counts(catalog.all_rows)
-    told = declared() if Dtype.I32 in catalog.dtypes else Declared()
+    told = declared() if holds_words(catalog) else Declared()
     return StoredWeights(catalog, told).shapes().counts()
+
+
+def holds_words(catalog: Catalog) -> bool:
+    """Whether there is a dtype in which codes of any width are packed: a config tells the width."""
+    return not WORDS.isdisjoint(catalog.dtypes)
 
 
 _ORDER = (
@@ -177,6 +229,7 @@ _ORDER = (
     Part.SCALE,
     Part.SECOND_SCALE,
     Part.GLOBAL_SCALE,
+    Part.BIASES,
 )
 _ACTIONS = {
     Part.ZERO_POINT: Action.SUBTRACT,
@@ -184,17 +237,12 @@ _ACTIONS = {
     Part.SCALE: Action.MULTIPLY,
     Part.SECOND_SCALE: Action.MULTIPLY,
     Part.GLOBAL_SCALE: Action.DIVIDE,
+    Part.BIASES: Action.ADD,
 }
 """compressed-tensors divides by `weight_global_scale`, modelopt multiplies by `weight_scale_2`."""
 
-
-def _numbers(stored: Stored, part: Part, how: Coded) -> Numbers:
-    tensor = stored.parts[part]
-    action = _ACTIONS[part]
-    if part is Part.SCALE and tensor.dtype in (Dtype.U8, Dtype.F8_E8M0):
-        return Numbers(tensor, action, Encoding.E8M0)
-    if part is Part.SCALE and tensor.dtype is Dtype.I32:
-        return Numbers(tensor, action, Encoding.E8M0_WORDS)
-    if part is Part.ZERO_POINT and tensor.dtype is Dtype.I32 and how.coding.number is Number.OFFSET:
-        return Numbers(tensor, action, Encoding.OFFSET_WORDS, how.coding.bits)
-    return Numbers(tensor, action)
+_SCALE_ENCODINGS = {
+    Dtype.U8: Encoding.E8M0,
+    Dtype.F8_E8M0: Encoding.E8M0,
+    Dtype.I32: Encoding.E8M0_WORDS,
+}

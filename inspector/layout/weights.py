@@ -9,15 +9,15 @@ import numpy as np
 from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import NameColumns, NameColumnsBuilder, Rows
 from inspector.config import ModelConfig
-from inspector.config.quantization import QuantConfig
 from inspector.errors import LayoutError
 from inspector.format.codings import Action, Coding
 from inspector.format.spans import Span
-from inspector.layout.declared import declared_by
+from inspector.layout.declared import Declared, declared_by
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
-from inspector.layout.schemes import SchemeName, scheme_name
+from inspector.layout.scheme_table import SchemeName
+from inspector.layout.schemes import scheme_name
 from inspector.layout.stored import Stored, StoredWeights
 from inspector.layout.windows import Window, stored_span
 
@@ -29,6 +29,7 @@ class Weight:
     `shape` is of its values. `window` is the part of `tensor` that it is, None where it is all of
     it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
     in their order. `shape_tensor` holds the true shape where `shape` is that of padded words.
+    `group_index` holds the group of each column, where groups are not of neighbours.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Weight:
     coding: Coding | None = None
     grids: tuple[ScaleGrid, ...] = ()
     shape_tensor: TensorRow | None = None
+    group_index: TensorRow | None = None
 
     @property
     def rows(self) -> int:
@@ -85,10 +87,12 @@ class WeightBook:
     """The weights of a checkpoint by name: stored ones, and experts inside fused tensors."""
 
     def __init__(
-        self, catalog: Catalog, config: ModelConfig | None, claim: QuantConfig | None = None
+        self, catalog: Catalog, config: ModelConfig | None, declared: Declared | None = None
     ) -> None:
+        """`declared` says what is declared of blocks and bits, if not what `config` declares."""
         self.catalog = catalog
-        self.in_store = StoredWeights(catalog, declared_by(config, claim))
+        own = declared or declared_by(config.quantization if config else None)
+        self.in_store = StoredWeights(catalog, own)
         self.experts = ExpertInventory(self.in_store, config)
         self._fused_keys: list[ExpertKey] | None = None
         self._fused_names: NameColumns | None = None
@@ -149,21 +153,23 @@ def _whole(weights: StoredWeights, stored: Stored) -> Weight:
             f"{stored.tensor.name} {list(stored.shape)}: fused and quantized; decoded by expert",
             hint="name an expert: layers.0.mlp.experts.0",
         )
-    return _weight(weights, stored, Matrix(stored.name, stored.shape))
+    return _weight(weights, stored, Matrix(stored.name, stored.shape, stored.page))
 
 
 def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
     how = stored.coded
-    if how is not None and not how.scheme.is_decoded:
-        raise LayoutError(f"{stored.tensor.name}: {how.scheme.name} is not decoded yet")
+    if how is not None and how.undecoded is not None:
+        error = LayoutError(f"{stored.name}: {how.undecoded}")
+        raise weights.declared.explained(error)
     grids = weights.grids(stored, matrix)
     return Weight(
         name=matrix.name,
         tensor=stored.tensor,
         shape=matrix.shape,
-        window=matrix.window,
+        window=stored.page_of_words or matrix.window,
         scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
         coding=None if how is None else how.coding,
         grids=grids,
         shape_tensor=stored.parts.get(Part.SHAPE) if how is not None else None,
+        group_index=stored.parts.get(Part.GROUP_INDEX) if how is not None else None,
     )

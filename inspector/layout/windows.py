@@ -14,6 +14,9 @@ class Window:
     the rows of the matrix run along the stored columns. `step` is 2 where gate and up take turns:
     every second row (column, where transposed) is the matrix's own. Columns count codes, however
     they are packed.
+
+    `alone`: the tensor is the page, without an axis of pages. `order`: the stored columns are words
+    that hold the codes of so many rows of the matrix; which of them is at each place.
     """
 
     page: int
@@ -23,6 +26,8 @@ class Window:
     columns: tuple[int, int]
     transposed: bool
     step: int = 1
+    alone: bool = False
+    order: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 from inspector import checkpoint as below
 from inspector.analysis.compare.report import Weighed, compare_document, compare_sides
-from inspector.analysis.expert_match import match_experts
+from inspector.analysis.expert_match import LOOK_ROWS, match_experts
+from inspector.analysis.expert_question import Question, check_first_cost
 from inspector.analysis.integrity import check_document
 from inspector.analysis.params.report import params_document
 from inspector.analysis.params.terms import Conventions
@@ -23,10 +25,10 @@ from inspector.checkpoint.choosing import find_weights, naming_parts
 from inspector.checkpoint.comparison import WeightComparison, sides_of
 from inspector.checkpoint.counting import params_of
 from inspector.checkpoint.experts import CheckpointExperts
-from inspector.checkpoint.matching import match_request
+from inspector.checkpoint.hidden import HiddenBasis
+from inspector.checkpoint.matching import is_same, match_request
 from inspector.checkpoint.policy import DEFAULT_JOBS, Progress, ReadPolicy, no_progress
 from inspector.errors import UsageError
-from inspector.layout.declared import declared_by
 from inspector.layout.stored import value_counts
 from inspector.layout.weights import Weight as StoredWeight
 from inspector.library.reports import (
@@ -104,7 +106,7 @@ class OpenCheckpoint:
             FormatError: a header or the index is malformed.
         """
         own = self._checkpoint
-        values = value_counts(own.catalog, lambda: declared_by(own.config))
+        values = value_counts(own.catalog, lambda: own.declared)
         return TensorTable(own.catalog, own.catalog.all_rows, values, own.model)
 
     def __getitem__(self, name: str) -> Weight:
@@ -250,9 +252,15 @@ class OpenCheckpoint:
         with self._opened([ref]) as (target, other):
             spending = _spending_of([target, other])
             sides = CheckpointExperts(target), CheckpointExperts(other)
+            same_model = is_same(target.model, other.model)
+            hidden = HiddenBasis(target, other, None, same_model=same_model)
             request = match_request(
-                target, other, layers=_set(layers), experts=_set(experts), seed=seed
-            )
+                target, other, layers=_set(layers), experts=_set(experts), seed=seed,
+                stage_zero=hidden.unread(),
+            )  # fmt: skip
+            if not hidden.is_open:
+                check_first_cost(Question(*sides, request), LOOK_ROWS[0])
+            request = replace(request, stage_zero=hidden.read())
             result = match_experts(*sides, request, target.policy.progress)
             document = similarity_document(
                 result, target.model, other.model, spending.cost,

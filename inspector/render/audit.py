@@ -5,8 +5,10 @@ from itertools import islice
 from typing import Final
 
 from inspector.analysis.integrity import count_by_severity, group_by_rule
+from inspector.analysis.listing import number_ranges
 from inspector.analysis.quant.report import (
     AuditDocument,
+    ChosenFacts,
     Declared,
     Family,
     LoaderFacts,
@@ -15,7 +17,7 @@ from inspector.analysis.quant.report import (
     Observed,
     SkipListFacts,
 )
-from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.analysis.quant.rules import AUDIT_ADVICE, AUDIT_RULES
 from inspector.analysis.report import Model
 from inspector.errors import Problem
 from inspector.render.document import render_json
@@ -63,31 +65,42 @@ def audit_view(
             *([_patterns(skip)] if skip and skip.patterns else []),
             *([_loaders(loaders)] if declared and declared.understood else []),
             *([summary_table(groups, AUDIT_RULES)] if groups else []),
-            *(details_table(group, SHOWN_OF_A_RULE) for group in groups),
+            *(details_table(group, SHOWN_OF_A_RULE, AUDIT_ADVICE[group.rule]) for group in groups),
         ]
 
     return View(
-        headline=_headline(document.model, declared, observed, findings),
+        headline=_headline(document.model, document, findings),
         tables=tables,
         rows=lambda: Table(
             _ROWS, ([getattr(row, column.name) for column in _ROWS] for row in rows())
         ),
         names=lambda: (row.name for row in rows() if row.quantized),
         document=lambda: render_json(document, rows()),
-        footer=_footer(declared, observed),
+        footer=_footer(document),
     )
 
 
-def _headline(
-    model: Model, declared: Declared | None, observed: Observed, findings: Sequence[Problem]
-) -> str:
+def _headline(model: Model, document: AuditDocument, findings: Sequence[Problem]) -> str:
+    declared, observed = document.declared, document.observed
     claim = declared.quant_method if declared else "no quantization"
     stored = (
         f"{observed.quantized_modules:,} modules quantized, {observed.unquantized_modules:,} not"
     )
     counts = count_by_severity(findings)
     told = ", ".join(counted_severity(severity, count) for severity, count in counts.items())
-    return f"{model.location}: declares {claim}; {stored}; {told or 'no findings'}"
+    of = f"{model.location}{_of_chosen(document.chosen)}"
+    return f"{of}: declares {claim}; {stored}; {told or 'no findings'}"
+
+
+def _of_chosen(chosen: ChosenFacts | None) -> str:
+    if chosen is None:
+        return ""
+    parts = (("layer", chosen.layers), ("expert", chosen.experts))
+    return "".join(
+        f", {word}{'s' * (len(numbers) != 1)} {number_ranges(numbers).strip('{}')}"
+        for word, numbers in parts
+        if numbers is not None
+    )
 
 
 def _comparison(declared: Declared | None, observed: Observed) -> Table:
@@ -202,7 +215,8 @@ def _loader_rows(loaders: LoaderTable) -> Iterator[tuple[Cell, ...]]:
             )  # fmt: skip
 
 
-def _footer(declared: Declared | None, observed: Observed) -> list[str]:
+def _footer(document: AuditDocument) -> list[str]:
+    declared, observed, chosen = document.declared, document.observed, document.chosen
     looked = observed.looked_into
     lines = [
         f"looked into {counted(looked.weights, 'quantized weight')}: "
@@ -210,6 +224,9 @@ def _footer(declared: Declared | None, observed: Observed) -> list[str]:
         if looked.weights
         else "no numbers were read"
     ]
+    if chosen is not None:
+        rest = counted(chosen.of_modules - chosen.modules, "module")
+        lines.append(f"left out: {rest} of {chosen.of_modules:,}, by --layers and --experts")
     if looked.left_out:
         lines.append(f"--max-bytes left out {counted(looked.left_out, 'weight')}")
     if looked.axes_unknown:

@@ -38,8 +38,8 @@ def summary_table(groups: Sequence[RuleGroup], rules: Mapping[str, Rule]) -> Tab
     return Table(columns, rows)
 
 
-def details_table(group: RuleGroup, most: int) -> Table:
-    """The first findings of a rule, and a line for how many more there are."""
+def details_table(group: RuleGroup, most: int, advice: str | None = None) -> Table:
+    """The first findings of a rule, a line for how many more there are, and what to do."""
     first = group.findings[:most]
     messages = {finding.message for finding in first}
     told = _short(messages.pop()) if len(messages) == 1 else None
@@ -54,7 +54,8 @@ def details_table(group: RuleGroup, most: int) -> Table:
     more = len(group.findings) - len(first)
     if more > 0:
         rows.append([f"... and {more:,} more", *([None] * (len(columns) - 1))])
-    return Table(columns, rows, title=escape(f"{group.rule}: {told}" if told else group.rule))
+    title = f"{group.rule}: {told}" if told else group.rule
+    return Table(columns, rows, title=escape(f"{title}. {advice}" if advice else title))
 
 
 def _short(text: str) -> str:

@@ -9,6 +9,7 @@ from inspector.analysis.expert_report import (
     SimilarityDocument,
     Verdict,
 )
+from inspector.render.basis import basis_notes
 from inspector.render.charts import HeatMap
 from inspector.render.document import render_json
 from inspector.render.tables import Column, Table
@@ -161,7 +162,7 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
 
 def _notes(document: SimilarityDocument) -> list[str]:
     facts = document.calibration
-    notes = []
+    notes = basis_notes(document)
     if facts.tests:
         notes.append(
             f"null: {facts.tests:,} tests against {facts.null}: sd {facts.sd:.3f}, "
@@ -176,8 +177,9 @@ def _notes(document: SimilarityDocument) -> list[str]:
     if few:
         notes.append(f"few_references: {few:,} experts have no contrast, their z stands alone")
     excluded = ", ".join(f"{one.relation} >= {one.at_least:g}" for one in document.budget.excluded)
+    ruled_out = f"; no_evidence rules out {excluded} (power .95)" if excluded else ""
     notes.append(
         f"family-wise error {document.budget.alpha:g} over {document.budget.hypotheses:,} "
-        f"hypotheses; no_evidence rules out {excluded} (power .95)"
+        f"hypotheses{ruled_out}"
     )
     return notes

@@ -1,6 +1,6 @@
 """Do two models write in the same hidden basis? Tests with exact null moments; knows no models.
 
-The null of each: dimensions, or rows, of the two sides are paired at random.
+The null of each: the dimensions of one side are in any order.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
+
+from inspector.stats.matching import prepare_references, prepare_targets, z_scores
 
 Float64 = npt.NDArray[np.float64]
 
@@ -41,7 +43,7 @@ def rank_correlation(left: Float64, right: Float64, *, tests: int = 1) -> Resemb
 
     None where either is constant.
     """
-    ranks = [_centred_ranks(side) for side in (left, right)]
+    ranks = [centred_ranks(side) for side in (left, right)]
     norm = float(np.sqrt((ranks[0] @ ranks[0]) * (ranks[1] @ ranks[1])))
     if not norm:
         return None
@@ -51,54 +53,56 @@ def rank_correlation(left: Float64, right: Float64, *, tests: int = 1) -> Resemb
 
 
 def matched_rows(left: Float64, right: Float64) -> Resemblance | None:
-    """The mean cosine of rows of equal number, against rows paired at random: both `[n, d]`.
+    """Do rows of equal number resemble each other, dimension by dimension? Both `[n, d]`.
 
-    Each side's mean row is taken off first. The sum over a random pairing has the mean and variance
-    of Hoeffding (1951), so that rows which all resemble each other make no evidence. None where
-    there are fewer than 8 rows.
+    Null: the dimensions of one side are in any order. Not that rows are paired at random: rows of
+    equal number stand for the same token, so they are alike in how frequent it is whatever the
+    basis (that null gave independent models a z of deviation 4). A dimension counts as a neuron
+    does in the signed test (`matching`), each alike whatever its size, without what most rows
+    share. The effect is the mean cosine of rows, less each side's mean row. None where there are
+    fewer than 8 rows, or nothing in them.
     """
-    cosines = _cosines(left, right)
-    count = len(cosines)
-    if count < 8:
+    if len(left) < 8:
         return None
-    centred = (
-        cosines
-        - cosines.mean(axis=0, keepdims=True)
-        - cosines.mean(axis=1, keepdims=True)
-        + cosines.mean()
-    )
-    deviation = float(np.sqrt((centred * centred).sum() / (count - 1)))
-    if not deviation:
+    ours, theirs = (side[None].astype(np.float32) for side in (left, right))
+    preparation, references = prepare_references(theirs)
+    targets = prepare_targets(ours, preparation)
+    if not targets.vectors.any() or not references.vectors.any():
         return None
-    matched = np.diagonal(cosines)
-    z = float(matched.sum() - count * cosines.mean()) / deviation
-    return Resemblance(float(matched.mean()), z, log10_upper_tail(z))
+    z = float(z_scores(targets, references)[0, 0])
+    effect = float(np.mean(np.sum(_directions(left) * _directions(right), axis=1)))
+    return Resemblance(effect, z, log10_upper_tail(z))
 
 
-def nearest_rows(left: Float64, right: Float64) -> tuple[Float64, npt.NDArray[np.int64]]:
-    """For each row of `left` `[n, d]`, the standard score of its best cosine and whose it is.
-
-    Each side's mean row is taken off. Under the null that a row's dimensions are in any order, a
-    cosine has variance 1 / (d - 1).
-    """
-    cosines = _cosines(left, right)
-    best = cosines.argmax(axis=1)
-    scores = cosines[np.arange(len(cosines)), best] * np.sqrt(left.shape[1] - 1)
-    return scores, best
-
-
-def _centred_ranks(values: Float64) -> Float64:
+def centred_ranks(values: Float64) -> Float64:
     """Ranks of a vector less their mean; equal values share the mean of their ranks."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     middles = np.cumsum(counts) - (counts + 1) / 2
     return np.asarray(middles[which] - (len(values) - 1) / 2)
 
 
-def _cosines(left: Float64, right: Float64) -> Float64:
-    """`[n, m]` cosines of rows without their side's mean; 0 for a row that is the mean."""
-    sides = []
-    for side in (left, right):
-        rows = side - side.mean(axis=0, keepdims=True)
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        sides.append(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0))
-    return np.asarray(sides[0] @ sides[1].T)
+def nearest_rows(left: Float64, right: Float64) -> tuple[Float64, npt.NDArray[np.int64]]:
+    """For each row of `left` `[n, d]`, the standard score of its best cosine and whose it is.
+
+    Each side's mean row is taken off, and each of its dimensions is brought to one size: an outlier
+    that two models have in one place by chance would make all rows alike. Under the null that a
+    row's dimensions are in any order, a cosine has variance 1 / (d - 1).
+    """
+    cosines = _directions(left, even=True) @ _directions(right, even=True).T
+    best = cosines.argmax(axis=1)
+    scores = cosines[np.arange(len(cosines)), best] * np.sqrt(left.shape[1] - 1)
+    return scores, best
+
+
+def _directions(rows: Float64, *, even: bool = False) -> Float64:
+    """Rows without their mean, to length one; 0 for a row that is the mean.
+
+    With `even`, each column is brought to length one first.
+    """
+    centred = rows - rows.mean(axis=0, keepdims=True)
+    return _unit(_unit(centred, axis=0) if even else centred, axis=1)
+
+
+def _unit(rows: Float64, *, axis: int) -> Float64:
+    norms = np.linalg.norm(rows, axis=axis, keepdims=True)
+    return np.asarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0))

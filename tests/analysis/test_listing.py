@@ -40,7 +40,11 @@ def rows_of(catalog: Catalog) -> list[TensorRow]:
 
 
 def listed(catalog: Catalog, rows: Rows, config: ModelConfig | None = None) -> Listing:
-    return list_tensors(catalog, rows, value_counts(catalog, lambda: declared_by(config)))
+    return list_tensors(
+        catalog,
+        rows,
+        value_counts(catalog, lambda: declared_by(config.quantization if config else None)),
+    )
 
 
 def whole(catalog: Catalog) -> Listing:

@@ -45,6 +45,8 @@ def test_the_sample_declares_ue8m0_and_its_scales_are_no_powers_of_two() -> None
         ("qwen3-mini --fail-on info", 0),
         ("s1-pro-mini --sample 0", 0),
         ("s1-pro-mini --plan", 0),
+        ("s1-pro-mini --layers 0 --experts 3 --fail-on error", 0),
+        ("s1-pro-mini --layers 77", 2),
         ("s1-pro-mini --sample -1", 2),
         ("s1-pro-mini --fail-on sometimes", 2),
         ("nothing-here", 3),
@@ -79,6 +81,27 @@ def test_the_document_has_a_row_for_every_module() -> None:
     assert sum(family["modules"] for family in observed["quantized"]) == 200
     scales = [row["scales"] for row in found["modules"] if row["scales"] is not None]
     assert sum(scales) == observed["looked_into"]["scales"]
+
+
+def test_what_was_chosen_is_said_and_what_was_left_out() -> None:
+    everything = document("-m", S1, "--sample", "0")
+    found = document("-m", S1, "--sample", "0", "--layers", "1", "--experts", "0..7")
+    of_all = len(everything["modules"])
+    assert everything["chosen"] is None
+    assert found["chosen"] == {
+        "layers": [1], "experts": list(range(8)), "modules": 24, "of_modules": of_all,
+    }  # fmt: skip
+    assert len(found["modules"]) == 24
+    assert sum(family["modules"] for family in found["observed"]["quantized"]) == 24
+    text = answer("audit", "-m", S1, "--layers", "1", "--fail-on", "error", "--format", "table")
+    assert text.startswith(f"{S1}, layer 1: declares fp8")
+    assert f"of {of_all}, by --layers and --experts" in text
+
+
+def test_findings_say_what_to_do() -> None:
+    assert "Decode by the stored dtype" in " ".join(
+        invoke("audit", "-m", S1, "--format", "md").stdout.split()
+    )
 
 
 def test_the_flat_table_has_the_columns_of_the_documents_rows() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from tests.cli.oracle import decoded
 from tests.cli.running import S1, answer, invoke
@@ -187,11 +188,16 @@ def test_the_entries_of_an_archive_are_streamed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "scheme"), [(gptq, "GPTQ"), (awq, "AWQ"), (bitsandbytes, "bitsandbytes")]
+    ("store", "says"),
+    [
+        (gptq, "GPTQ stores zero points as they are or less one, and no config says which"),
+        (bitsandbytes, "bitsandbytes is not decoded yet"),
+    ],
+    ids=["GPTQ", "bitsandbytes"],
 )
 @pytest.mark.parametrize("target", ["layers.0.q_proj", "layers.0.q_proj.weight", "*"])
 def test_a_scheme_that_is_not_decoded_is_refused_by_name(
-    tmp_path: Path, store: Callable[[str, int, int], dict[str, Array]], scheme: str, target: str
+    tmp_path: Path, store: Callable[[str, int, int], dict[str, Array]], says: str, target: str
 ) -> None:
     model = tmp_path / "model.safetensors"
     model.write_bytes(shard_of(store("layers.0.q_proj", 16, 64)))
@@ -199,4 +205,34 @@ def test_a_scheme_that_is_not_decoded_is_refused_by_name(
     assert found.exit_code == 5
     assert found.stdout == ""
     (line,) = found.stderr.splitlines()
-    assert line.endswith(f"{scheme} is not decoded yet")
+    assert line.endswith(f"layers.0.q_proj.weight: {says}")
+
+
+def test_awq_and_gptq_are_exported_by_their_own_names(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(
+        shard_of(awq("layers.0.q_proj", 16, 64) | gptq("layers.0.k_proj", 32, 64))
+    )
+    claim = {"quant_method": "gptq", "bits": 4, "group_size": -1}
+    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": claim}))
+    file = tmp_path / "x.safetensors"
+    answer("dequant", "*", "-m", str(tmp_path), "-o", str(file))
+    found = load_file(file)
+    words = [(0x12345678 >> 4 * place) & 15 for place in range(8)]
+    one_row = np.array(words * 8, np.float32) - 8  # a zero point of 7, stored less one
+    np.testing.assert_array_equal(found["layers.0.k_proj.weight"], np.tile(one_row, (32, 1)))
+    of_outputs = [words[place] - 7 for place in (0, 4, 1, 5, 2, 6, 3, 7)]
+    expected = np.tile(np.array(of_outputs * 2, np.float32)[:, None], (1, 64))
+    np.testing.assert_array_equal(found["layers.0.q_proj.weight"], expected)
+
+
+def test_what_is_not_verified_is_said_in_a_line_for_each_reason() -> None:
+    found = invoke("dequant", "layers.0", "--verify", "--json", "-m", S1)
+    assert found.exit_code == 0
+    rows = {one["name"]: one["verified"] for one in json.loads(found.stdout)["tensors"]}
+    left_out = [name for name, verified in rows.items() if verified is None]
+    (line,) = [line for line in found.stderr.splitlines() if line.startswith("not verified")]
+    assert line == (f"not verified: {left_out[0]} and {len(left_out) - 1} more: it holds no codes")
+    cut = invoke(
+        "dequant", "layers.0.mlp.experts.2.up_proj", "--verify", "--columns", ":9", "-m", S1
+    )
+    assert "--columns cuts its blocks" in cut.stderr

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.cli.running import FUSED, QWEN3, S1, answer, invoke
 from tests.hub import Hub
 from tests.source.serving import Connect
+from tests.strategies_arrays import shard_of
 
 EXPERT = "layers.0.mlp.experts.2"
 SIMILARITY = ["expert-similarity", "-m", "org/s1", "--ref", "org/qwen3"]
@@ -101,8 +103,49 @@ def test_on_a_hub_the_plan_of_headers_bounds_them(name: str, hub: Hub) -> None:
     totals, is_estimate = planned(arguments)
     cost = document(*arguments)["cost"]
     assert is_estimate == (name == "list-tensors")
-    assert cost["requests"] == totals["requests"]
+    config = int(is_estimate)  # it may be needed, which only the headers tell
+    assert cost["requests"] == totals["requests"] - config
     assert cost["bytes"] <= totals["bytes"] <= 1.2 * cost["bytes"]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository below `hub/` with integers in words, of which a config tells the width."""
+    folder = tmp_path_factory.mktemp("packed") / "org/packed"
+    folder.mkdir(parents=True)
+    tensors = {"layers.0.q.weight_packed": np.zeros((4, 8), np.int32),
+               "layers.0.q.weight_scale": np.ones((4, 2), np.float32),
+               "layers.0.q.weight_shape": np.array([4, 64])}  # fmt: skip
+    (folder / "model.safetensors").write_bytes(shard_of(tensors))
+    weights = {"num_bits": 4, "group_size": 32}
+    config = {"quantization_config": {"config_groups": {"group_0": {"weights": weights}}}}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_plan_counts_the_config_that_tells_how_many_numbers_a_word_holds(
+    packed: Path, connect: Connect
+) -> None:
+    on_disk = ["list-tensors", "-m", str(packed)]
+    totals, is_estimate = planned(on_disk)
+    found = document(*on_disk)
+    assert found["totals"]["parameters"] == 4 * 64
+    assert not is_estimate
+    assert totals == {"requests": found["cost"]["requests"], "bytes": found["cost"]["bytes"]}
+    with Hub(packed.parent.parent) as hub:
+        connect(hub)
+        remote = ["list-tensors", "-m", "org/packed"]
+        totals, is_estimate = planned(remote)
+        cost = document(*remote)["cost"]
+        assert is_estimate
+        assert totals["requests"] == cost["requests"]
+        answer(*remote)
+        kept = json.loads(answer(*remote, "--plan", "--json"))
+        cost = json.loads(answer(*remote, "--json"))["cost"]
+        *known, config = kept["reads"]
+        assert config["what"] == "config.json, where codes are packed in words"
+        assert config["is_estimate"]  # it was kept as well
+        assert sum(one["requests"] for one in known) == cost["requests"]
 
 
 def test_where_all_headers_come_in_one_request_the_plan_is_a_bound(

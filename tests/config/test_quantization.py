@@ -89,9 +89,52 @@ def test_modelopt_states_it_in_a_file_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("entries", ["lm_head", [1], {"a": 1}])
-def test_a_list_that_is_none_is_refused(entries: object) -> None:
+def test_a_list_that_is_none_counts_as_absent_and_is_refused_where_it_is_the_question(
+    entries: object,
+) -> None:
+    found = claim(quant_method="fp8", modules_to_not_convert=entries)
+    assert found.skip.entries == ()
+    (malformed,) = found.malformed
+    assert malformed.where == "config.json: quantization_config.modules_to_not_convert"
     with pytest.raises(ConfigError, match="should be a list of names"):
-        claim(quant_method="fp8", modules_to_not_convert=entries)
+        found.checked_list()
+
+
+def weights(**stated: Any) -> dict[str, Any]:
+    return {"config_groups": {"group_0": {"weights": stated}}}
+
+
+WEIGHTS = "config_groups.group_0.weights"
+
+
+@pytest.mark.parametrize(
+    ("stated", "where", "expected"),
+    [
+        ({"weight_block_size": 128}, "weight_block_size", "two positive integers"),
+        ({"weight_block_size": [128, 0]}, "weight_block_size", "two positive integers"),
+        ({"weight_block_size": [128, True]}, "weight_block_size", "two positive integers"),
+        ({"quant_method": 8}, "quant_method", "a string"),
+        ({"scale_fmt": ["ue8m0"]}, "scale_fmt", "a string"),
+        ({"config_groups": [1, 2]}, "config_groups", "an object"),
+        ({"config_groups": {"group_0": 1}}, "config_groups.group_0", "an object"),
+        (weights(num_bits="4"), f"{WEIGHTS}.num_bits", "a positive integer"),
+        (weights(group_size=True), f"{WEIGHTS}.group_size", "a positive integer"),
+        (weights(block_structure="128"), f"{WEIGHTS}.block_structure", "two positive integers"),
+        (weights(symmetric=0), f"{WEIGHTS}.symmetric", "true or false"),
+        ({"bits": 0}, "bits", "a positive integer"),
+        ({"quant_algo": 1}, "quant_algo", "a string"),
+    ],
+    ids=str,
+)
+def test_a_field_of_a_wrong_type_counts_as_absent_and_is_noted(
+    stated: dict[str, Any], where: str, expected: str
+) -> None:
+    found = claim(**stated)
+    (malformed,) = found.malformed
+    assert malformed.where == f"config.json: quantization_config.{where}"
+    assert malformed.expected == expected
+    assert found.weight_block_size is None
+    assert not any(coding.block or coding.bits for coding in found.codings)
 
 
 @pytest.mark.parametrize("text", [b"[]", b"{}", b"not json", b'{"quantization": 3}'])

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from inspector.checkpoint import Checkpoint
 from inspector.decode.numeric import NUMPY_DTYPES
 from inspector.format.dtypes import Dtype
-from tests.strategies_arrays import Array, Float32, float32
+from inspector.layout.weights import Weight
+from tests.strategies_arrays import Array, Float32, float32, memory_checkpoint
 
 Float64 = npt.NDArray[np.float64]
 
 BLOCK = (4, 8)
 GRANULARITIES = {"tensor": None, "channel": (1, None), "group": (1, 8), "block": BLOCK}
+E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
 EXPONENTS = (Dtype.F8_E8M0, Dtype.U8, Dtype.I32)
 
 
@@ -83,3 +86,30 @@ def rounded(exact: Float64) -> Float32:
 def row_ranges(rows: int) -> Sequence[tuple[int, int]]:
     """All of a matrix, one row, and rows that begin or end inside blocks."""
     return sorted({(0, rows), (0, 1), (rows - 1, rows), (1, max(2, rows - 1)), (rows // 2, rows)})
+
+
+def decoded_like(checkpoint: Checkpoint, weight: Weight, expected: Float32) -> None:
+    """Any rows of a weight are those rows of the whole, bit for bit."""
+    (weight,) = checkpoint.reader.settle([weight])
+    assert weight.shape == expected.shape
+    for start, stop in row_ranges(weight.rows):
+        found = checkpoint.reader.read_values(weight, start, stop)
+        np.testing.assert_array_equal(found.view(np.uint32), expected[start:stop].view(np.uint32))
+        parts = [piece.values for piece in checkpoint.reader.iterate_rows(weight, start, stop)]
+        np.testing.assert_array_equal(np.concatenate(parts), expected[start:stop])
+
+
+def only_weight(checkpoint: Checkpoint) -> Weight:
+    (weight,) = checkpoint.weights.stored_weights(checkpoint.catalog.all_rows)
+    return weight
+
+
+def check(case: Quantized) -> Weight:
+    """Decode the one weight of a case, its tensors each in a shard of its own."""
+    tensors = {f"model.layers.0.q_proj{end}": stored for end, stored in case.tensors.items()}
+    shards = [{name: stored} for name, stored in tensors.items()]
+    checkpoint, _ = memory_checkpoint(*shards, config=case.config)
+    weight = only_weight(checkpoint)
+    assert weight.name == "model.layers.0.q_proj.weight"
+    decoded_like(checkpoint, weight, case.values)
+    return weight

@@ -13,18 +13,20 @@ from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
 from inspector.layout.scales import Granularity
-from inspector.layout.weights import Weight
 from inspector.source.base import Ledger, MemorySource
 from tests.decode.quantized import (
     BLOCK,
+    E2M1,
     EXPONENTS,
     Float64,
     Quantized,
     block_of,
+    check,
+    decoded_like,
     draw_scale,
+    only_weight,
     pack,
     rounded,
-    row_ranges,
     spread,
     tiles,
 )
@@ -43,33 +45,6 @@ from tests.strategies_arrays import (
 SCALES = (Dtype.F32, Dtype.BF16, Dtype.F16, *EXPONENTS)
 SHAPES = ((8, 16), (9, 21), (3, 40))
 FLOATS = (Dtype.F32, Dtype.BF16)
-
-
-def decoded_like(checkpoint: Checkpoint, weight: Weight, expected: Float32) -> None:
-    """Any rows of a weight are those rows of the whole, bit for bit."""
-    (weight,) = checkpoint.reader.settle([weight])
-    assert weight.shape == expected.shape
-    for start, stop in row_ranges(weight.rows):
-        found = checkpoint.reader.read_values(weight, start, stop)
-        np.testing.assert_array_equal(found.view(np.uint32), expected[start:stop].view(np.uint32))
-        parts = [piece.values for piece in checkpoint.reader.iterate_rows(weight, start, stop)]
-        np.testing.assert_array_equal(np.concatenate(parts), expected[start:stop])
-
-
-def only_weight(checkpoint: Checkpoint) -> Weight:
-    (weight,) = checkpoint.weights.stored_weights(checkpoint.catalog.all_rows)
-    return weight
-
-
-def check(case: Quantized) -> Weight:
-    """Decode the one weight of a case, its tensors each in a shard of its own."""
-    tensors = {f"model.layers.0.q_proj{end}": stored for end, stored in case.tensors.items()}
-    shards = [{name: stored} for name, stored in tensors.items()]
-    checkpoint, _ = memory_checkpoint(*shards, config=case.config)
-    weight = only_weight(checkpoint)
-    assert weight.name == "model.layers.0.q_proj.weight"
-    decoded_like(checkpoint, weight, case.values)
-    return weight
 
 
 @pytest.mark.parametrize("granularity", ["tensor", "channel", "group", "block"])
@@ -130,9 +105,6 @@ def test_fused_experts_in_both_axis_orders(
         decoded_like(
             checkpoint, checkpoint.weights.expert(ExpertKey(0, expert, projection)), values
         )
-
-
-E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
 
 
 def fp4(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Array, Float64]:
@@ -320,11 +292,6 @@ REFUSED: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]]
     "bytes with a float scale": (
         {".weight": np.zeros((4, 32), np.uint8), ".weight_scale": np.ones((4, 1), np.float32)},
         None, r"no known scheme has U8 codes \(plain\) \[4, 32\] and F32 scales \[4, 1\]",
-    ),
-    "columns in another order": (
-        {".weight_packed": np.zeros((4, 4), np.int32), ".weight_scale": np.ones((4, 1), np.float32),
-         ".weight_shape": np.array([4, 32]), ".weight_g_idx": np.zeros(32, np.int32)},
-        integer_config(4, None), "no known scheme has I32 codes .* with group_index, with shape",
     ),
     "integers of unknown width": (
         {".weight_packed": np.zeros((4, 4), np.int32), ".weight_scale": np.ones((4, 1), np.float32),

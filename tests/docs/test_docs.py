@@ -15,6 +15,7 @@ from docs.site import loaded_from_elsewhere
 from inspector.analysis.compare.rules import COMPARE_RULES
 from inspector.analysis.documents import DOCUMENTS
 from inspector.analysis.quant.rules import AUDIT_RULES
+from inspector.config.rules import CONFIG_RULES
 from inspector.format.rules import RULES
 
 PAGES = pages_with_examples()
@@ -68,7 +69,7 @@ def test_every_command_has_a_page_a_schema_and_its_help_in_the_reference(command
 
 def test_every_rule_has_a_row() -> None:
     text = (DOCS / "reference/rules.md").read_text(encoding="utf-8")
-    rules = (*RULES, *AUDIT_RULES, *COMPARE_RULES)
+    rules = (*RULES, *CONFIG_RULES, *AUDIT_RULES, *COMPARE_RULES)
     assert [slug for slug in rules if f"| `{slug}` |" not in text] == []
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from inspector.decode.block_codes import e4m3_block_codes
-from inspector.stats.rounding import CODES, Rounding, rounding_of
-from inspector.stats.saturation import is_clipped
+from inspector.decode.block_codes import block_codes, magnitude_levels
+from inspector.format.codings import E2M1, Coding, Number
+from inspector.stats.rounding import Rounding, least_minimal, policies_of, rounding_of
 from tests.quantized import BLOCK, normal, quantize
 
 POLICIES = {
@@ -14,57 +14,80 @@ POLICIES = {
     "floor": Rounding.FLOOR,
     "round": Rounding.NEAREST,
 }
+E4M3 = Coding(Number.E4M3, 8)
+LEVELS = magnitude_levels(E4M3)
+
+Counts = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-def largest_of(rounding: str, tiles: int, seed: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def largest_of(rounding: str, tiles: int, seed: int) -> Counts:
     rng = np.random.default_rng(seed)
     weight = normal(rng, BLOCK, tiles * BLOCK).astype(np.float64)
-    found = e4m3_block_codes(quantize(weight, rounding)[0], (BLOCK, BLOCK))
-    return np.bincount(found.largest.reshape(-1), minlength=CODES)
+    codes = quantize(weight, rounding)[0]
+    found = block_codes(codes, E4M3, codes.shape[1], (BLOCK, BLOCK))
+    return np.bincount(found.largest.reshape(-1), minlength=128)
+
+
+def simulated(rounding: str, centre: float, spread: float, count: int, seed: int) -> Counts:
+    """Blocks whose largest magnitudes are alike: log2 of them is normal."""
+    rng = np.random.default_rng(seed)
+    largest = 2.0 ** rng.normal(centre, spread, count)
+    exact = np.log2(largest / 448)
+    power = {
+        "ceil": np.ceil(exact),
+        "round": np.round(exact),
+        "floor": np.floor(np.log2(largest)) - 8,
+    }
+    ratio = np.minimum(largest / 2.0 ** power[rounding], 448)
+    edges = (np.array(LEVELS[1:]) + np.array(LEVELS[:-1])) / 2
+    return np.bincount(np.searchsorted(edges, ratio, side="right"), minlength=128)
 
 
 @pytest.mark.parametrize("rounding", POLICIES)
 def test_the_policy_of_hundreds_of_blocks_is_named(rounding: str) -> None:
-    largest = largest_of(rounding, 300, seed=3)
-    assert rounding_of(largest, powers_of_two=rounding != "amax/448") is POLICIES[rounding]
+    largest = largest_of(rounding, 200, seed=3)
+    is_power = rounding != "amax/448"
+    assert rounding_of([largest], LEVELS, powers_of_two=is_power) is POLICIES[rounding]
 
 
 @pytest.mark.parametrize("rounding", [name for name in POLICIES if name != "amax/448"])
 def test_few_blocks_are_undecided_rather_than_wrong(rounding: str) -> None:
     for seed in range(20):
-        found = rounding_of(largest_of(rounding, 8, seed), powers_of_two=True)
+        found = rounding_of([largest_of(rounding, 4, seed)], LEVELS, powers_of_two=True)
         assert found in (POLICIES[rounding], Rounding.UNDECIDED)
 
 
+@pytest.mark.parametrize("rounding", ["ceil", "floor", "round"])
+@pytest.mark.parametrize("spread", [0.01, 0.1, 0.3])
+def test_blocks_that_are_all_alike_never_name_a_wrong_policy(rounding: str, spread: float) -> None:
+    """An even spread alone called a checkpoint `floor` whose blocks all happen to end at 448."""
+    rng = np.random.default_rng(1)
+    for seed in range(40):
+        histograms = [
+            simulated(rounding, centre, spread, 100, seed)
+            for centre in rng.uniform(0, 1, 1 + seed % 3)
+        ]
+        assert POLICIES[rounding] in policies_of(histograms, LEVELS, powers_of_two=True)
+
+
 def test_scales_larger_than_needed_are_of_no_policy() -> None:
-    largest = np.zeros(CODES, dtype=np.int64)
+    largest = np.zeros(128, dtype=np.int64)
     largest[0x6E:0x77] = 50
-    assert rounding_of(largest, powers_of_two=True) is Rounding.OTHER
-    assert rounding_of(largest, powers_of_two=False) is Rounding.OTHER
+    assert rounding_of([largest], LEVELS, powers_of_two=True) is Rounding.OTHER
+    assert rounding_of([largest], LEVELS, powers_of_two=False) is Rounding.OTHER
 
 
 def test_a_few_dead_blocks_do_not_hide_the_policy() -> None:
-    largest = largest_of("ceil", 300, seed=4)
-    largest[3] += 5
-    assert rounding_of(largest, powers_of_two=True) is Rounding.CEIL
+    largest = largest_of("ceil", 200, seed=4)
+    largest[3] += 4
+    assert rounding_of([largest], LEVELS, powers_of_two=True) is Rounding.CEIL
 
 
 def test_no_blocks_are_undecided() -> None:
-    assert rounding_of(np.zeros(CODES, np.int64), powers_of_two=True) is Rounding.UNDECIDED
+    for powers_of_two in (True, False):
+        assert rounding_of([], LEVELS, powers_of_two=powers_of_two) is Rounding.UNDECIDED
 
 
-@pytest.mark.parametrize("rounding", ["amax/448", "ceil"])
-def test_codes_are_not_called_clipped_where_none_were(rounding: str) -> None:
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        weight = normal(rng, BLOCK, 8 * BLOCK).astype(np.float64)
-        found = e4m3_block_codes(quantize(weight, rounding)[0], (BLOCK, BLOCK))
-        beyond = int(found.top.sum() - np.count_nonzero(found.largest == 0x7E))
-        assert not is_clipped(beyond, int(found.second.sum()))
-
-
-def test_one_side_alone_is_judged() -> None:
-    assert not is_clipped(0, 0)
-    assert not is_clipped(0, 1000)
-    assert not is_clipped(10, 0)
-    assert is_clipped(40, 0)
+def test_the_least_code_of_a_minimal_scale() -> None:
+    assert least_minimal(LEVELS) == 0x77
+    assert least_minimal(magnitude_levels(E2M1)) == 6

@@ -45,6 +45,24 @@ def test_unrelated_rows_have_standard_scores_although_all_rows_are_alike() -> No
     assert kstest(scores, "norm").pvalue > 0.01
 
 
+def test_rows_of_equal_number_may_be_alike_in_size_and_outliers_may_meet() -> None:
+    """Frequent tokens are frequent in both models; the rows' pairing is not at random then."""
+    rng = np.random.default_rng(6)
+    matched, nearest = [], []
+    for _ in range(60):
+        frequency = rng.lognormal(0, 0.7, (64, 1))
+        sides = []
+        for _ in range(2):
+            rows = frequency * rng.standard_normal(256) + rng.standard_normal((64, 256))
+            sides.append(rows * np.where(rng.random(256) < 0.02, 30, 1))
+        found = matched_rows(*sides)
+        assert found is not None
+        matched.append(found.z)
+        nearest.append(nearest_rows(*sides)[0].max())
+    assert kstest(matched, "norm").pvalue > 0.01
+    assert max(nearest) < 6.5
+
+
 def test_matched_rows_are_seen_through_noise() -> None:
     rng = np.random.default_rng(3)
     left = heavy(rng, 64, 256)

@@ -4,6 +4,7 @@ Names are aligned across the prefixes of wrappers (`model.`, `model.language_mod
 across layouts: one fused tensor a layer is the matrices it holds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -11,9 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.params.parts import NUMBER, Apart, part_of
-from inspector.catalog import Catalog
 from inspector.catalog.names import Rows, Template
-from inspector.config import ModelConfig
 from inspector.errors import LayoutError
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
@@ -57,16 +56,24 @@ class Aligned:
     is_bias: bool = False
 
 
-def aligned(catalog: Catalog, config: ModelConfig | None) -> dict[Label, Aligned]:
+def aligned(book: WeightBook) -> dict[Label, Aligned]:
     """All tensors but scales by label, in the catalog's order."""
+    return aligned_in(book, lambda label: True)
+
+
+def aligned_in(book: WeightBook, is_wanted: Callable[[Label], bool]) -> dict[Label, Aligned]:
+    """The same of the labels that are wanted; that of an expert names its projection."""
     parts: dict[Label, list[Aligned]] = {}
-    names, columns = catalog.names, _Columns(WeightBook(catalog, config))
+    names, columns = book.catalog.names, _Columns(book)
     for index in dict.fromkeys(names.template_ids.tolist()):
         if part_of(names.templates[index]).apart is Apart.SCALES:
             continue
         template = columns.book.in_store.pairing.weight_templates[index]
-        rows = np.flatnonzero(names.template_ids == index)
         grammar, prefix, projections = _expert(template)
+        own = [_expert_label(one) for one in projections] or [label_of(template)]
+        if not any(is_wanted(label) for label in own):
+            continue
+        rows = np.flatnonzero(names.template_ids == index)
         if grammar is not None and grammar.fused:
             for projection in projections:
                 found = _fused(columns, rows, prefix, projection, is_bias=grammar.bias)

@@ -62,11 +62,12 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """A weight of one kind in both models."""
+    """A weight of one kind in both models; `layer` is the model's, None of an embedding."""
 
     kind: str
     model: Weight
     ref: Weight
+    layer: int | None = None
 
 
 def kin_rows(kin: Kin, weight: Weight) -> tuple[int, int]:
@@ -79,8 +80,8 @@ def kin_rows(kin: Kin, weight: Weight) -> tuple[int, int]:
 
 
 EMBEDDING: Final = "embedding"
-_NORMS: Final = "norms"
-_ROUTERS: Final = "routers"
+NORMS: Final = "norms"
+ROUTERS: Final = "routers"
 _ENOUGH: Final = -6.0
 """log10 p from which a basis is called shared; the kinds are three tests more."""
 
@@ -98,30 +99,33 @@ _SAYS: Final = {
     "not found under known names",
 }
 
+Values = Sequence[tuple[Float64, Float64]]
 Book = tuple[WeightBook, Mapping[Label, Aligned]]
 Sides = tuple[Book, Book]
 
 
-def kin_of(sides: Sides) -> list[Kin]:
-    """The norms, routers and embedding of both models, as many layers as are read."""
+def kin_of(sides: Sides, layer_map: Mapping[int, int] | None = None) -> list[Kin]:
+    """The norms, routers and embedding of both models, as many layers as are read.
+
+    `layer_map` says which layer of the reference a layer is compared with: that of its number,
+    where it is None.
+    """
     (ours, labels), (theirs, others) = sides
     found: list[Kin] = []
     for label, left in labels.items():
         right = others.get(label)
-        kind = _kind(label)
+        kind = kind_of(label)
         if right is None or kind is None:
             continue
         there = {tuple(numbers): at for at, numbers in enumerate(right.numbers.tolist())}
-        pairs = [
-            (at, there[tuple(numbers)])
-            for at, numbers in enumerate(left.numbers.tolist())
-            if tuple(numbers) in there
-        ]
-        most = _ROUTER_LAYERS if kind == _ROUTERS else _NORM_LAYERS
+        ours_at = [_counterpart(numbers, layer_map) for numbers in left.numbers.tolist()]
+        pairs = [(at, there[numbers]) for at, numbers in enumerate(ours_at) if numbers in there]
+        most = _ROUTER_LAYERS if kind == ROUTERS else _NORM_LAYERS
         for at in np.unique(np.linspace(0, len(pairs) - 1, min(most, len(pairs))).astype(int)):
             one, other = pairs[at]
+            layer = None if kind == EMBEDDING else int(left.numbers[one][0])
             try:
-                kin = Kin(kind, weight_at(ours, left, one), weight_at(theirs, right, other))
+                kin = Kin(kind, weight_at(ours, left, one), weight_at(theirs, right, other), layer)
             except LayoutError:
                 continue
             if kin.model.shape[-1:] == kin.ref.shape[-1:]:
@@ -129,7 +133,15 @@ def kin_of(sides: Sides) -> list[Kin]:
     return found
 
 
-def _kind(label: Label) -> str | None:
+def _counterpart(numbers: list[int], layer_map: Mapping[int, int] | None) -> tuple[int, ...] | None:
+    """The numbers that a tensor has in the reference; the first, if there is one, is the layer."""
+    if not numbers or layer_map is None:
+        return tuple(numbers)
+    layer = layer_map.get(numbers[0])
+    return None if layer is None else (layer, *numbers[1:])
+
+
+def kind_of(label: Label) -> str | None:
     """The kind of evidence that tensors of a label are: of the text model's layers only."""
     name = ".".join("0" if word is None else word for word in label)
     component = part_of(split_name(name)[0]).component
@@ -138,9 +150,9 @@ def _kind(label: Label) -> str | None:
     if label[-1] != "weight" or label[0] != "layers":
         return None
     if component is Component.ROUTER:
-        return _ROUTERS
+        return ROUTERS
     is_of_hidden = len(label) == 4 and component is Component.NORMS
-    return _NORMS if is_of_hidden else None
+    return NORMS if is_of_hidden else None
 
 
 def lineage(kin: Sequence[Kin], read: Callable[[Kin], tuple[Float64, Float64]]) -> Lineage:
@@ -148,17 +160,28 @@ def lineage(kin: Sequence[Kin], read: Callable[[Kin], tuple[Float64, Float64]]) 
     values: dict[str, list[tuple[Float64, Float64]]] = {}
     for one in kin:
         values.setdefault(one.kind, []).append(read(one))
+    return lineage_of(values)
+
+
+def lineage_of(values: Mapping[str, Values]) -> Lineage:
+    """The same of values by kind: of each kin what the model has and what the reference has."""
     evidence = [
         found
         for kind, test in _TESTS.items()
         if (found := _evidence(kind, list(test(values.get(kind, []))))) is not None
     ]
-    if not evidence:
-        basis = Basis.UNTESTED
-    else:
-        best = min(one.log10_p for one in evidence) + float(np.log10(len(_TESTS)))
-        basis = Basis.SHARED if best <= _ENOUGH else Basis.NOT_SEEN
+    best = corrected_log10_p(evidence)
+    seen = Basis.SHARED if best is not None and best <= _ENOUGH else Basis.NOT_SEEN
+    basis = seen if evidence else Basis.UNTESTED
     return Lineage(basis=basis.value, evidence=evidence, says=_SAYS[basis])
+
+
+def corrected_log10_p(evidence: Sequence[Evidence]) -> float | None:
+    """Of the best kind of evidence, the kinds counted as tests; None without evidence."""
+    if not evidence:
+        return None
+    best = min(one.log10_p for one in evidence) + float(np.log10(len(_TESTS)))
+    return min(0.0, best)
 
 
 def _evidence(kind: str, found: Sequence[Resemblance]) -> Evidence | None:
@@ -170,9 +193,6 @@ def _evidence(kind: str, found: Sequence[Resemblance]) -> Evidence | None:
         effect=float(np.median([one.effect for one in found])),
         log10_p=min(one.log10_p for one in found),
     )
-
-
-Values = Sequence[tuple[Float64, Float64]]
 
 
 def _of_norms(values: Values) -> Iterator[Resemblance]:
@@ -199,4 +219,4 @@ def _of_routers(values: Values) -> Iterator[Resemblance]:
         yield Resemblance(float((p <= _ENOUGH).mean()), float(scores[best]), float(p[best]))
 
 
-_TESTS: Final = {_NORMS: _of_norms, EMBEDDING: _of_embeddings, _ROUTERS: _of_routers}
+_TESTS: Final = {NORMS: _of_norms, EMBEDDING: _of_embeddings, ROUTERS: _of_routers}

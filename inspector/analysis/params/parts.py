@@ -27,11 +27,12 @@ _BESIDE_WEIGHTS: Final = frozenset(
         "weight_shape", "weight_zero_point", "weight_g_idx", "weight_global_scale",
         "weight_scale_2", "weight_offset", "input_scale", "input_scale_ub", "input_global_scale",
         "activation_scale", "qscale_act", "k_scale", "v_scale", "output_scale", "scales", "qzeros",
-        "g_idx", "absmax", "quant_map", "nested_absmax", "nested_quant_map",
+        "g_idx", "absmax", "quant_map", "nested_absmax", "nested_quant_map", "biases", "SCB",
+        "weight_format",
     }
 )  # fmt: skip
 """Last components that quantizers put beside a weight: compressed-tensors, modelopt, GPTQ, AWQ,
-bitsandbytes, ModelSlim."""
+bitsandbytes, MLX, ModelSlim."""
 
 _BUFFERS: Final = frozenset(
     {

@@ -62,7 +62,7 @@ def stored_in(catalog: Catalog, config: ModelConfig | None, model: Architecture 
     names, sums = catalog.names, _Sums()
     labels = [template.fill([NUMBER] * template.holes) for template in names.templates]
     layers = model.text.layers if model and model.text.mtp_modules else None
-    values = value_counts(catalog, lambda: declared_by(config))
+    values = value_counts(catalog, lambda: declared_by(config.quantization if config else None))
     sizes = catalog.sizes(catalog.all_rows)
     order = np.argsort(names.template_ids, kind="stable")
     edges = np.searchsorted(names.template_ids[order], np.arange(len(labels) + 1))

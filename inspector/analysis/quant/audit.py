@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from inspector.analysis.quant.chosen import Chosen
+from inspector.analysis.quant.evidence import Each, Evidence, NumberReader, gather
 from inspector.analysis.quant.lists import (
     Listed,
     check_list,
     covered_by,
+    dead_entries,
     unlisted_but_unquantized,
 )
 from inspector.analysis.quant.loading import LoaderView, check_loaders, views_of
 from inspector.analysis.quant.modules import Mask, Modules, modules_of
 from inspector.analysis.quant.sample import Look, choose_looks
 from inspector.analysis.quant.structure import Example, check_structure, examples_of
-from inspector.analysis.quant.values import Each, Evidence, NumberReader, check_values, gather
+from inspector.analysis.quant.values import check_values
 from inspector.config.quantization import QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import Problem, Severity
@@ -30,7 +33,10 @@ _NO_LIST: Final = SkipList((), Syntax.NAME)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What headers and config say of a checkpoint: all but the numbers."""
+    """What headers and config say of a checkpoint: all but the numbers.
+
+    `modules` are those that are `chosen`, `not_chosen` how many others there are.
+    """
 
     claim: QuantConfig | None
     book: WeightBook
@@ -39,10 +45,13 @@ class Facts:
     listed: Listed
     views: tuple[LoaderView, ...]
     findings: tuple[Problem, ...]
+    chosen: Chosen
+    not_chosen: int
 
     def looks(self, sample: int | None) -> list[Look]:
         """The weights to look into: `sample` of each family, None for all."""
-        return choose_looks(self.modules, self.examples, self.book, sample)
+        experts = self.chosen.experts
+        return choose_looks(self.modules, self.examples, self.book, sample, experts=experts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +64,28 @@ class Audit:
     findings: tuple[Problem, ...] = field(default=())
 
 
-def audit_facts(book: WeightBook, claim: QuantConfig | None) -> Facts:
-    """What can be told without reading a number."""
-    modules = modules_of(book.in_store)
+def audit_facts(book: WeightBook, claim: QuantConfig | None, chosen: Chosen | None = None) -> Facts:
+    """What can be told without reading a number, of the modules that are chosen, or of all."""
+    chosen = chosen or Chosen()
+    every = modules_of(book.in_store)
+    listed = covered_by(every, claim.skip if claim else _NO_LIST)
+    unlisted = unlisted_but_unquantized(every, claim, listed)
+    findings = list(dead_entries(every, claim, listed))
+    modules = every
+    if not chosen.is_all:
+        members = chosen.members(every)
+        modules, listed, unlisted = every.take(members), listed.take(members), unlisted[members]
     examples = examples_of(modules, book)
-    listed = covered_by(modules, claim.skip if claim else _NO_LIST)
-    findings = list(check_structure(modules, examples))
+    orphans = chosen.rows(modules.catalog, book.in_store.pairing.orphans())
+    findings += check_structure(modules, examples, orphans)
     views: list[LoaderView] = []
     if claim is not None and claim.dialect is not None:
-        findings += check_list(modules, claim, listed)
+        findings += check_list(modules, claim, listed, unlisted)
         views = views_of(modules, claim)
-        findings += check_loaders(modules, views, _blamed(modules, claim, listed))
-    return Facts(claim, book, modules, examples, listed, tuple(views), tuple(findings))
+        findings += check_loaders(modules, views, _blamed(listed, unlisted))
+    left_out = len(every) - len(modules)
+    found = tuple(findings)
+    return Facts(claim, book, modules, examples, listed, tuple(views), found, chosen, left_out)
 
 
 def audit(
@@ -86,9 +105,9 @@ def audit(
     return Audit(facts, MappingProxyType(evidence), left_out, tuple(findings))
 
 
-def _blamed(modules: Modules, claim: QuantConfig, listed: Listed) -> Mask:
+def _blamed(listed: Listed, unlisted: Mask) -> Mask:
     """Modules that a finding on the list is about: loaders cannot agree on them."""
-    mask = unlisted_but_unquantized(modules, claim, listed)
+    mask = unlisted.copy()
     mask[list(listed.quantized_by)] = True
     return mask
 

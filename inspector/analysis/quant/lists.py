@@ -4,12 +4,12 @@ The list is read as its dialect defines it; how loaders read it is `loaders/`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from inspector.analysis.name_lists import name_patterns
-from inspector.analysis.quant.modules import Mask, Modules, other_names
+from inspector.analysis.quant.modules import Mask, Members, Modules, other_names
 from inspector.analysis.quant.rules import finding
 from inspector.config.quantization import EVERY_LINEAR, Dialect, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
@@ -25,6 +25,15 @@ class Listed:
     quantized_by: dict[int, list[int]]
     entries_used: Mask
     entries_on_unquantized: Mask
+
+    def take(self, members: Members) -> "Listed":
+        """The same of some modules; what the entries cover stays what it is of all."""
+        quantized_by = {
+            at: self.quantized_by[member]
+            for at, member in enumerate(members.tolist())
+            if member in self.quantized_by
+        }
+        return replace(self, modules=self.modules[members], quantized_by=quantized_by)
 
 
 def covered_by(modules: Modules, skip: SkipList) -> Listed:
@@ -47,8 +56,10 @@ def covered_by(modules: Modules, skip: SkipList) -> Listed:
     return Listed(listed, quantized_by, used, on_unquantized)
 
 
-def check_list(modules: Modules, claim: QuantConfig, listed: Listed) -> Iterator[Problem]:
-    """Findings on the list, each cause once.
+def check_list(
+    modules: Modules, claim: QuantConfig, listed: Listed, unlisted: Mask
+) -> Iterator[Problem]:
+    """Findings on what the list covers and does not, each cause once; dead entries are apart.
 
     A module that is listed and quantized is the fault of the entry where that covers unquantized
     modules too, else its own.
@@ -63,20 +74,19 @@ def check_list(modules: Modules, claim: QuantConfig, listed: Listed) -> Iterator
     yield from _listed_but_quantized(modules, blamed)
     for entry, members in by_wide_entry.items():
         yield _ambiguous(modules, claim, entry, members)
-    yield from _dead_entries(modules, claim, listed)
-    yield from _unlisted(modules, unlisted_but_unquantized(modules, claim, listed))
+    yield from _unlisted(modules, unlisted)
 
 
-def unlisted_but_unquantized(modules: Modules, claim: QuantConfig, listed: Listed) -> Mask:
-    """Modules that nothing leaves out, and that are stored unquantized.
+def unlisted_but_unquantized(modules: Modules, claim: QuantConfig | None, listed: Listed) -> Mask:
+    """`[n]` modules that nothing leaves out, and that are stored unquantized.
 
     Where there is a list, every linear layer and expert that it does not cover is to be quantized;
     where there is none, one whose like in other layers is.
     """
+    if claim is None or claim.dialect is None:
+        return np.zeros(len(modules), dtype=np.bool_)
     kinds = QUANTIZABLE if claim.dialect is not Dialect.MXFP4 else {ModuleKind.EXPERTS}
     candidates = modules.of_kinds(frozenset(kinds)) & ~listed.modules & ~modules.quantized
-    if claim.dialect is None:
-        return np.zeros(len(modules), dtype=np.bool_)
     if claim.skip_key is not None:
         return candidates & _targeted(modules, claim)
     has_quantized_like = np.zeros(len(modules), dtype=np.bool_)
@@ -121,8 +131,13 @@ def _ambiguous(modules: Modules, claim: QuantConfig, entry: int, members: list[i
     )  # fmt: skip
 
 
-def _dead_entries(modules: Modules, claim: QuantConfig, listed: Listed) -> Iterator[Problem]:
-    """Entries that cover no module, no parameter and nothing that holds modules."""
+def dead_entries(modules: Modules, claim: QuantConfig | None, listed: Listed) -> Iterator[Problem]:
+    """Entries that cover no module, no parameter and nothing that holds modules.
+
+    Of all modules of the checkpoint: the list is one for all of them.
+    """
+    if claim is None or claim.dialect is None:
+        return
     unused = np.flatnonzero(~listed.entries_used).tolist()
     if not unused:
         return

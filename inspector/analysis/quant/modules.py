@@ -5,7 +5,7 @@ name. 145,532 modules of one model are some forty templates: what can be asked o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Final
@@ -16,8 +16,10 @@ import numpy.typing as npt
 from inspector.analysis.listing import number_ranges
 from inspector.catalog import Catalog
 from inspector.catalog.names import NameColumns, Rows, Template
+from inspector.errors import LayoutError
+from inspector.format.dtypes import Dtype
 from inspector.layout.endings import Part
-from inspector.layout.modules import ModuleKind, loaded_as, module_kind
+from inspector.layout.modules import QUANTIZABLE, ModuleKind, loaded_as, module_kind
 from inspector.layout.stored import Kind, StoredWeights
 
 Mask = npt.NDArray[np.bool_]
@@ -25,6 +27,9 @@ Members = npt.NDArray[np.int64]
 """Positions in the columns of `Modules`."""
 
 _WEIGHT: Final = ".weight"
+_NO_NUMBERS: Final = frozenset({Dtype.U8, Dtype.I8, Dtype.I32, Dtype.F4})
+"""Dtypes that no layer computes with: its weights in one of them are packed codes."""
+
 KINDS: Final = tuple(ModuleKind)
 
 
@@ -78,6 +83,26 @@ class Modules:
         """Which modules are of these kinds."""
         return np.isin(self.kind_ids, [at for at, kind in enumerate(KINDS) if kind in kinds])
 
+    def take(self, members: Members) -> "Modules":
+        """Some of the modules, in their order, as columns of their own."""
+        kept, storage_ids = np.unique(self.storage_ids[members], return_inverse=True)
+        rows = self.rows[members]
+        storages = []
+        for at, storage_id in enumerate(kept.tolist()):
+            storage, own = self.storages[storage_id], rows[storage_ids == at]
+            if len(own) < len(storage.rows):
+                kind = KINDS[self.kind_ids[members[storage_ids == at][0]]]
+                storage = _of_module(self.weights.kind(own), kind)
+            storages.append(storage)
+        return Modules(
+            weights=self.weights,
+            storages=tuple(storages),
+            rows=rows,
+            kind_ids=self.kind_ids[members],
+            storage_ids=storage_ids.astype(np.int32),
+            quantized=self.quantized[members],
+        )
+
     def part(self, part: Part) -> Rows:
         """The rows of what stands beside each module's weight, or `NOBODY`."""
         return self.weights.pairing.parts[part][self.rows]
@@ -114,6 +139,7 @@ def modules_of(weights: StoredWeights) -> Modules:
             kind is not ModuleKind.EXPERTS or len(shape) < 3
         ):
             continue
+        storage = _of_module(storage, kind)
         is_coded = storage.stored is None or storage.stored.coded is not None
         rows.append(storage.rows)
         kind_ids.append(np.full(len(storage.rows), KINDS.index(kind), dtype=np.int8))
@@ -130,6 +156,16 @@ def modules_of(weights: StoredWeights) -> Modules:
         storage_ids=np.concatenate([np.empty(0, dtype=np.int32), *storage_ids])[order],
         quantized=np.concatenate([np.empty(0, dtype=np.bool_), *quantized])[order],
     )
+
+
+def _of_module(storage: Kind, kind: ModuleKind) -> Kind:
+    """The same, but that a layer's bytes without a scale are codes that lost it."""
+    is_plain = storage.stored is not None and storage.stored.coded is None
+    if not is_plain or kind not in QUANTIZABLE or storage.example.dtype not in _NO_NUMBERS:
+        return storage
+    example = storage.example
+    lost = LayoutError(f"{example.name}: {example.dtype} codes without a scale")
+    return replace(storage, stored=None, problem=lost)
 
 
 def other_names(modules: Modules) -> set[str]:

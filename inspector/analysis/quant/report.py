@@ -65,8 +65,9 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 
     `not_finite` and `zero` scales are not usable. `bfloat16_fraction`: BF16 holds the scale;
     `bfloat16_amax_fraction`: it is a BF16 magnitude / 448. `constant_scales`, `dead_weights` count
-    weights; `nan_codes_excused` lie in blocks whose scale is not usable. `minimum_undecided` counts
-    blocks whose largest code is 0x76.
+    weights; `nan_codes_excused` are NaN or infinite in blocks whose scale is not usable.
+    `minimum_undecided` counts blocks whose largest code is that of half the largest value.
+    `zero_points_off` are not finite, or no value of a code.
     """
 
     not_finite: int
@@ -75,10 +76,13 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
     powers_of_two: int
     bfloat16_fraction: float | None
     bfloat16_amax_fraction: float | None
+    zero_points: int
+    zero_points_off: int
     constant_scales: int
     dead_weights: int
     zero_blocks: int
     nan_codes: int
+    infinite_codes: int
     nan_codes_excused: int
     not_minimal: int
     minimum_undecided: int
@@ -146,9 +150,22 @@ class ModuleRow(msgspec.Struct, frozen=True, kw_only=True):
     nan_codes: int | None
 
 
-class AuditDocument(Document, frozen=True, kw_only=True):
-    """`s1inspect audit --json`. `declared` is null where the config claims no quantization."""
+class ChosenFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What --layers and --experts chose: `modules` of `of_modules`. A null is all of them."""
 
+    layers: list[int] | None
+    experts: list[int] | None
+    modules: int
+    of_modules: int
+
+
+class AuditDocument(Document, frozen=True, kw_only=True):
+    """`s1inspect audit --json`. `declared` is null where the config claims no quantization.
+
+    `chosen` is null where nothing was left out; the rest of the document is of what was chosen.
+    """
+
+    chosen: ChosenFacts | None
     declared: Declared | None
     observed: Observed
     loaders: LoaderTable

@@ -26,7 +26,9 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
             "A module should be quantized by the config or as its like, and is not.",
         ),
         "scale_not_finite": (_ERROR, "A scale is NaN or infinite."),
-        "nan_codes": (_ERROR, "Codes are NaN in blocks whose scale is sound."),
+        "nan_codes": (_ERROR, "Codes are NaN or infinite in blocks whose scale is sound."),
+        "zero_point_range": (_ERROR, "A zero point is NaN, or no value that a code has."),
+        "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit their words."),
         "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
         "ambiguous_skip_entry": (
             _WARNING,
@@ -42,7 +44,10 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
             "Scales are powers of two, and half as large would have done.",
         ),
         "zero_scale": (_WARNING, "A scale is zero: all it covers is."),
-        "saturated_codes": (_INFO, "More codes are at 448 than the rounding explains."),
+        "saturated_codes": (
+            _INFO,
+            "More codes are at the largest value than the rounding explains.",
+        ),
         "not_decoded": (
             _INFO,
             "Weights are of a scheme that is told and not decoded yet: no number is looked into.",
@@ -51,6 +56,31 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
     }
 )
 """slug -> (severity, sentence). The documentation's table is generated from it."""
+
+
+AUDIT_ADVICE: Final = MappingProxyType(
+    {
+        "missing_scale": "Look whether a shard is missing (`check`): nothing decodes them without.",
+        "orphan_scale": "Look for the weight under another name, or in a shard that is missing.",
+        "scale_shape": "Do not load it: who derives the block from the grid decodes it wrong.",
+        "listed_but_quantized": "Take the entry out, or loaders read its codes as numbers.",
+        "unlisted_but_unquantized": "List it, or loaders look for a scale that is not there.",
+        "scale_not_finite": "Quantize these weights again: all that is computed with them is NaN.",
+        "nan_codes": "Quantize these weights again, with a cast that saturates.",
+        "zero_point_range": "Quantize again, or look for which width of code the points are.",
+        "packed_shape": "Compare with the model's shape: columns would be cut or made up.",
+        "dead_skip_entry": "Look which module was meant: it may be unlisted under its true name.",
+        "ambiguous_skip_entry": "Write out the modules that are left alone.",
+        "loader_disagreement": "List modules by their whole names, which all loaders read alike.",
+        "scale_not_power_of_two": "Decode by the stored dtype; loaders that believe it round them.",
+        "scale_not_minimal": "Not wrong, and a bit less exact than it could be.",
+        "zero_scale": "Compare with the unquantized weights: what was not zero there is lost.",
+        "saturated_codes": "Compare with the unquantized weights: the largest were cut off.",
+        "not_decoded": "Only names, shapes and dtypes of these weights are judged.",
+        "scale_in_other_shard": "Read all shards before scales are paired with weights.",
+    }
+)
+"""slug -> what to do about it."""
 
 
 def finding(

@@ -8,7 +8,6 @@ import numpy as np
 
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.structure import Example, matrices_in
-from inspector.format.codings import Number
 from inspector.format.spans import Span
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
@@ -31,9 +30,6 @@ _PIECE: Final = 4 << 20
 _STRIPE: Final = 128
 """Rows that are read where each row has scales of its own."""
 
-_WITH_CODES: Final = frozenset({Number.E4M3})
-"""Numbers whose codes are judged: the others have no NaN, or no policy that they tell."""
-
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -51,6 +47,9 @@ class Look:
         """The bytes that it takes, by shard."""
         for grid in self.weight.grids:
             yield grid.tensor.shard, grid.span(0, self.weight.rows)
+        shape = self.weight.shape_tensor
+        if shape is not None and self.rows is not None:
+            yield shape.shard, shape.span
         for piece in self.pieces():
             yield self.weight.tensor.shard, self.weight.span(*piece)
 
@@ -92,11 +91,17 @@ def in_file_order(looks: Iterable[Look]) -> list[Look]:
 
 
 def choose_looks(
-    modules: Modules, examples: Sequence[Example], book: WeightBook, sample: int | None
+    modules: Modules,
+    examples: Sequence[Example],
+    book: WeightBook,
+    sample: int | None,
+    *,
+    experts: frozenset[int] | None = None,
 ) -> list[Look]:
     """What to look into: `sample` weights of each family, evenly spread; None is all of them.
 
-    Where all scales together are few bytes, they are read whatever the sample.
+    Where all scales together are few bytes, they are read whatever the sample. `experts` are those
+    that are looked into where one module holds all of its layer; None is all.
     """
     if sample == 0:
         return []
@@ -106,7 +111,7 @@ def choose_looks(
     few = int(modules.catalog.sizes(scales[scales != NOBODY]).sum()) <= _ALL_SCALES
     found = []
     for _, family in modules.by_template(members):
-        places = _places(modules, family, book)
+        places = _places(modules, family, book, experts)
         chosen = set(range(len(places)) if sample is None else _spread(len(places), sample))
         for turn, place in enumerate(range(len(places)) if few else sorted(chosen)):
             member, key = places[place]
@@ -117,7 +122,7 @@ def choose_looks(
 
 
 def _places(
-    modules: Modules, family: Members, book: WeightBook
+    modules: Modules, family: Members, book: WeightBook, experts: frozenset[int] | None
 ) -> list[tuple[int, ExpertKey | None]]:
     """The weights of a family: modules, or the matrices inside them where they are fused."""
     places: list[tuple[int, ExpertKey | None]] = []
@@ -127,7 +132,7 @@ def _places(
             places.append((member, None))
         else:
             keys = matrices_in(book, int(modules.rows[member]))
-            places += [(member, key) for key in keys]
+            places += [(member, key) for key in keys if experts is None or key.expert in experts]
     return places
 
 
@@ -145,8 +150,10 @@ def _spread(count: int, wanted: int) -> list[int]:
 def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     """The rows whose codes are read: all, or one row of blocks, a different one each turn."""
     coding, scale = weight.coding, weight.scale
-    if coding is None or scale is None or coding.number not in _WITH_CODES or not weight.rows:
+    if coding is None or scale is None or not weight.rows:
         return None
+    if coding.bits < 8 and weight.window is not None and weight.window.transposed:
+        return None  # codes of one byte lie in two rows
     if whole:
         return 0, weight.rows
     if scale.granularity is Granularity.TENSOR:

@@ -7,6 +7,7 @@ import numpy as np
 from inspector.analysis.listing import number_ranges
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
+from inspector.catalog.names import Rows
 from inspector.errors import LayoutError, Problem
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
@@ -23,8 +24,10 @@ def examples_of(modules: Modules, book: WeightBook) -> list[Example]:
     return [_example(storage, book) for storage in modules.storages]
 
 
-def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[Problem]:
-    """Findings on scales that headers tell."""
+def check_structure(
+    modules: Modules, examples: Sequence[Example], orphans: Rows
+) -> Iterator[Problem]:
+    """Findings on scales that headers tell; `orphans` are rows of those without a weight."""
     for at, example in enumerate(examples):
         if isinstance(example, LayoutError):
             members = np.flatnonzero(modules.storage_ids == at)
@@ -33,7 +36,7 @@ def check_structure(modules: Modules, examples: Sequence[Example]) -> Iterator[P
                 yield _unfit(modules, storage, members, example)
             else:
                 yield _not_decoded(modules, members, example)
-    yield from _orphans(modules)
+    yield from _orphans(modules, orphans)
     yield from _elsewhere(modules)
 
 
@@ -86,13 +89,18 @@ def _not_decoded(modules: Modules, members: Members, reason: LayoutError) -> Pro
     )  # fmt: skip
 
 
-def _orphans(modules: Modules) -> Iterator[Problem]:
+def _orphans(modules: Modules, rows: Rows) -> Iterator[Problem]:
+    """One finding for the parts of a weight: a scale, a second one, a zero point."""
     names = modules.catalog.names
-    rows = modules.weights.pairing.orphans()
     ids = names.template_ids[rows]
+    seen: set[tuple[str, ...]] = set()
     for template_id in np.unique(ids).tolist():
         template = names.templates[template_id]
         some = rows[ids == template_id]
+        modules_of_some = tuple(name.rpartition(".")[0] for name in modules.catalog.texts(some))
+        if modules_of_some in seen:
+            continue
+        seen.add(modules_of_some)
         columns = names.numbers[some, : template.holes].T
         pattern = template.fill([number_ranges(np.unique(one).tolist()) for one in columns])
         yield finding(

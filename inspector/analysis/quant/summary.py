@@ -6,11 +6,13 @@ import numpy as np
 
 from inspector.analysis.name_lists import names_summary
 from inspector.analysis.quant.audit import Audit, Facts
+from inspector.analysis.quant.evidence import Evidence, policies_by_format, total_of
 from inspector.analysis.quant.loaders import VERSIONS, Verdict
 from inspector.analysis.quant.loading import VERDICTS, LoaderView
 from inspector.analysis.quant.modules import KINDS, Modules
 from inspector.analysis.quant.report import (
     AuditDocument,
+    ChosenFacts,
     Declared,
     Family,
     LoaderFacts,
@@ -22,13 +24,14 @@ from inspector.analysis.quant.report import (
     SkipListFacts,
 )
 from inspector.analysis.quant.structure import Example
-from inspector.analysis.quant.values import total_of
 from inspector.analysis.report import Cost, Model
+from inspector.decode.counts import is_float
 from inspector.errors import Problem
 from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
 from inspector.layout.weights import Weight
+from inspector.stats.rounding import Rounding
 
 
 def audit_document(
@@ -40,6 +43,7 @@ def audit_document(
         model=model,
         cost=cost,
         findings=[*problems, *found.findings],
+        chosen=chosen_of(found.facts),
         declared=declared_of(found.facts),
         observed=observed_of(found),
         loaders=loader_table(found.facts),
@@ -72,10 +76,28 @@ def declared_of(facts: Facts) -> Declared | None:
     )
 
 
+def chosen_of(facts: Facts) -> ChosenFacts | None:
+    """What was chosen; None where it is everything."""
+    chosen = facts.chosen
+    if chosen.is_all:
+        return None
+    return ChosenFacts(
+        layers=None if chosen.layers is None else sorted(chosen.layers),
+        experts=None if chosen.experts is None else sorted(chosen.experts),
+        modules=len(facts.modules),
+        of_modules=len(facts.modules) + facts.not_chosen,
+    )
+
+
 def observed_of(found: Audit) -> Observed:
     """What is stored, and what the numbers that were read say."""
     modules = found.facts.modules
     evidence = total_of(found.evidence.values())
+    members = np.array(sorted(found.evidence), dtype=np.int64)
+    alike = [
+        total_of(found.evidence[member] for member in some.tolist())
+        for _, some in modules.by_template(members)
+    ]
     scales, codes = evidence.scales, evidence.codes
     families = [(_family(found.facts, at), at) for at in range(len(modules.storages))]
     quantized = [family for family, at in families if _is_quantized(modules, at)]
@@ -88,7 +110,7 @@ def observed_of(found: Audit) -> Observed:
         unquantized_modules=int((~modules.quantized).sum()),
         scale_dtype=by_scale,
         power_of_two_fraction=_fraction(scales.powers_of_two, scales.usable),
-        rounding=str(evidence.rounding) if codes.blocks else None,
+        rounding=_rounding(alike),
         looked_into=LookedInto(
             weights=evidence.weights,
             with_codes=evidence.weights_with_codes,
@@ -104,10 +126,13 @@ def observed_of(found: Audit) -> Observed:
             powers_of_two=scales.powers_of_two,
             bfloat16_fraction=_fraction(scales.in_bfloat16, scales.usable),
             bfloat16_amax_fraction=_fraction(scales.from_bfloat16, scales.usable),
+            zero_points=evidence.zero_points,
+            zero_points_off=evidence.zero_points_off,
             constant_scales=evidence.constant_scales,
             dead_weights=evidence.dead_weights,
             zero_blocks=codes.zero_blocks,
             nan_codes=codes.nan,
+            infinite_codes=codes.infinite,
             nan_codes_excused=codes.nan_excused,
             not_minimal=codes.not_minimal,
             minimum_undecided=codes.undecided,
@@ -115,6 +140,21 @@ def observed_of(found: Audit) -> Observed:
         quantized=quantized,
         unquantized=[family for family, at in families if not _is_quantized(modules, at)],
     )
+
+
+def _rounding(alike: Sequence[Evidence]) -> str | None:
+    """The policy of each format whose codes were read, said once where it is one."""
+    told = {}
+    blocks = total_of(alike).by_format
+    for kind, policies in policies_by_format(alike).items():
+        if not blocks[kind].largest.any():
+            continue
+        policy = policies[0] if len(policies) == 1 else Rounding.UNDECIDED
+        exact = f"amax/{kind.levels[-1]:g}" if is_float(kind.coding) else "whole range"
+        told[kind] = exact if policy is Rounding.EXACT else str(policy)
+    if len(set(told.values())) <= 1:
+        return next(iter(told.values()), None)
+    return ", ".join(f"{kind.coding.number}: {policy}" for kind, policy in told.items())
 
 
 def _axes_unknown(facts: Facts) -> int:

@@ -1,248 +1,195 @@
-"""What the numbers of scales and codes say: findings that only reading them can tell.
+"""Findings that only the numbers of scales and codes can tell: one for each family and rule. Pure.
 
-Weights are injected; nothing here opens anything.
-
-A scale that is not finite or zero is left out of every other rule, and so are the codes below it.
+`saturated_codes` is tested for every weight by itself and for every family together, each at a
+level that is shared out over all of these tests (Bonferroni).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Final
 
 import numpy as np
 
-from inspector.analysis.quant.modules import Modules
+from inspector.analysis.quant.evidence import (
+    CodeFigures,
+    CodeFormat,
+    Evidence,
+    policies_by_format,
+    total_of,
+)
+from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
-from inspector.analysis.quant.sample import Look
-from inspector.decode.block_codes import e4m3_block_codes
-from inspector.decode.numeric import Array, Float32
+from inspector.decode.counts import is_float
 from inspector.errors import Problem
-from inspector.format.codings import Action
-from inspector.layout.scales import ScaleGrid
-from inspector.layout.weights import Weight
-from inspector.stats.rounding import CODES, LEAST_MINIMAL, Counts, Rounding, rounding_of, saturates
-from inspector.stats.saturation import is_clipped
-from inspector.stats.scales import ScaleFigures, figures_of, is_power_of_two
+from inspector.stats.rounding import Rounding, largest_left
+from inspector.stats.saturation import BFLOAT16_SLACK, E4M3_SLACK, chance_of_top, is_clipped
 
-_TOP: Final = CODES - 1
-_UNDECIDED: Final = LEAST_MINIMAL - 1
+FALSE_ALARMS: Final = 1e-3
+"""The chance that `saturated_codes` is reported at all of a checkpoint in which nothing clipped."""
 
-_FLOORS: Final = (2.0**-22, 2.0**-28, 2.0**-48)
-"""The least scales of producers that clamp a block's largest magnitude at 1e-4 (DeepSeek
-`act_quant`), 1e-6 (lmdeploy) or 1e-12 (xtuner): a block there is smaller than its scale says."""
+Policies = Mapping[CodeFormat, tuple[Rounding, ...]]
 
 
-class NumberReader(Protocol):
-    """What reads numbers of scales, and codes; a checkpoint does."""
+@dataclass(frozen=True)
+class _Group:
+    """Modules of one family that were looked into, what was found in each and in all."""
 
-    def read_numbers(self, grid: ScaleGrid, start: int, stop: int) -> Float32:
-        """`[grid rows, columns]` of rows `[start, stop)` of the grid's matrix."""
+    modules: Modules
+    members: Members
+    evidence: tuple[Evidence, ...]
 
-    def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
-        """Rows `[start, stop)` as stored."""
+    @cached_property
+    def total(self) -> Evidence:
+        return total_of(self.evidence)
 
+    @property
+    def pattern(self) -> str:
+        (pattern, _), *_ = self.modules.families(self.members)
+        return pattern
 
-def _no_codes() -> Counts:
-    return np.zeros(CODES, dtype=np.int64)
+    def where(self, holds: Callable[[Evidence], bool]) -> "_Group | None":
+        """Those in which something holds, if there are such."""
+        kept = [at for at, one in enumerate(self.evidence) if holds(one)]
+        if not kept:
+            return None
+        return _Group(self.modules, self.members[kept], tuple(self.evidence[at] for at in kept))
 
 
 @dataclass(frozen=True, slots=True)
-class CodeFigures:
-    """Counts over blocks of codes whose scale is sound; of the others, `nan_excused` alone.
+class _Rule:
+    """A rule that a weight breaks by itself: how often it does, and what is said of all that do."""
 
-    `largest` is `[127]` blocks by the magnitude of their largest code, blocks of zeros left out.
-    `top` counts codes at 448 beyond one in each block that reaches it, `second` codes at 416.
-    """
-
-    blocks: int = 0
-    zero_blocks: int = 0
-    nan: int = 0
-    nan_excused: int = 0
-    top: int = 0
-    second: int = 0
-    not_minimal: int = 0
-    undecided: int = 0
-    largest: Counts = field(default_factory=_no_codes)
-
-    def __add__(self, other: "CodeFigures") -> "CodeFigures":
-        return CodeFigures(
-            **{name: getattr(self, name) + getattr(other, name) for name in self.__slots__}
-        )
+    slug: str
+    count: Callable[[Evidence], int]
+    message: str
+    expected: str
+    found: Callable[[Evidence], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was read of some weights: of one, or of several together."""
+_FINITE: Final = "finite numbers other than zero"
+_RULES: Final = (
+    _Rule(
+        "scale_not_finite", lambda one: one.scales.not_finite, "scales are not finite", _FINITE,
+        lambda one: f"{one.scales.not_finite:,} of {one.scales.values:,} not finite",
+    ),
+    _Rule(
+        "zero_scale", lambda one: one.scales.zeros, "scales are zero", _FINITE,
+        lambda one: f"{one.scales.zeros:,} of {one.scales.values:,} zero",
+    ),
+    _Rule(
+        "zero_point_range", lambda one: one.zero_points_off,
+        "zero points are no value that a code has",
+        "numbers between the lowest and the highest code",
+        lambda one: f"{one.zero_points_off:,} of {one.zero_points:,} outside",
+    ),
+    _Rule(
+        "packed_shape", lambda one: one.misfits,
+        "the shape stored beside packed codes is not theirs",
+        "the rows of the words, and columns that fill them but for the last word",
+        lambda one: f"another for {one.misfits:,}",
+    ),
+    _Rule(
+        "nan_codes", lambda one: one.codes.nan + one.codes.infinite,
+        "codes are no numbers, and their scale is sound", "numbers",
+        lambda one: f"{_no_numbers(one.codes)} codes in {one.codes.blocks:,} blocks",
+    ),
+)  # fmt: skip
 
-    weights: int = 0
-    dead_weights: int = 0
-    constant_scales: int = 0
-    weights_with_codes: int = 0
-    scales: ScaleFigures = field(default_factory=ScaleFigures)
-    codes: CodeFigures = field(default_factory=CodeFigures)
-
-    def __add__(self, other: "Evidence") -> "Evidence":
-        return Evidence(
-            **{name: getattr(self, name) + getattr(other, name) for name in self.__slots__}
-        )
-
-    @property
-    def has_powers_of_two(self) -> bool:
-        """Whether the scales are powers of two, and not all by being one and the same."""
-        scales = self.scales
-        return 0 < scales.usable == scales.powers_of_two and scales.distinct > 1
-
-    @property
-    def rounding(self) -> Rounding:
-        scales = self.scales
-        mostly = 2 * scales.powers_of_two > scales.usable
-        return rounding_of(self.codes.largest, powers_of_two=mostly)
-
-
-def total_of(evidence: Iterable[Evidence]) -> Evidence:
-    """All of it together."""
-    return sum(evidence, start=Evidence())
-
-
-Each = Callable[[Callable[[Look], Evidence], Sequence[Look]], Iterable[Evidence]]
-"""Looks into each weight, in order: `map`, or several at a time where reading takes time."""
-
-
-def gather(
-    looks: Sequence[Look], reader: NumberReader, each: Each, tell: Callable[[int], None]
-) -> dict[int, Evidence]:
-    """What is found in each module that was looked into, by its position."""
-    found: dict[int, Evidence] = {}
-    all_evidence = each(lambda look: look_into(look, reader), looks)
-    for done, (look, evidence) in enumerate(zip(looks, all_evidence, strict=True), 1):
-        before = found.get(look.member)
-        found[look.member] = evidence if before is None else before + evidence
-        tell(done)
-    return found
-
-
-def look_into(look: Look, reader: NumberReader) -> Evidence:
-    """What one weight's scales and codes say."""
-    weight, scale = look.weight, look.weight.scale
-    scales, values = ScaleFigures(), None
-    codes: CodeFigures | None = None
-    for grid in weight.grids:
-        if grid.action is Action.SUBTRACT:
-            continue
-        numbers = reader.read_numbers(grid, 0, weight.rows)
-        figures = figures_of(numbers)
-        if grid is scale:
-            values = numbers
-            scales += figures
-        else:  # of a second or global scale only what makes the weight wrong counts
-            scales += ScaleFigures(figures.values, figures.not_finite, figures.zeros)
-    for start, stop in look.pieces():
-        if scale is not None and values is not None:
-            stored = reader.read_codes(weight, start, stop)
-            part = _codes(stored, values[start // scale.block[0] :], scale.block)
-            codes = part if codes is None else codes + part
-    is_whole = look.rows == (0, weight.rows)
-    dead = codes is not None and is_whole and 0 < codes.blocks == codes.zero_blocks
-    return Evidence(
-        weights=1,
-        dead_weights=int(dead),
-        constant_scales=int(scales.usable > 1 and scales.distinct == 1),
-        weights_with_codes=int(codes is not None),
-        scales=scales,
-        codes=codes or CodeFigures(),
-    )
-
-
-def _codes(stored: Array, scale: Float32, block: tuple[int, int]) -> CodeFigures:
-    found = e4m3_block_codes(stored, block)
-    rows, columns = found.largest.shape
-    values = scale[:rows, :columns]
-    usable = np.isfinite(values) & (values != 0)
-    largest = found.largest[usable]
-    exempt = np.isin(values, np.array(_FLOORS, dtype=np.float32))
-    judged = (usable & is_power_of_two(values) & ~exempt)[usable] & (largest > 0)
-    return CodeFigures(
-        blocks=largest.size,
-        zero_blocks=int(np.count_nonzero((largest == 0) & (found.nan[usable] == 0))),
-        nan=int(found.nan[usable].sum()),
-        nan_excused=int(found.nan[~usable].sum()),
-        top=int(found.top[usable].sum() - np.count_nonzero(largest == _TOP)),
-        second=int(found.second[usable].sum()),
-        not_minimal=int(np.count_nonzero(judged & (largest < _UNDECIDED))),
-        undecided=int(np.count_nonzero(judged & (largest == _UNDECIDED))),
-        largest=np.bincount(largest[largest > 0], minlength=CODES).astype(np.int64),
-    )
+_MINIMAL: Final = _Rule(
+    "scale_not_minimal", lambda one: one.codes.not_minimal,
+    "scales are larger than their blocks need", "the smallest power of two that holds the block",
+    lambda one: f"{one.codes.not_minimal:,} of {one.codes.blocks:,} blocks fit half the scale",
+)  # fmt: skip
 
 
 def check_values(
-    modules: Modules, evidence: dict[int, Evidence], *, declares_ue8m0: bool
+    modules: Modules, evidence: Mapping[int, Evidence], *, declares_ue8m0: bool
 ) -> Iterator[Problem]:
     """Findings on numbers that were read: one for each family and rule."""
     members = np.array(sorted(evidence), dtype=np.int64)
-    overall = total_of(evidence.values())
+    families = [
+        _Group(modules, some, tuple(evidence[member] for member in some.tolist()))
+        for _, some in modules.families(members)
+    ]
+    overall = total_of(family.total for family in families)
+    policies = policies_by_format([family.total for family in families])
+    level = FALSE_ALARMS / max(1, overall.weights_with_codes + len(families))
     judges_minimum = declares_ue8m0 or overall.has_powers_of_two
-    for pattern, some in modules.families(members):
-        of_family = total_of(evidence[member] for member in some.tolist())
-        yield from _check_scales(pattern, of_family.scales)
-        yield from _check_codes(pattern, of_family, overall, judges_minimum=judges_minimum)
-    scales = overall.scales
-    if declares_ue8m0 and scales.powers_of_two < scales.usable:
-        (pattern, _), *more = modules.families(_without_powers(members, evidence))
-        others = f" and {len(more):,} more families" if more else ""
+    for family in families:
+        for rule in (*_RULES, _MINIMAL) if judges_minimum else _RULES:
+            broken = family.where(partial(_breaks, rule))
+            if broken is not None:
+                yield finding(
+                    rule.slug, broken.pattern, rule.message,
+                    expected=rule.expected, found=rule.found(broken.total),
+                )  # fmt: skip
+        yield from _check_saturation(family, policies, level)
+    if declares_ue8m0:
+        yield from _check_powers(families, overall)
+
+
+def _breaks(rule: _Rule, one: Evidence) -> bool:
+    return rule.count(one) > 0
+
+
+def _no_numbers(codes: CodeFigures) -> str:
+    counts = ((codes.nan, "NaN"), (codes.infinite, "infinite"))
+    return " and ".join(f"{count:,} {what}" for count, what in counts if count)
+
+
+def _check_powers(families: Sequence[_Group], overall: Evidence) -> Iterator[Problem]:
+    """One finding for all: whoever made the scales made all of them."""
+    broken = [
+        some
+        for family in families
+        if (some := family.where(lambda one: one.scales.powers_of_two < one.scales.usable))
+    ]
+    if broken:
+        others = f" and {len(broken) - 1:,} more families" if len(broken) > 1 else ""
         yield finding(
-            "scale_not_power_of_two", pattern, f"scales of these{others} are no powers of two",
+            "scale_not_power_of_two", broken[0].pattern,
+            f"scales of these{others} are no powers of two",
             expected="powers of two, as scale_fmt ue8m0 says",
-            found=f"{scales.powers_of_two:,} of {scales.usable:,} are",
+            found=f"{overall.scales.powers_of_two:,} of {overall.scales.usable:,} are",
         )  # fmt: skip
 
 
-def _without_powers(
-    members: np.ndarray[tuple[int], np.dtype[np.int64]], evidence: dict[int, Evidence]
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return np.array(
-        [
-            member
-            for member in members.tolist()
-            if evidence[member].scales.powers_of_two < evidence[member].scales.usable
-        ],
-        dtype=np.int64,
-    )
+def _check_saturation(family: _Group, policies: Policies, level: float) -> Iterator[Problem]:
+    """One finding on the weights that are clipped; on all of a family where no one is by itself."""
+    own = policies_by_format([family.total])
+    for kind in family.total.by_format:
+        chance = chance_at_top(kind, policies[kind], own[kind])
 
+        def clips(one: Evidence, kind: CodeFormat = kind, chance: float = chance) -> bool:
+            codes = one.by_format.get(kind, CodeFigures())
+            return is_clipped(codes.top, codes.second, chance, level)
 
-def _check_scales(pattern: str, scales: ScaleFigures) -> Iterator[Problem]:
-    for rule, count, what in (
-        ("scale_not_finite", scales.not_finite, "not finite"),
-        ("zero_scale", scales.zeros, "zero"),
-    ):
-        if count:
-            yield finding(
-                rule, pattern, f"scales are {what}",
-                expected="finite numbers other than zero",
-                found=f"{count:,} of {scales.values:,} {what}",
-            )  # fmt: skip
-
-
-def _check_codes(
-    pattern: str, evidence: Evidence, overall: Evidence, *, judges_minimum: bool
-) -> Iterator[Problem]:
-    codes = evidence.codes
-    if codes.nan:
+        clipped = family.where(clips) or (family if clips(family.total) else None)
+        if clipped is None:
+            continue
+        codes = clipped.total.by_format[kind]
+        top, second = kind.levels[-1], kind.levels[-2]
         yield finding(
-            "nan_codes", pattern, "codes are NaN, and their scale is sound",
-            expected="numbers", found=f"{codes.nan:,} NaN codes in {codes.blocks:,} blocks",
+            "saturated_codes", clipped.pattern, f"codes are clipped at {top:g}",
+            expected=f"of all codes at {second:g} and {top:g}, one a block left out, at most "
+            f"{chance:.0%} at {top:g}",
+            found=f"{codes.top:,} of {codes.top + codes.second:,}",
         )  # fmt: skip
-    if judges_minimum and codes.not_minimal:
-        yield finding(
-            "scale_not_minimal", pattern, "scales are larger than their blocks need",
-            expected="the smallest power of two that holds the block",
-            found=f"{codes.not_minimal:,} of {codes.blocks:,} blocks would fit half the scale",
-        )  # fmt: skip
-    rounding = evidence.rounding
-    if rounding is Rounding.UNDECIDED:
-        rounding = overall.rounding
-    if not saturates(rounding) and is_clipped(codes.top, codes.second):
-        yield finding(
-            "saturated_codes", pattern, "codes are clipped at 448",
-            expected=f"at most as many beyond one a block as there are at 416: {codes.second:,}",
-            found=f"{codes.top:,}",
-        )  # fmt: skip
+
+
+def chance_at_top(
+    kind: CodeFormat, overall: tuple[Rounding, ...], own: tuple[Rounding, ...]
+) -> float:
+    """The largest chance that a policy which may be the producer's gives a code to be at the top.
+
+    Clipping changes what a family's own codes say of the policy: where all families together leave
+    several, those that the family leaves too are allowed, and else all of them.
+    """
+    allowed = tuple(policy for policy in overall if policy in own) or overall
+    if is_float(kind.coding):
+        most = max(largest_left(policy, kind.levels) for policy in allowed)
+        slack = E4M3_SLACK if kind.coarse_scale else BFLOAT16_SLACK
+        return chance_of_top(kind.levels, most * (1 + slack))
+    # A scale may be amax / 127, 127.5 or 128 (compressed-tensors `quantization/utils/helpers.py`).
+    return chance_of_top(kind.levels, (kind.levels[-1] + 1) * (1 + BFLOAT16_SLACK))

@@ -7,11 +7,13 @@ import typer
 from inspector.cli.options import (
     DEFAULT_JOBS,
     DEFAULT_MODEL,
+    Experts,
     FailOn,
     FailOnOption,
     Format,
     Jobs,
     Json,
+    Layers,
     Limit,
     MaxBytes,
     Model,
@@ -25,6 +27,7 @@ from inspector.cli.options import (
 )
 
 EXAMPLES: Final = (
+    "s1inspect audit -m sample_shards/s1-pro-mini --layers 1 --experts 0..7 --fail-on error",
     "s1inspect audit -m sample_shards/s1-pro-mini --fail-on error",
     "s1inspect audit -m sample_shards/s1-pro-mini-e8m0 --full",
     "s1inspect audit -m sample_shards/s1-pro-mini --sample 0 --fail-on never --json",
@@ -51,6 +54,8 @@ def audit(
             "--full", rich_help_panel="Selection", help="Look into all scales and all codes."
         ),
     ] = False,
+    layers: Layers = None,
+    experts: Experts = None,
     fail_on: FailOnOption = FailOn.WARNING,
     limit: Limit = None,
     output_format: OutputFormat = Format.AUTO,
@@ -67,7 +72,7 @@ def audit(
     from inspector.cli import audit, common
 
     inputs = common.InputOptions(
-        model, revision, jobs, max_bytes, None, None, plan, offline, no_cache
+        model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
     raise typer.Exit(

@@ -30,6 +30,10 @@ EXAMPLES: Final = (
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini",
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini",
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --out r",
+    (
+        "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini "
+        "--layer-map 0:0"
+    ),
 )
 
 
@@ -44,6 +48,15 @@ def expert_similarity(
         int,
         typer.Option(min=0, rich_help_panel="Selection", help="Chooses the rows that are sampled."),
     ] = 0,
+    layer_map: Annotated[
+        str | None,
+        typer.Option(
+            "--layer-map", metavar="RULE", rich_help_panel="Selection",
+            help="Which layer of --ref is compared with layer l: l+2, 2*l, l//2, pairs as in "
+            "0:3,1:4 or 0..9:20..29, or auto, which norms propose. Default: the layer of the same "
+            "number; auto where the two have other numbers of layers.",
+        ),
+    ] = None,
     limit: Limit = None,
     output_format: OutputFormat = Format.AUTO,
     json: Json = False,
@@ -69,4 +82,4 @@ def expert_similarity(
         model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    similarity.run(inputs, outputs, ref, seed=seed, limit=limit, out=out)
+    similarity.run(inputs, outputs, ref, seed=seed, limit=limit, out=out, layer_map=layer_map)

@@ -8,6 +8,7 @@ from inspector.analysis.compare.files import SideFiles
 from inspector.analysis.compare.report import Comparison, Side, Weighed, compare_sides
 from inspector.analysis.params.terms import Conventions
 from inspector.analysis.report import Model
+from inspector.layout.weights import WeightBook
 from tests import intern_s1_pro, qwen3_vl
 from tests.analysis.params.counting import catalog_of, config_of
 
@@ -26,7 +27,7 @@ def side(
         model=Model(location=location, kind="hub", commit=None, files=0),
         config=parsed,
         catalog=catalog,
-        aligned=None if catalog is None else aligned(catalog, parsed),
+        aligned=None if catalog is None else aligned(WeightBook(catalog, parsed)),
         files=files,
     )
 

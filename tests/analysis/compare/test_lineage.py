@@ -53,7 +53,7 @@ def found_in(ours: dict[str, Array], theirs: dict[str, Array]) -> Lineage:
 
 
 def book(checkpoint: Checkpoint) -> Book:
-    return checkpoint.weights, aligned(checkpoint.catalog, checkpoint.config)
+    return checkpoint.weights, aligned(checkpoint.weights)
 
 
 def test_a_model_that_was_trained_on_shares_the_basis() -> None:

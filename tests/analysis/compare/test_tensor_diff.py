@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from inspector.analysis.compare.aligned import aligned
 from inspector.analysis.compare.tensor_diff import TensorRow, TensorsDiff, products, tensors_diff
+from inspector.layout.weights import WeightBook
 from tests.analysis.params.counting import catalog_of, config_of
 
 Tensors = Sequence[tuple[str, str, Sequence[int]]]
@@ -19,7 +20,8 @@ Tensors = Sequence[tuple[str, str, Sequence[int]]]
 
 def diff(ours: Tensors, theirs: Tensors, config: dict[str, Any] | None = None) -> TensorsDiff:
     parsed = config_of(config) if config else None
-    return tensors_diff(aligned(catalog_of(ours), parsed), aligned(catalog_of(theirs), parsed))
+    sides = [aligned(WeightBook(catalog_of(side), parsed)) for side in (ours, theirs)]
+    return tensors_diff(*sides)
 
 
 def expanded(rows: Sequence[TensorRow]) -> list[str]:

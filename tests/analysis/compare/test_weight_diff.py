@@ -41,7 +41,7 @@ def bf16(values: Float32, name: str = NAME) -> dict[str, Array]:
 
 
 def paired(ours: Checkpoint, theirs: Checkpoint, most: int | None = None) -> Paired:
-    sides = [(one.weights, aligned(one.catalog, one.config)) for one in (ours, theirs)]
+    sides = [(one.weights, aligned(one.weights)) for one in (ours, theirs)]
     return pairs_of(sides[0], sides[1], most=most)
 
 

@@ -9,8 +9,11 @@ from typing import Final
 
 import numpy as np
 
+from inspector.format.codings import INT8, Coding, Number
+from tests.encoding import Float64, encode, two_a_byte
 from tests.quantized import BF16, BLOCK, E4M3, Model, gptq
 
+INT4: Final = Coding(Number.OFFSET, 4)
 SCALE: Final = "weight_scale_inv"
 
 
@@ -94,6 +97,38 @@ def not_decoded(model: Model) -> None:
     model.tensors |= gptq(module, outputs, inputs)
 
 
+def zero_point_range(model: Model) -> None:
+    """A projection in INT8 whose offset is beyond any code of it, as Ascend stores such."""
+    module = "model.layers.1.self_attn.k_proj"
+    encoded = encode(decoded(model, module), INT8, (1, 256), "ceil")
+    del model.tensors[f"{module}.{SCALE}"]
+    model.tensors |= {
+        f"{module}.weight": encoded.codes.view(np.int8),
+        f"{module}.weight_scale": encoded.scale.astype(np.float32),
+        f"{module}.weight_offset": np.full((128, 1), 200, np.float32),
+    }
+
+
+def packed_shape(model: Model) -> None:
+    """A projection in packed INT4 whose stored shape has more columns than its words."""
+    module = "model.layers.1.self_attn.q_proj"
+    encoded = encode(decoded(model, module), INT4, (1, 32), "ceil")
+    weights = {"num_bits": 4, "type": "int", "group_size": 32, "symmetric": True}
+    groups = {"group_0": {"targets": ["Linear"], "weights": weights}}
+    model.config["quantization_config"]["config_groups"] = groups
+    del model.tensors[f"{module}.{SCALE}"], model.tensors[f"{module}.weight"]
+    model.tensors |= {
+        f"{module}.weight_packed": two_a_byte(encoded.codes).view(np.int32),
+        f"{module}.weight_scale": encoded.scale.astype(BF16),
+        f"{module}.weight_shape": np.array([256, 320], np.int64),
+    }
+
+
+def decoded(model: Model, module: str) -> Float64:
+    """About the values of a module, whose scales are left out: all blocks are alike."""
+    return np.asarray(model.tensors[f"{module}.weight"], dtype=np.float64)
+
+
 def scale_in_other_shard(model: Model) -> None:
     model.second_shard.add(f"model.layers.3.mlp.experts.1.gate_proj.{SCALE}")
 
@@ -117,6 +152,8 @@ FAULTS: Final = MappingProxyType[str, Callable[[Model], None]](
             saturated_codes,
             loader_disagreement,
             not_decoded,
+            zero_point_range,
+            packed_shape,
             scale_in_other_shard,
         )
     }

@@ -5,11 +5,13 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from inspector.analysis.quant.audit import Facts, audit, audit_facts
+from inspector.analysis.quant.audit import Audit, Facts, audit, audit_facts
+from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import Look, affordable, in_file_order, spans_of
-from inspector.analysis.quant.summary import observed_of
+from inspector.analysis.quant.summary import chosen_of, loader_table, observed_of
 from inspector.format.spans import Span
 from inspector.source.base import MemorySource
+from tests.analysis.quant.faults import FAULTS
 from tests.quantized import E8M0, Model, audited, opened, qwen_like, rules_of
 
 
@@ -163,3 +165,64 @@ def test_a_budget_keeps_some_of_every_family_first() -> None:
     families = {look.weight.name.rpartition("layers.")[2].partition(".")[2] for look in kept}
     assert len({name.rpartition(".")[0].rpartition(".")[2] for name in families}) == 7
     assert affordable(looks, cost, 0) == []
+
+
+def chosen_facts(model: Model, layers: set[int] | None, experts: set[int] | None) -> Facts:
+    checkpoint, _ = opened(model)
+    chosen = Chosen(
+        None if layers is None else frozenset(layers),
+        None if experts is None else frozenset(experts),
+    )
+    return audit_facts(checkpoint.weights, checkpoint.claim, chosen)
+
+
+@pytest.mark.parametrize(
+    ("layers", "experts", "quantized", "unquantized"),
+    [({1}, None, 4 + 12, 3), ({1, 3}, {0}, 6, 0), (None, {2, 3}, 4 * 6, 0), ({9}, None, 0, 0)],
+)
+def test_what_is_chosen_and_what_is_not_add_up(
+    layers: set[int] | None, experts: set[int] | None, quantized: int, unquantized: int
+) -> None:
+    model = qwen_like()
+    facts = chosen_facts(model, layers, experts)
+    observed = observed_of(Audit(facts, {}, 0))
+    assert (observed.quantized_modules, observed.unquantized_modules) == (quantized, unquantized)
+    assert sum(one.modules for one in observed.quantized) == quantized
+    assert sum(one.modules for one in observed.unquantized) == unquantized
+    chosen = chosen_of(facts)
+    assert chosen is not None
+    assert chosen.modules == quantized + unquantized
+    assert chosen.of_modules == len(facts_of(model).modules)
+    table = loader_table(facts)
+    assert table.vllm is not None
+    assert table.vllm.quantized + table.vllm.unquantized == chosen.modules
+    assert {look.member for look in facts.looks(None)} == set(
+        np.flatnonzero(facts.modules.quantized).tolist()
+    )
+
+
+def test_findings_are_of_what_is_chosen_but_for_dead_entries() -> None:
+    """The list is one for all: what is dead in it is dead whatever is chosen."""
+    model = qwen_like()
+    for plant in FAULTS.values():
+        plant(model)
+    checkpoint, _ = opened(model)
+    of_layer = {}
+    for layer in range(4):
+        facts = chosen_facts(model, {layer}, None)
+        of_layer[layer] = rules_of(audit(facts, facts.looks(None), checkpoint.reader))
+    assert of_layer[0] == ["ambiguous_skip_entry", "dead_skip_entry"]
+    found = {rule for rules in of_layer.values() for rule in rules}
+    assert found == set(FAULTS) - {"loader_disagreement"}
+    assert sum(map(len, of_layer.values())) == len(found) + 3  # the dead entry in each
+
+
+def test_a_layer_unlike_the_others_is_found_when_it_alone_is_chosen() -> None:
+    model = qwen_like()
+    del model.config["quantization_config"]["modules_to_not_convert"]
+    name = "model.layers.2.self_attn.o_proj"
+    model.tensors[f"{name}.weight"] = model.tensors[f"{name}.weight"].astype("float32")
+    del model.tensors[f"{name}.weight_scale_inv"]
+    facts = chosen_facts(model, {2}, None)
+    assert [finding.rule for finding in facts.findings] == ["unlisted_but_unquantized"]
+    assert chosen_facts(model, {1}, None).findings == ()

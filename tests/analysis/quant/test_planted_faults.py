@@ -1,12 +1,13 @@
 """Every rule of the audit is found where its fault is planted, and nothing else is."""
 
-import random
-
 import pytest
 
+from fuzz.audit import judge, report
 from inspector.analysis.quant.rules import AUDIT_RULES
 from tests.analysis.quant.faults import FAULTS
+from tests.analysis.quant.planting import PLANTS, draw
 from tests.quantized import audited, qwen_like, rules_of
+from tests.schemes import SCHEMES
 
 
 def test_every_rule_has_a_planted_fault() -> None:
@@ -40,15 +41,43 @@ def test_all_faults_together_are_each_found_once() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_any_faults_together_are_found_and_nothing_else(seed: int) -> None:
-    """In the model in which each is found alone.
+def test_codes_clipped_in_one_weight_are_found_whatever_its_blocks_end_at(seed: int) -> None:
+    """Of seed 2 six of the weight's 16 blocks end at 448: alone they would pass for `floor`."""
+    model = qwen_like(layers=4, experts=1, seed=seed)
+    FAULTS["saturated_codes"](model)
+    found = audited(model)
+    assert rules_of(found) == ["saturated_codes"]
+    assert found.findings[0].where.tensor == "model.layers.3.self_attn.q_proj"
 
-    With `qwen_like(seed=2)` the clipped codes alone are not: of its few blocks as many end at 448
-    as a rounding that saturates would explain.
-    """
-    rng = random.Random(seed)
-    chosen = rng.sample(sorted(FAULTS), rng.randint(2, len(FAULTS) - 1))
-    model = qwen_like()
-    for rule in chosen:
-        FAULTS[rule](model)
-    assert rules_of(audited(model)) == sorted(chosen)
+
+@pytest.mark.parametrize("rule", sorted(PLANTS))
+def test_a_fault_in_a_drawn_scheme_is_found_and_nothing_else(rule: str) -> None:
+    found = draw(f"alone: {rule}", rules=[rule])
+    assert found.found == (rule,), found
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_drawn_faults_in_a_drawn_scheme_are_found_and_nothing_else(number: int) -> None:
+    """`python -m fuzz.audit` draws as many as are asked for."""
+    found = draw(f"0:{number}")
+    assert found.is_right, found
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_sound_checkpoint_of_a_drawn_scheme_has_no_findings(number: int) -> None:
+    found = draw(f"sound: {number}", rules=[])
+    assert found.is_right, found
+
+
+def test_every_rule_can_be_planted_in_some_scheme() -> None:
+    assert set(PLANTS) == set(AUDIT_RULES)
+    for rule, (_, applies) in PLANTS.items():
+        assert any(map(applies, SCHEMES.values())), rule
+
+
+def test_a_tally_says_what_was_judged_wrongly() -> None:
+    tally = judge("0:0")
+    tally.add(judge("0:1"))
+    lines = list(report(tally, 1.0))
+    assert tally.failures == []
+    assert any(line.startswith("judged wrongly") and line.endswith(" 0") for line in lines)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inspector.analysis.quant.audit import Audit, audit, audit_facts
+from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.summary import observed_of
 from tests.quantized import (
     BF16,
@@ -13,14 +15,15 @@ from tests.quantized import (
     E4M3,
     Model,
     audited,
-    awq,
     bitsandbytes,
     config_of,
     gptq,
     normal,
+    opened,
     quantize,
     rules_of,
 )
+from tests.schemes import SCHEMES, stored_by
 
 HIDDEN, NEURONS = 256, 256
 GATE_UP = "model.layers.0.mlp.experts.gate_up_proj"
@@ -85,7 +88,7 @@ def of_groups(tensors: dict[str, Any], weights: dict[str, Any], form: str) -> Mo
 def packed_int4(rows: int = 4, columns: int = 64) -> Model:
     module = "language_model.model.layers.0.mlp.down_proj"
     tensors = {
-        f"{module}.weight_packed": np.full((rows, columns // 8), 0x11111111, dtype=np.int32),
+        f"{module}.weight_packed": np.full((rows, columns // 8), 0x5B5B5B5B, dtype=np.int32),
         f"{module}.weight_scale": np.ones((rows, columns // 32), dtype=BF16),
         f"{module}.weight_shape": np.array([rows, columns], dtype=np.int64),
     }
@@ -99,7 +102,7 @@ def test_packed_integers_are_quantized_modules_of_their_true_shape() -> None:
     assert rules_of(found) == []
     (family,) = observed_of(found).quantized
     assert (family.scheme, family.shape, family.block) == ("packed integer", (4, 64), (1, 32))
-    assert observed_of(found).looked_into.blocks == 0
+    assert observed_of(found).looked_into.blocks == 4 * 2
 
 
 def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
@@ -109,10 +112,14 @@ def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("store", "scheme"), [(gptq, "GPTQ"), (awq, "AWQ"), (bitsandbytes, "bitsandbytes")]
+    ("store", "scheme", "says"),
+    [
+        (gptq, "GPTQ", "GPTQ stores zero points as they are or less one, and no config says which"),
+        (bitsandbytes, "bitsandbytes", "bitsandbytes is not decoded yet"),
+    ],
 )
 def test_a_scheme_that_is_not_decoded_is_named(
-    store: Callable[[str, int, int], dict[str, Any]], scheme: str
+    store: Callable[[str, int, int], dict[str, Any]], scheme: str, says: str
 ) -> None:
     tensors: dict[str, Any] = {}
     for layer in range(3):
@@ -120,13 +127,23 @@ def test_a_scheme_that_is_not_decoded_is_named(
     found = audited(Model(tensors, {"model_type": "m"}))
     (finding,) = found.findings
     assert (finding.rule, str(finding.severity)) == ("not_decoded", "info")
-    assert f"{scheme} is not decoded yet" in finding.message
+    assert says in finding.message
     observed = observed_of(found)
     (family,) = observed.quantized
     assert (family.name, family.modules) == ("model.layers.{0..2}.self_attn.o_proj", 3)
     assert (family.scheme, family.kind) == (scheme, "linear")
     assert observed.unquantized == []
     assert observed.looked_into.weights == 0
+
+
+def test_gptq_is_looked_into_where_the_config_says_how_its_zero_points_are_stored() -> None:
+    config = {"model_type": "m", "quantization_config": {"quant_method": "gptq", "bits": 4}}
+    module = "model.layers.0.self_attn.o_proj"
+    found = audited(Model(gptq(module, 16, 64), config))
+    assert rules_of(found) == []
+    (family,) = observed_of(found).quantized
+    assert (family.scheme, family.shape, family.granularity) == ("GPTQ", (16, 64), "channel")
+    assert observed_of(found).looked_into.scales == 16
 
 
 def test_a_scale_by_channel_covers_a_row() -> None:
@@ -173,3 +190,59 @@ def test_a_weight_that_is_read_in_pieces_has_the_figures_of_the_whole(
     monkeypatch.setattr("inspector.analysis.quant.sample._PIECE", 256 * 2 * BLOCK)
     assert observed_of(audited(model)) == whole
     assert whole.looked_into.blocks == 12
+
+
+def audited_experts(model: Model, experts: set[int]) -> Audit:
+    checkpoint, _ = opened(model)
+    facts = audit_facts(checkpoint.weights, checkpoint.claim, Chosen(experts=frozenset(experts)))
+    return audit(facts, facts.looks(None), checkpoint.reader)
+
+
+def test_of_fused_experts_only_those_chosen_are_looked_into() -> None:
+    model = fused(transposed=False)
+    model.tensors[GATE_UP].view(np.uint8)[1, 200, 200] = 0x7F
+    assert rules_of(audited_experts(model, {0})) == []
+    found = audited_experts(model, {1})
+    assert rules_of(found) == ["nan_codes"]
+    observed = observed_of(found)
+    assert (observed.quantized_modules, observed.unquantized_modules) == (2, 0)
+    assert observed.looked_into.weights == 3
+
+
+def test_infinite_codes_are_told_from_nan() -> None:
+    stored = stored_by(SCHEMES["F8_E5M2 by block F32"], np.random.default_rng(0), layers=1)
+    module = "model.layers.0.self_attn.k_proj"
+    stored.model.tensors[f"{module}.weight"].view(np.uint8)[:2, 0] = [0x7C, 0xFE]
+    found = audited(stored.model)
+    (finding,) = found.findings
+    assert (finding.rule, finding.where.tensor) == ("nan_codes", module)
+    assert finding.found == "1 NaN and 1 infinite codes in 6 blocks"
+    numbers = observed_of(found).numbers
+    assert (numbers.nan_codes, numbers.infinite_codes) == (1, 1)
+
+
+@pytest.mark.parametrize("scheme", ["NVFP4 of modelopt", "NVFP4 packed"])
+@pytest.mark.parametrize(("value", "rule"), [(0, "zero_scale"), (np.inf, "scale_not_finite")])
+def test_a_second_scale_that_is_no_use_leaves_the_codes_below_out(
+    scheme: str, value: float, rule: str
+) -> None:
+    stored = stored_by(SCHEMES[scheme], np.random.default_rng(0), layers=1)
+    module = "model.layers.0.self_attn.k_proj"
+    before = observed_of(audited(stored.model)).looked_into.blocks
+    stored.model.tensors[f"{module}.{stored.scheme.second}"][:] = value
+    stored.model.tensors[f"{module}.{stored.scheme.scale_name}"].view(np.uint8)[0, 0] = 0x38
+    found = audited(stored.model)
+    assert [(one.rule, one.where.tensor) for one in found.findings] == [(rule, module)]
+    assert observed_of(found).looked_into.blocks < before
+
+
+def test_the_producers_of_two_formats_are_named_apart() -> None:
+    stored = stored_by(SCHEMES["MXFP4 of DeepSeek, ceil"], np.random.default_rng(0), layers=2)
+    other = SCHEMES["F8_E4M3 by block, round"]
+    stored.model.config["quantization_config"]["weight_block_size"] = list(other.block)
+    for module in [name for name in stored.weights if "self_attn" in name]:
+        found = other.encoded(stored.weights[module])
+        stored.model.tensors |= other.tensors(module, found)
+        del stored.model.tensors[f"{module}.scale"]
+    observed = observed_of(audited(stored.model))
+    assert observed.rounding == "e2m1: ceil, e4m3: round"
