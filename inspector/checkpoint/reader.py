@@ -97,6 +97,10 @@ class Reader:
         """
         return self._cost(self._source.expect(spans))
 
+    def plan(self, parts: Sequence[Part]) -> Reads:
+        """The requests and bytes that parts would take, were they announced."""
+        return self.plan_spans(chain.from_iterable(map(_spans, parts)))
+
     def plan_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """The requests and bytes that spans by shard would take, were they announced."""
         return self._cost(self._source.plan(spans))

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Final
 
 from inspector.analysis.kept import CacheDocument, CacheTotals, KeptEntry
-from inspector.cli.common import OutputOptions, open_shelf
+from inspector.cli.common import OutputOptions
 from inspector.cli.options import Format
 from inspector.cli.output import say, write_view
 from inspector.render.kept import cache_view
 from inspector.source.resolve import ALIASES
-from inspector.source.shelf import Entry
+from inspector.source.shelf import Entry, open_shelf
 
 _UNUSABLE: Final = "unusable"
 

@@ -13,9 +13,9 @@ from inspector.cli.progress import progress_bar
 from inspector.errors import UsageError
 from inspector.layout.select import parse_numbers
 from inspector.render.plan import plan_view
-from inspector.source.environment import assets_folder, is_offline
+from inspector.source.environment import is_offline
 from inspector.source.patience import Patience
-from inspector.source.shelf import FOLDER_NAME, Shelf
+from inspector.source.shelf import open_shelf
 
 __all__ = ["InputOptions", "OutputOptions", "finish", "opened", "parse_bytes"]
 
@@ -60,11 +60,6 @@ def access_of(options: InputOptions) -> Access:
         patience=Patience(say=say),
         shelf=None if options.no_cache else open_shelf(),
     )
-
-
-def open_shelf() -> Shelf:
-    """The cache of headers, where huggingface_hub's documentation puts such things."""
-    return Shelf(assets_folder() / FOLDER_NAME)
 
 
 @contextmanager

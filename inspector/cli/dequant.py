@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.values import Looks, Output, WeightValues, examine_weight
@@ -11,16 +10,16 @@ from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.reader import Part
 from inspector.cli.choosing import Choice, choose, refuse_large, refuse_over_budget
 from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
-from inspector.cli.exporting import Export, check_export, exporting, provenance
+from inspector.cli.export_folder import check_folder, export_to
+from inspector.cli.exporting import check_export, exporting
 from inspector.cli.output import say, write_view
+from inspector.cli.running import RunOptions
 from inspector.decode.numeric import Float32
 from inspector.layout.weights import Weight
 from inspector.render.text import counted
-from inspector.render.values import Preview, values_view
-
-_PREVIEW_ROWS: Final = 4
-_PREVIEW_COLUMNS: Final = 6
-_PREVIEWED: Final = 3
+from inspector.render.values import Preview, preview_first, values_view
+from inspector.render.view import View
+from inspector.run.export_file import Export, provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +32,12 @@ class Ask:
     verify: bool
 
 
-def run(inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask) -> None:
+def run(
+    inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask, running: RunOptions
+) -> None:
     """Decode the weights that a choice names."""
     outputs.resolved()
+    check_folder(running, ask.file)
     if ask.file is not None:
         check_export(ask.file, ask.dtype)
     with opened(inputs) as checkpoint:
@@ -49,20 +51,33 @@ def run(inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask) 
             return
         refuse_large(checkpoint, inputs, reads.bytes)
         refuse_over_budget(checkpoint, inputs, chosen, reads.bytes)
-        previews: list[Preview] = []
-        with _export_to(ask, chosen, checkpoint) as export:
-            found = _examine_all(checkpoint, chosen, ask, export, previews)
-        written = _written(ask, export)
-        view = values_view(
-            found, previews, written, checkpoint.model, checkpoint.cost, checkpoint.problems
-        )
+        if running.out is None:
+            view = _examined(checkpoint, chosen, ask)
+        else:
+            asked: dict[str, str | bool | None] = {
+                "--dtype": ask.dtype,
+                "--norms": ask.norms,
+                "--verify": ask.verify,
+            }
+            view = export_to(running.out, running, inputs, checkpoint, choice, chosen, asked)
     write_view(view, outputs, checkpoint.problems)
+    finish(checkpoint)
+
+
+def _examined(checkpoint: Checkpoint, chosen: list[Part], ask: Ask) -> View:
+    """Decode every part, and write the file that is asked for."""
+    previews: list[Preview] = []
+    with _export_to(ask, chosen, checkpoint) as export:
+        found = _examine_all(checkpoint, chosen, ask, export, previews)
+    written = _written(ask, export)
     if written is not None:
         say(
             f"wrote {written.path}: {counted(len(found), 'tensor')}, {written.dtype}, "
             f"{written.bytes:,} bytes"
         )
-    finish(checkpoint)
+    return values_view(
+        found, previews, written, checkpoint.model, checkpoint.cost, checkpoint.problems
+    )
 
 
 def _export_to(
@@ -98,8 +113,7 @@ def _examine_all(
     narrow = ask.file is not None and ask.dtype != "float32"
 
     def sink(weight: Weight, values: Float32) -> None:
-        if len(previews) < _PREVIEWED and all(one.name != weight.name for one in previews):
-            previews.append(_preview(weight, values))
+        preview_first(previews, weight.name, values)
         if export is not None:
             export.take(weight, values)
         bar.advance(len(values) if values.ndim else 1)
@@ -127,11 +141,3 @@ class _Bar:
     def advance(self, rows: int) -> None:
         self.done += rows
         self.checkpoint.policy.progress("rows decoded", self.done, self.total)
-
-
-def _preview(weight: Weight, values: Float32) -> Preview:
-    """The first numbers of a weight; those of a vector one below the other."""
-    table = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
-    if values.ndim == 1:
-        table = table.T
-    return Preview(weight.name, table[:_PREVIEW_ROWS, :_PREVIEW_COLUMNS].tolist())

@@ -1,7 +1,6 @@
 """`expert-similarity`: open both, match, say it in one line, show the rest."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
 from inspector.analysis.expert_question import MatchRequest, plan_match
@@ -11,11 +10,11 @@ from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
-from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
-from inspector.cli.output import say, say_cost, write_view
+from inspector.cli.keeping import keep_report, kept_sides, open_match
+from inspector.cli.output import say_cost, write_view
+from inspector.cli.running import RunOptions, kept_allowance, say_results
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
-from inspector.render.text import counted
 
 
 def run(
@@ -25,9 +24,9 @@ def run(
     *,
     seed: int,
     limit: int | None,
-    out: Path | None,
+    running: RunOptions,
 ) -> None:
-    """Match the model's experts against the reference's; `out` keeps what is read."""
+    """Match the model's experts against the reference's."""
     outputs.resolved()
     if not reference:
         raise UsageError("--ref names no checkpoint")
@@ -55,10 +54,10 @@ def run(
             return
         folder = None
         progress = target.policy.progress
-        if out is None:
+        if running.out is None:
             result = match_experts(*sides, request, progress)
         else:
-            folder = open_match(out, inputs, target, other, seed=seed)
+            folder = open_match(running.out, inputs, target, other, seed=seed)
             request = replace(request, max_bytes=kept_allowance(folder, request.max_bytes))
             result = match_experts(*kept_sides(folder, *sides), request, progress)
         findings = [*target.problems, *other.problems]
@@ -66,7 +65,7 @@ def run(
         document = similarity_document(result, target.model, other.model, cost, findings, seed=seed)
         stored = sum(side.total_bytes for side in sides)
     if folder is not None:
-        say(f"{folder.path}: {counted(folder.found, 'result')} found, {folder.made} made")
+        say_results(folder)
         keep_report(folder, document)
     write_view(similarity_view(document, limit=limit), outputs, findings)
     say_cost(cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)

@@ -45,7 +45,7 @@ def compare_view(
     cost: Cost,
     findings: Sequence[Problem],
     *,
-    differences_only: bool,
+    differences_only: bool = False,
 ) -> View:
     """The view of a comparison; `differences_only` leaves out what is the same."""
     document = _document(found, models, cost, findings)

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from inspector.errors import OutputError
+from inspector.source.environment import assets_folder
 from inspector.source.replacing import replacing
 from inspector.version import __version__
 
@@ -177,3 +178,8 @@ def _entry(path: Path) -> Entry | None:
 
 def _is_of(label: Label | None, name: str) -> bool:
     return label is not None and f"/{name.strip('/')}/" in f"/{label.subject}/"
+
+
+def open_shelf() -> Shelf:
+    """The cache of headers, where huggingface_hub's documentation puts such things."""
+    return Shelf(assets_folder() / FOLDER_NAME)

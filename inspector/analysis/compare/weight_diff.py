@@ -146,9 +146,7 @@ def _add(
     step = max(1, _STRIP_VALUES // max(1, values.shape[1]))
     for start in range(0, len(values), step):
         strip = slice(start, start + step)
-        _add_strip(
-            sums, pair, (codes[strip], values[strip]), (ref_codes[strip], ref_values[strip])
-        )
+        _add_strip(sums, pair, (codes[strip], values[strip]), (ref_codes[strip], ref_values[strip]))
 
 
 def _add_strip(

@@ -17,11 +17,13 @@ from inspector.cli.options import (
     Model,
     NoCache,
     Offline,
+    Out,
     OutputFile,
     OutputFormat,
     Plan,
     Quiet,
     Revision,
+    Scheduler,
 )
 
 EXAMPLES: Final = (
@@ -62,14 +64,18 @@ def audit(
     plan: Plan = False,
     offline: Offline = False,
     no_cache: NoCache = False,
+    out: Out = None,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare what a config says of its quantization with what is stored, and with loaders."""
-    from inspector.cli import audit, common
+    from inspector.cli import audit, common, running
 
     inputs = common.InputOptions(
         model, revision, jobs, max_bytes, None, None, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    raise typer.Exit(
-        audit.run(inputs, outputs, sample=None if full else sample, fail_on=fail_on, limit=limit)
-    )
+    code = audit.run(
+        inputs, outputs, sample=None if full else sample, fail_on=fail_on, limit=limit,
+        running=running.RunOptions(out, scheduler),
+    )  # fmt: skip
+    raise typer.Exit(code)
