@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from inspector.analysis.report import NO_COST, Cost
 from inspector.analysis.values import Output, WeightValues
 from inspector.checkpoint import Checkpoint
@@ -86,7 +88,8 @@ def export_to(
         bytes=sum(one.bytes for one in files),
         overflowed=sum(sum(one.lost.values()) for one in files),
     )
-    keep_view(folder, _view(files, parts, output, checkpoint, NO_COST))
+    here = msgspec.structs.replace(output, path=".")
+    keep_view(folder, _view(files, parts, here, checkpoint, NO_COST))
     say(f"wrote {out}: {counted(len(files), 'file')}, {how.dtype}, {output.bytes:,} bytes")
     return _view(files, parts, output, checkpoint, checkpoint.cost)
 

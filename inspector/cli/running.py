@@ -9,14 +9,17 @@ from typing import Final
 import msgspec
 
 from inspector.checkpoint import Checkpoint
+from inspector.checkpoint.experts import CheckpointExperts
 from inspector.checkpoint.policy import Progress
 from inspector.cli.common import InputOptions
 from inspector.cli.output import say
 from inspector.render.text import counted
 from inspector.render.view import View
+from inspector.run.cluster import crew_at
+from inspector.run.expert_tasks import WorkersExperts
 from inspector.run.find import REPORT_FILE
 from inspector.run.folder import RunFolder
-from inspector.run.recipe import Recipe, recipe_of
+from inspector.run.recipe import Recipe, TaskInput, check_sendable, marks_of, recipe_of
 from inspector.run.tasks import Crew, Task, crew_here
 from inspector.source.base import Source
 
@@ -45,10 +48,34 @@ def crew_of(
     at_a_time: int,
 ) -> Iterator[Crew]:
     """Those who do the tasks of a command; `at_a_time` of them where they are threads here."""
-    del options
-    jobs = min(checkpoint.policy.jobs, at_a_time)
-    with crew_here(sources, checkpoint.ledger, jobs=jobs) as crew:
+    with workers(options, checkpoint) as far:
+        if far is not None:
+            for one in sources:
+                check_sendable(one)
+            yield far
+            return
+        jobs = min(checkpoint.policy.jobs, at_a_time)
+        with crew_here(sources, checkpoint.ledger, jobs=jobs) as here:
+            yield here
+
+
+@contextmanager
+def workers(options: RunOptions, checkpoint: Checkpoint) -> Iterator[Crew | None]:
+    """The workers of --scheduler; None without."""
+    if options.scheduler is None:
+        yield None
+        return
+    with crew_at(options.scheduler, checkpoint.ledger, say) as crew:
         yield crew
+
+
+def experts_of(checkpoint: Checkpoint, crew: Crew | None, opened_as: Recipe) -> CheckpointExperts:
+    """The experts of a checkpoint, whose rows the crew reads if there is one."""
+    if crew is None:
+        return CheckpointExperts(checkpoint)
+    check_sendable(opened_as)
+    marks = marks_of(checkpoint.source, checkpoint.catalog.shards)
+    return WorkersExperts(checkpoint, crew, TaskInput(opened_as, marks))
 
 
 def recipe(inputs: InputOptions, checkpoint: Checkpoint, location: str | None = None) -> Recipe:

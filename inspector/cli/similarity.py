@@ -8,11 +8,17 @@ from inspector.analysis.plan import PlannedReads
 from inspector.analysis.report import Model
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
-from inspector.checkpoint.experts import CheckpointExperts
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.keeping import keep_report, kept_sides, open_match
 from inspector.cli.output import say_cost, write_view
-from inspector.cli.running import RunOptions, kept_allowance, say_results
+from inspector.cli.running import (
+    RunOptions,
+    experts_of,
+    kept_allowance,
+    recipe,
+    say_results,
+    workers,
+)
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
 
@@ -36,8 +42,12 @@ def run(
         open_checkpoint(
             reference, policy=target.policy, ledger=target.ledger, access=access
         ) as other,
+        workers(running, target) as crew,
     ):
-        sides = CheckpointExperts(target), CheckpointExperts(other)
+        sides = (
+            experts_of(target, crew, recipe(inputs, target)),
+            experts_of(other, crew, recipe(inputs, other, reference)),
+        )
         request = MatchRequest(
             layers=inputs.layer_numbers,
             experts=inputs.expert_numbers,

@@ -151,7 +151,7 @@ def exported(
 
 
 def _exported_bytes(part: Part, dtype: str) -> int:
-    return EXPORT_DTYPES[dtype][1].itemsize * math.prod(part.shape)
+    return int(EXPORT_DTYPES[dtype][1].itemsize) * math.prod(part.shape)
 
 
 def _is_there(path: Path, found: Exported) -> bool:

@@ -119,17 +119,20 @@ class OpenSources:
             self._checked.add((recipe, mark))
 
 
+def access_of(recipe: Recipe) -> Access:
+    """How this process may reach what a recipe names: as the command may, and by its own rights."""
+    shelf = None if recipe.no_cache else open_shelf()
+    return Access(offline=recipe.offline or is_offline(), shelf=shelf)
+
+
 def _opened(recipe: Recipe, ledger: Ledger) -> Source:
     if recipe.tool_version != __version__:
         raise UsageError(
             f"a worker has s1inspect {__version__}, the command is {recipe.tool_version}",
             hint="install one version everywhere",
         )
-    access = Access(
-        offline=recipe.offline or is_offline(), shelf=None if recipe.no_cache else open_shelf()
-    )
     try:
-        return open_source(recipe.location, ledger, access)
+        return open_source(recipe.location, ledger, access_of(recipe))
     except ObjectNotFound as error:
         raise ObjectNotFound(str(error), hint=_WORKERS_OPEN) from error
 
