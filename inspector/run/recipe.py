@@ -7,7 +7,6 @@ import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from inspector.errors import ObjectNotFound, SourceChanged, UsageError
 from inspector.source.access import Access
@@ -131,10 +130,7 @@ def _opened(recipe: Recipe, ledger: Ledger) -> Source:
             f"a worker has s1inspect {__version__}, the command is {recipe.tool_version}",
             hint="install one version everywhere",
         )
-    try:
-        return open_source(recipe.location, ledger, access_of(recipe))
-    except ObjectNotFound as error:
-        raise ObjectNotFound(str(error), hint=_WORKERS_OPEN) from error
-
-
-_WORKERS_OPEN: Final = "workers open the checkpoint themselves: each must see it under this name"
+    location = recipe.location
+    if location.kind is Kind.LOCAL and not Path(location.base).is_dir():
+        raise ObjectNotFound(f"{location.base}: no such folder")
+    return open_source(location, ledger, access_of(recipe))

@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from inspector.errors import OutputError
+from inspector.errors import AccessDenied, ObjectNotFound, OutputError
 from inspector.run.folder import TASKS, RunFolder
 from inspector.run.recipe import OpenSources, Recipe, TaskInput
 from inspector.source.base import Ledger, Source
@@ -86,11 +86,21 @@ def crew_here(sources: Mapping[Recipe, Source], ledger: Ledger, *, jobs: int) ->
 
 _ELSEWHERE: Final = OpenSources()
 
+_OWN_RIGHTS: Final = (
+    "workers open the checkpoint themselves: each needs the same path, or credentials of its own"
+)
+
 
 def call_at_worker(task: Task) -> Made:
-    """Do a task in a process that shares nothing but the task with the one that planned it."""
-    sources = [_ELSEWHERE.open(wanted) for wanted in task.inputs]
-    content = task.run(sources)
+    """Do a task in a process that shares nothing but the task with the one that planned it.
+
+    Raises:
+        InspectorError: as the task does; of what is not there or not given, whose matter that is.
+    """
+    try:
+        content = task.run([_ELSEWHERE.open(wanted) for wanted in task.inputs])
+    except (ObjectNotFound, AccessDenied) as error:
+        raise type(error)(f"at a worker: {error}", hint=_OWN_RIGHTS) from error
     requests, byte_count = _ELSEWHERE.ledger.take()
     return Made(content, requests, byte_count)
 
