@@ -3,12 +3,14 @@
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import QWEN3, ROOT, S1, answer, invoke, run, start
+from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke, run, start
 
 MATCH = ("expert-similarity", "-m", S1, "--ref", QWEN3)
 KILLS = 20
@@ -49,6 +51,55 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(
     done = run(*MATCH, "--out", str(folder), home=tmp_path)
     assert done.returncode == 0, done.stderr
     assert files(folder) == files(whole)
+
+
+TASKS = (
+    ("audit", "-m", S1, "--full", "--fail-on", "never"),
+    ("compare", "-m", S1, "-r", f"{S1}-e8m0", "--full", "--fail-on", "never"),
+    ("dequant", "layers.0.self_attn", "layers.0.mlp.experts.{0..3}", "-m", S1),
+)
+
+
+def killed(kills: int, folders: Path, home: Path) -> list[list[int]]:
+    """How often each command was killed, and how it ended at last."""
+    commands = [[*command, "--out", str(folders / command[0])] for command in TASKS]
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-m", "tests.cli.killing", str(kills), "11"],
+        input="".join(f"{json.dumps(command)}\n" for command in commands),
+        cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_plans_of_tasks_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path) -> None:
+    """SIGKILL, five times each; what is left is what an undisturbed run leaves."""
+    assert killed(0, tmp_path / "whole", tmp_path) == [[0, 0]] * len(TASKS)
+    ends = killed(5, tmp_path / "killed", tmp_path)
+    assert [end for _, end in ends] == [0] * len(TASKS)
+    assert sum(kills for kills, _ in ends) > 0
+    for command, *_ in TASKS:
+        assert files(tmp_path / "killed" / command) == files(tmp_path / "whole" / command)
+        assert len(files(tmp_path / "whole" / command)) > 4
+
+
+@pytest.mark.parametrize(
+    ("command", "change", "said"),
+    [
+        (TASKS[0], ("--sample", "2"), "sample None there, 2 now"),
+        (TASKS[1], ("--seed", "3"), "seed 0 there, 3 now"),
+        (TASKS[2], ("--dtype", "float16"), "dtype 'float32' there, 'float16' now"),
+    ],
+    ids=lambda part: part[0] if isinstance(part, tuple) else None,
+)
+def test_another_question_is_another_run(
+    command: tuple[str, ...], change: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    folder = ("--out", str(tmp_path / "run"))
+    asked = [word for word in command if word != "--full"]
+    assert invoke(*command, *folder).exit_code == 0
+    result = invoke(*(asked if change[0] == "--sample" else command), *change, *folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
 
 
 def test_a_run_that_is_done_reads_no_weight_again(whole: Path) -> None:
