@@ -26,11 +26,12 @@ _LEFTOVER_SECONDS: Final = 3600.0
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """`run.json`: what the results depend on, how it was asked for, and when it was begun."""
+    """`run.json`: what the results depend on, how, where and when it was asked for."""
 
     identity: Identity
     arguments: list[str]
     started: str
+    directory: str = ""
 
 
 class RunFolder:
@@ -97,7 +98,12 @@ def open_run(path: Path, identity: Identity, arguments: Sequence[str]) -> RunFol
                 f"{path}: has files, and is no run's folder", hint="name a new or an empty folder"
             )
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = RunFacts(identity=identity, arguments=list(arguments), started=started)
+        facts = RunFacts(
+            identity=identity,
+            arguments=list(arguments),
+            started=started,
+            directory=str(Path.cwd()),
+        )
         _write(path / RUN_FILE, msgspec.json.format(msgspec.json.encode(facts), indent=1))
         return RunFolder(path, facts)
     difference = identity.difference(facts.identity)

@@ -12,8 +12,9 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from inspector.cli import export_folder
 from inspector.cli.app import app
-from inspector.run import audit_tasks, compare_tasks, export_tasks
+from inspector.run import audit_tasks, compare_tasks
 
 LONGEST: Final = 0.8
 """Seconds after which a run is killed, at most."""
@@ -25,8 +26,9 @@ def main() -> None:
     Says a line of JSON for each: how many runs were killed, and how the last one ended.
     """
     kills, seed = map(int, sys.argv[1:])
-    audit_tasks.TASK_ITEMS = compare_tasks.TASK_ITEMS = 8  # type: ignore[misc]  # many small tasks
-    _cut_files(20_000)
+    for module in (audit_tasks, compare_tasks):
+        vars(module)["TASK_ITEMS"] = 8
+    vars(export_folder)["FILE_BYTES"] = 20_000
     draws = random.Random(seed)
     for line in sys.stdin:
         arguments = json.loads(line)
@@ -38,13 +40,6 @@ def main() -> None:
             killed += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         ended = os.waitstatus_to_exitcode(os.waitpid(_started(arguments), 0)[1])
         print(json.dumps([killed, ended]), flush=True)  # noqa: T201
-
-
-def _cut_files(most: int) -> None:
-    """Let a layer be cut into files of this size."""
-    from inspector.cli import export_folder
-
-    export_folder.FILE_BYTES = export_tasks.FILE_BYTES = most  # type: ignore[misc]
 
 
 def _started(arguments: Sequence[str]) -> int:

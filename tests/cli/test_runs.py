@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from inspector.cli.runs import words_to_go_on
+from inspector.errors import UsageError
 from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke, run, start
 
 MATCH = ("expert-similarity", "-m", S1, "--ref", QWEN3)
@@ -131,3 +133,41 @@ def test_runs_lists_how_far_each_is_and_how_to_go_on(whole: Path) -> None:
         assert "1 to go on" in answer("runs", str(whole.parent), "-f", "table")
     finally:
         (whole / "r.tmp").rename(whole / "report.json")
+
+
+def stopped(folder: Path) -> dict[str, bytes]:
+    """An audit of which half of the results are gone, as if it had been killed; all it had."""
+    assert invoke(*TASKS[0], "--out", str(folder)).exit_code == 0
+    whole = files(folder)
+    for name in ("report.json", *sorted(one for one in whole if one.startswith("tasks/"))[::2]):
+        (folder / name).unlink()
+    return whole
+
+
+def test_runs_goes_on_with_what_was_stopped_wherever_it_was_moved(tmp_path: Path) -> None:
+    whole = stopped(tmp_path / "begun")
+    (tmp_path / "begun").rename(tmp_path / "moved")
+    (row,) = json.loads(answer("runs", str(tmp_path), "--json"))["runs"]
+    tasks = sum(name.startswith("tasks/") for name in whole)
+    assert (row["finished"], row["tasks"]) == (False, tasks)
+    assert 0 < row["done"] < tasks
+    (row,) = json.loads(answer("runs", str(tmp_path), "--continue", "--json"))["runs"]
+    assert (row["finished"], row["done"], row["tasks"]) == (True, tasks, tasks)
+    assert files(tmp_path / "moved") == whole
+    assert answer("runs", str(tmp_path), "--continue", "-q") == f"{tmp_path / 'moved'}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cache", "--clear", "--out", "x"],
+        ["dequant", "t", "-o", "/somewhere", "--out", "x"],
+        ["audit", "--scheduler", "tcp://else:1", "--out", "x"],
+        ["audit", "--out"],
+        [],
+    ],
+    ids=["command", "file", "scheduler", "no folder", "nothing"],
+)
+def test_words_that_begin_no_run_are_not_run(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"run\.json"):
+        words_to_go_on(tmp_path, words)
