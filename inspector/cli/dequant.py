@@ -42,7 +42,8 @@ def run(
         check_export(ask.file, ask.dtype)
     with opened(inputs) as checkpoint:
         chosen = choose(checkpoint, inputs, choice)
-        reads = checkpoint.reader.expect(chosen)
+        reader = checkpoint.reader
+        reads = reader.expect(chosen) if running.out is None else reader.plan(chosen)
         if inputs.plan:
             what = f"{counted(len(chosen), 'weight')}, scales included"
             weights = PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
@@ -52,32 +53,33 @@ def run(
         refuse_large(checkpoint, inputs, reads.bytes)
         refuse_over_budget(checkpoint, inputs, chosen, reads.bytes)
         if running.out is None:
-            view = _examined(checkpoint, chosen, ask)
+            view, wrote = _examined(checkpoint, chosen, ask)
         else:
             asked: dict[str, str | bool | None] = {
                 "--dtype": ask.dtype,
                 "--norms": ask.norms,
                 "--verify": ask.verify,
             }
-            view = export_to(running.out, running, inputs, checkpoint, choice, chosen, asked)
+            view, wrote = export_to(running.out, running, inputs, checkpoint, choice, chosen, asked)
     write_view(view, outputs, checkpoint.problems)
+    if wrote is not None:
+        say(wrote)
     finish(checkpoint)
 
 
-def _examined(checkpoint: Checkpoint, chosen: list[Part], ask: Ask) -> View:
-    """Decode every part, and write the file that is asked for."""
+def _examined(checkpoint: Checkpoint, chosen: list[Part], ask: Ask) -> tuple[View, str | None]:
+    """Decode every part: the report, and what is to be said of the file that was asked for."""
     previews: list[Preview] = []
     with _export_to(ask, chosen, checkpoint) as export:
         found = _examine_all(checkpoint, chosen, ask, export, previews)
     written = _written(ask, export)
-    if written is not None:
-        say(
-            f"wrote {written.path}: {counted(len(found), 'tensor')}, {written.dtype}, "
-            f"{written.bytes:,} bytes"
-        )
-    return values_view(
+    view = values_view(
         found, previews, written, checkpoint.model, checkpoint.cost, checkpoint.problems
     )
+    if written is None:
+        return view, None
+    tensors = counted(len(found), "tensor")
+    return view, f"wrote {written.path}: {tensors}, {written.dtype}, {written.bytes:,} bytes"
 
 
 def _export_to(

@@ -62,8 +62,8 @@ def export_to(
     choice: Choice,
     parts: Sequence[Part],
     asked: Mapping[str, str | bool | None],
-) -> View:
-    """Write the parts into the folder, and give the report."""
+) -> tuple[View, str]:
+    """Write the parts into the folder: the report, and what is to be said of the files."""
     folder = _folder(out, inputs, checkpoint, choice, asked)
     source = checkpoint.source
     how = ExportAs(
@@ -90,8 +90,8 @@ def export_to(
     )
     here = msgspec.structs.replace(output, path=".")
     keep_view(folder, _view(files, parts, here, checkpoint, NO_COST))
-    say(f"wrote {out}: {counted(len(files), 'file')}, {how.dtype}, {output.bytes:,} bytes")
-    return _view(files, parts, output, checkpoint, checkpoint.cost)
+    wrote = f"wrote {out}: {counted(len(files), 'file')}, {how.dtype}, {output.bytes:,} bytes"
+    return _view(files, parts, output, checkpoint, checkpoint.cost), wrote
 
 
 def _folder(

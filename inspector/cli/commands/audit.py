@@ -30,6 +30,7 @@ EXAMPLES: Final = (
     "s1inspect audit -m sample_shards/s1-pro-mini --fail-on error",
     "s1inspect audit -m sample_shards/s1-pro-mini-e8m0 --full",
     "s1inspect audit -m sample_shards/s1-pro-mini --sample 0 --fail-on never --json",
+    "s1inspect audit -m sample_shards/s1-pro-mini-e8m0 --full --out audited",
 )
 
 DEFAULT_SAMPLE: Final = 4

@@ -32,6 +32,7 @@ EXAMPLES: Final = (
     f"s1inspect compare {_MINI} sample_shards/qwen3-mini --differences --fail-on never",
     f"s1inspect compare {_MINI} sample_shards/s1-pro-mini-e8m0 --full --fail-on never",
     f"s1inspect compare {_MINI} sample_shards/qwen3-vl-mini --config-only -f md --fail-on never",
+    f"s1inspect compare {_MINI} sample_shards/s1-pro-mini-e8m0 --full --fail-on never --out c",
 )
 
 

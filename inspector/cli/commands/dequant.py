@@ -31,6 +31,7 @@ EXAMPLES: Final = (
     "s1inspect dequant layers.0.mlp.experts.7.up_proj -m sample_shards/qwen3-vl-mini",
     "s1inspect dequant layers.0.mlp.experts.2 -m sample_shards/s1-pro-mini -o e.safetensors",
     "s1inspect dequant layers.0.mlp.experts.2.up_proj -m sample_shards/s1-pro-mini --verify",
+    "s1inspect dequant layers.0.mlp -m sample_shards/s1-pro-mini --dtype bfloat16 --out decoded",
 )
 
 
