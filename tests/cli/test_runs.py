@@ -171,3 +171,27 @@ def test_runs_goes_on_with_what_was_stopped_wherever_it_was_moved(tmp_path: Path
 def test_words_that_begin_no_run_are_not_run(words: list[str], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"run\.json"):
         words_to_go_on(tmp_path, words)
+
+
+def test_without_dask_a_scheduler_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = invoke("audit", "-m", S1, "--scheduler", "tcp://127.0.0.1:9")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 's1inspect[dask]'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dequant", "lm_head", "-m", S1, "-o", "x.npy", "--out", "x"),
+        ("dequant", "lm_head", "-m", S1, "--scheduler", "tcp://127.0.0.1:9"),
+        ("compare", "-m", S1, "-r", S1, "--no-weights", "--out", "x"),
+    ],
+    ids=["file and folder", "workers without a folder", "no weights"],
+)
+def test_options_that_contradict_each_other_are_refused(words: tuple[str, ...]) -> None:
+    result = invoke(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--out" in result.stderr
