@@ -42,6 +42,12 @@ class SizedExperts:
     ) -> Float32:
         raise NotImplementedError("a plan reads nothing")
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del layer, projection, rows
+        return len(experts)
+
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> int:

@@ -65,6 +65,11 @@ class ExpertSide(Protocol):
     ) -> int:
         """Bytes that `read` would take."""
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        """Reads that `read` would take."""
+
     def scales(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> "Scales | None":

@@ -84,6 +84,11 @@ class MemoryExperts:
     def dtype(self, layer: int, projection: Projection) -> Dtype:
         return Dtype.F32
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return len(experts)
+
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> int:
