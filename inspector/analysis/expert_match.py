@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace as replace_field
 
 from inspector.analysis.expert_looks import (
     LayerLook,
@@ -18,17 +19,25 @@ from inspector.analysis.expert_looks import (
     look_at_layer,
     own_scores,
 )
+from inspector.analysis.expert_named import main_model, named, of_model
 from inspector.analysis.expert_places import (
     place_cost,
     places_evidence,
     read_places,
 )
-from inspector.analysis.expert_question import MatchRequest, Progress, Question
+from inspector.analysis.expert_question import MatchRequest, Progress, Question, enough_bytes
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch
-from inspector.analysis.expert_sampler import ExpertSide, Sampler, row_block, without_outliers
+from inspector.analysis.expert_sampler import (
+    ExpertSide,
+    LayerReferences,
+    Sampler,
+    row_block,
+    without_outliers,
+)
 from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
 from inspector.analysis.expert_verdicts import Standards, expert_match, layer_match
 from inspector.errors import BudgetExceeded
+from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.flips import MAX_FLIP_ROWS
@@ -114,9 +123,15 @@ class _Run:
             expert_match(key, self.states[key], standards, self.question.references[key[0]])
             for key in sorted(self.states)
         ]
+        layers = [self._layer(layer, experts) for layer in self.layers]
+        numbering = self.question.request.numbering
+        if numbering.is_of_several:
+            experts = [
+                named(one, self.states[one.layer, one.expert].nearest, numbering) for one in experts
+            ]
         return MatchResult(
             experts=experts,
-            layers=[self._layer(layer, experts) for layer in self.layers],
+            layers=layers,
             calibration=calibration,
             hypotheses=self.question.hypotheses,
             same_model=self._same_model,
@@ -152,9 +167,17 @@ class _Run:
         return LookRules(
             clear_z=z_of_upper_tail(alpha / self.question.hypotheses),
             with_flips=with_flips,
-            permuted_experts=max(1, PERMUTED_EXPERTS // len(self.layers)) if last else 0,
+            permuted_experts=self._permuted_experts if last else 0,
             same_model=self.question.request.same_model,
+            numbering=self.question.request.numbering,
         )
+
+    @property
+    def _permuted_experts(self) -> int:
+        """Of a layer. Of a few neurons none would meet its own in another order."""
+        if self.question.request.reading.neurons is not None:
+            return 0
+        return max(1, PERMUTED_EXPERTS // len(self.layers))
 
     def _decide_aside(
         self, looks: Sequence[LayerLook], alpha: float, inflation: float, flips: Calibration
@@ -177,13 +200,17 @@ class _Run:
 
     def _check_first_cost(self) -> None:
         """Refuse before any value is read: the choice of rows and the first look must fit."""
-        question, rows = self.question, self.sampler.rows
-        cost = question.look_cost(rows[: LOOK_ROWS[0]]) + question.choice_cost(rows)
+        question = self.question
+        cost = question.first_reads(self.sampler.rows, LOOK_ROWS[0]).bytes
         if cost > question.budget:
+            neurons = question.request.reading.neurons
+            what = f" of {len(neurons)} neurons each" if neurons else ""
+            enough = enough_bytes(cost + question.request.bytes_before)
             raise BudgetExceeded(
-                f"the first look would read {cost:,} bytes, more than the "
+                f"the first look{what} would read {cost:,} bytes, more than the "
                 f"{question.budget:,} allowed",
-                hint="raise --max-bytes, or choose --layers",
+                hint=f"--max-bytes {enough} allows it; --layers makes it smaller, "
+                "--plan says what it would read",
             )
 
     def _looks(self, pilot: Sequence[int]) -> list[int]:
@@ -192,16 +219,11 @@ class _Run:
         looks = sorted({min(rows, available) for rows in LOOK_ROWS})
         if len(looks) < 2:
             return looks
-        cost = self._pilot_cost(pilot, looks[1])
-        cost += self.question.look_cost(self.sampler.rows[: looks[1]])
+        rows = self.sampler.rows[: looks[1]]
+        cost = self.question.trial_reads(rows).bytes + self.question.look_reads(rows).bytes
         if not self.sampler.affords(cost) or self._pilot_agrees(pilot, *looks[:2]):
             return looks
         return looks[1:]
-
-    def _pilot_cost(self, pilot: Sequence[int], count: int) -> int:
-        return sum(
-            self.sampler.cost(layer, self.question.pilot_experts(layer), count) for layer in pilot
-        )
 
     def _pilot_agrees(self, pilot: Sequence[int], few: int, many: int) -> bool:
         """Whether `few` rows accept what `many` do, on some experts of four layers."""
@@ -212,11 +234,14 @@ class _Run:
             if not len(experts):
                 continue
             raw = self.sampler.targets(layer, experts, many)
-            z = [own_scores(self.sampler, layer, raw[:, :count]) for count in (few, many)]
+            references = self.sampler.references(layer, many)
+            fewer = LayerReferences(references.raw[:, :few], self.sampler.seed)
+            z = [own_scores(raw[:, :few], fewer), own_scores(raw, references)]
             by_many = z[1].max(axis=1) > threshold
             by_few = (z[0].max(axis=1) > threshold) & (z[0].argmax(axis=1) == z[1].argmax(axis=1))
             accepted += int(by_many.sum())
             agreed += int((by_many & by_few).sum())
+        self.sampler.forget()
         return agreed >= _PILOT_AGREEMENT * accepted
 
     def _open_experts(self) -> dict[int, Ints]:
@@ -253,7 +278,7 @@ class _Run:
     def _first_cost_after(self, layer: int, count: int) -> int:
         """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
         left = self.layers[self.layers.index(layer) + 1 :]
-        return self.question.look_cost(self.sampler.rows[:count], left)
+        return self.question.look_reads(self.sampler.rows[:count], left).bytes
 
     def _look_at_gates(self, *, calibrated: bool) -> None:
         """Rows of gate and up of experts that are still open, and of those whose down is dead.
@@ -266,8 +291,8 @@ class _Run:
             states = {e: self.states[layer, e] for e in self.experts[layer].tolist()}
             dead = [e for e, state in states.items() if state.dead]
             open_ = [e for e, state in states.items() if not state.accepted and not state.dead]
-            asked = sorted([*dead, *open_]) if calibrated and not self._same_model else dead
-            tested = bool(asked) and calibrated and not self._same_model
+            asked = sorted([*dead, *open_]) if calibrated and self._tests_gates else dead
+            tested = bool(asked) and calibrated and self._tests_gates
             if tested and not self.sampler.affords(place_cost(self.sampler, layer, asked)):
                 tested, asked = False, dead
             if not asked:
@@ -286,14 +311,26 @@ class _Run:
         decide_aside(evidence, self.states, family, Flag.DOWN_REINITIALISED)
 
     @property
+    def _tests_gates(self) -> bool:
+        """Whether rows of gate and up are another matrix's than those that were looked at."""
+        return not self._same_model and self.question.request.reading.matrix is Projection.DOWN
+
+    @property
     def _same_model(self) -> bool:
         return self.question.request.same_model
 
     def _layer(self, layer: int, experts: Sequence[ExpertMatch]) -> LayerMatch:
-        return layer_match(
-            layer,
-            [match for match in experts if match.layer == layer],
-            self.sampler.target.experts(layer),
-            self.sampler.reference.experts(layer),
-            self.question.request.router_groups,
-        )
+        request = self.question.request
+        matches = [match for match in experts if match.layer == layer]
+        targets = self.sampler.target.experts(layer)
+        references = self.sampler.reference.experts(layer)
+        groups, numbering = request.router_groups, request.numbering
+        if request.same_model:
+            alone = layer_match(layer, matches, targets, references, groups)
+            return replace_field(alone, layout=None)
+        if not numbering.is_of_several:
+            return layer_match(layer, matches, targets, references, groups)
+        model = main_model(matches, numbering)
+        own = [numbering.expert(one) for one in references if numbering.model(one) == model]
+        found = layer_match(layer, of_model(matches, model, numbering), targets, own, groups)
+        return replace_field(found, layout_ref=numbering.names[model]) if found.layout else found

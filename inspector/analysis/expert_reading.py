@@ -40,6 +40,10 @@ class Reading:
         return f"{self.matrix}, neurons {first}..{last} of {neurons:,}"
 
 
+WHOLE: Final = Reading()
+"""Rows of `down_proj` as they are: what the specification samples."""
+
+
 @dataclass(frozen=True, slots=True)
 class BothWays:
     """The experts of one model, each matrix as it is, and `turned`: as its transpose."""

@@ -148,6 +148,10 @@ class Sampler:
             self._references[key] = LayerReferences(without_nan(raw), self.seed)
         return self._references[key]
 
+    def forget(self) -> None:
+        """Keep no references: each layer's is read once a look, in the order of the looks."""
+        self._references.clear()
+
     def cost(self, layer: int, experts: Ints, count: int) -> int:
         """Bytes of a look at some experts of a layer, and at references that are not kept."""
         rows = self.rows[:count]

@@ -1,13 +1,19 @@
 """The answer of expert matching in one line, and its document."""
 
 from collections import Counter
+from collections.abc import Sequence
 
+import msgspec
+
+from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_match import ALPHA, MatchResult
+from inspector.analysis.expert_named import reference_matches
 from inspector.analysis.expert_report import (
     DESCENDING,
     CalibrationFacts,
     ErrorBudget,
     Excluded,
+    ReferenceMatch,
     SimilarityDocument,
     Verdict,
 )
@@ -27,7 +33,7 @@ _WORDS = {
 }
 
 
-def summarise(result: MatchResult, model: Model, ref: Model) -> str:
+def summarise(result: MatchResult, model: Model, refs: Sequence[ReferenceMatch]) -> str:
     """One line: how many descend, by which layout, what of the rest, and whether to believe it."""
     verdicts = Counter(match.verdict for match in result.experts)
     total = len(result.experts)
@@ -38,9 +44,11 @@ def summarise(result: MatchResult, model: Model, ref: Model) -> str:
     count = sum(descending.values())
     relation = "resemble another of" if result.same_model else "descend from"
     parts = [
-        f"{count:,} of {total:,} experts {relation} {ref.location}"
+        f"{count:,} of {total:,} experts {relation} {_named(refs)}"
         + (f" ({kinds})" if kinds else "")
     ]
+    if len(refs) > 1:
+        parts += [_told(one) for one in refs]
     parts += [
         f"{verdicts[verdict]:,} {words}" for verdict, words in _WORDS.items() if verdicts[verdict]
     ]
@@ -53,25 +61,40 @@ def summarise(result: MatchResult, model: Model, ref: Model) -> str:
     return "; ".join(parts)
 
 
+def _named(refs: Sequence[ReferenceMatch]) -> str:
+    if len(refs) == 1:
+        return refs[0].model.location
+    return f"one of {len(refs)} references"
+
+
+def _told(one: ReferenceMatch) -> str:
+    """How many experts descend from one of several references, and how near it is."""
+    sigma = "" if one.median_sigma is None else f" (median sigma {one.median_sigma:.2f})"
+    return f"{one.experts:,} from {one.ref}{sigma}"
+
+
 def similarity_document(
     result: MatchResult,
     model: Model,
-    ref: Model,
+    refs: Sequence[Model],
     cost: Cost,
     findings: list[Problem],
     *,
     seed: int,
+    numbering: Numbering = ONE_MODEL,
 ) -> SimilarityDocument:
     """The JSON document of a match."""
+    told = reference_matches(result.experts, numbering.names, refs)
     calibration = result.calibration
     return SimilarityDocument(
         schema="s1inspect/expert-similarity/1",
         model=model,
-        ref=ref,
+        ref=refs[0],
+        refs=told if len(told) > 1 else msgspec.UNSET,
         cost=cost,
         findings=findings,
         seed=seed,
-        summary=summarise(result, model, ref),
+        summary=summarise(result, model, told),
         calibration=CalibrationFacts(
             null=NULL,
             status=str(calibration.status),

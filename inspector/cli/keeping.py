@@ -1,11 +1,12 @@
 """`--out DIR`: a match whose reads are kept in the folder of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from inspector.analysis.expert_reading import BothWays
 from inspector.analysis.expert_report import SimilarityDocument
-from inspector.analysis.expert_sampler import ExpertSide
 from inspector.analysis.report import Cost
 from inspector.checkpoint import Checkpoint
 from inspector.cli.common import InputOptions
@@ -19,16 +20,25 @@ _ALLOWANCE = "allowance"
 
 
 def open_match(
-    path: Path, inputs: InputOptions, target: Checkpoint, other: Checkpoint, *, seed: int
+    path: Path,
+    inputs: InputOptions,
+    target: Checkpoint,
+    others: Sequence[Checkpoint],
+    *,
+    seed: int,
 ) -> RunFolder:
-    """The folder of a match of these two checkpoints, new or begun before.
+    """The folder of a match of these checkpoints, new or begun before.
 
     Raises:
         UsageError: the folder is of another run, or no run's.
     """
     identity = Identity(
         command="expert-similarity",
-        inputs={"model": input_of(target.source), "ref": input_of(other.source)},
+        inputs={"model": input_of(target.source)}
+        | {
+            f"ref {number}" if number > 1 else "ref": input_of(one.source)
+            for number, one in enumerate(others, 1)
+        },
         parameters={
             "layers": _listed(inputs.layer_numbers),
             "experts": _listed(inputs.expert_numbers),
@@ -36,15 +46,21 @@ def open_match(
             "max_bytes": inputs.byte_budget,
         },
     )
-    return open_run(path, identity, _arguments(path, inputs, other.source.location, seed))
+    return open_run(path, identity, _arguments(path, inputs, others, seed))
 
 
-def kept_sides(
-    folder: RunFolder, target: ExpertSide, reference: ExpertSide
-) -> tuple[KeptExperts, KeptExperts]:
+def kept_ways(
+    folder: RunFolder, target: BothWays, reference: BothWays
+) -> tuple[BothWays, BothWays]:
     """Both sides, answering from the folder what it has."""
-    model = KeptExperts(target, folder, called="model")
-    return model, KeptExperts(reference, folder, called="ref")
+    return _kept(folder, target, "model"), _kept(folder, reference, "ref")
+
+
+def _kept(folder: RunFolder, ways: BothWays, called: str) -> BothWays:
+    return BothWays(
+        KeptExperts(ways.straight, folder, called=called),
+        KeptExperts(ways.turned, folder, called=f"{called}-turned"),
+    )
 
 
 def kept_allowance(folder: RunFolder, left: int | None) -> int | None:
@@ -67,12 +83,15 @@ def _listed(numbers: frozenset[int] | None) -> list[int] | None:
     return None if numbers is None else sorted(numbers)
 
 
-def _arguments(path: Path, inputs: InputOptions, reference: str, seed: int) -> list[str]:
+def _arguments(
+    path: Path, inputs: InputOptions, references: Sequence[Checkpoint], seed: int
+) -> list[str]:
     """What to type to go on."""
     options = {
-        "-m": inputs.model, "--revision": inputs.revision, "--ref": reference,
+        "-m": inputs.model, "--revision": inputs.revision,
         "--layers": inputs.layers, "--experts": inputs.experts, "--max-bytes": inputs.max_bytes,
         "--seed": str(seed) if seed else None, "--out": str(path),
     }  # fmt: skip
+    named = [word for one in references for word in ("--ref", one.source.location)]
     given = ((option, value) for option, value in options.items() if value is not None)
-    return ["expert-similarity", *(word for pair in given for word in pair)]
+    return ["expert-similarity", *named, *(word for pair in given for word in pair)]

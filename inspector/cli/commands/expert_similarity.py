@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from inspector.cli.options import (
-    DEFAULT_JOBS,
     DEFAULT_MODEL,
+    MATCH_JOBS,
     Experts,
     Format,
     Jobs,
@@ -22,7 +22,7 @@ from inspector.cli.options import (
     OutputFormat,
     Plan,
     Quiet,
-    Reference,
+    References,
     Revision,
 )
 
@@ -30,12 +30,14 @@ EXAMPLES: Final = (
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini",
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini",
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --out r",
+    "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --plan",
+    "s1inspect expert-similarity -m sample_shards/qwen3-mini -r sample_shards/qwen3-mini",
 )
 
 
 def expert_similarity(
     *,
-    ref: Reference,
+    ref: References,
     model: Model = DEFAULT_MODEL,
     revision: Revision = None,
     layers: Layers = None,
@@ -49,7 +51,7 @@ def expert_similarity(
     json: Json = False,
     quiet: Quiet = False,
     output: OutputFile = None,
-    jobs: Jobs = DEFAULT_JOBS,
+    jobs: Jobs = MATCH_JOBS,
     max_bytes: MaxBytes = None,
     plan: Plan = False,
     offline: Offline = False,

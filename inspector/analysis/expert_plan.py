@@ -1,0 +1,132 @@
+"""What a match would read, step by step: what is certain, and what is at most."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from inspector.analysis.expert_places import PLACE_ROWS
+from inspector.analysis.expert_question import MatchRequest, Question
+from inspector.analysis.expert_sampler import ExpertSide, row_block
+from inspector.analysis.plan import PlannedReads
+from inspector.analysis.report import Reads
+from inspector.layout.families import Projection
+
+_BESIDE: Final = (Projection.GATE, Projection.UP)
+
+
+def plan_match(
+    target: ExpertSide, reference: ExpertSide, request: MatchRequest, looks: Sequence[int]
+) -> list[PlannedReads]:
+    """What matching would read: the choice of rows, a trial, a look at all; the rest at most.
+
+    What is certain is exact while no row is skipped: of an outlier between two rows that are used
+    the bytes are read too. Each bound holds by itself, and all of them together stay within what
+    the budget leaves, save for gate and up of experts whose `down_proj` is all zero or NaN.
+
+    Raises:
+        UsageError: no wanted layer has experts in both models.
+        LayoutError: no layer or expert to match, or experts that share no rows.
+    """
+    question = Question(target, reference, request)
+    rows = row_block(reference, question.layers[0], np.random.default_rng(request.seed))
+    first, *later = (question.look_reads(rows[:count]) for count in looks)
+    choice = question.choice_reads(rows)
+    certain = [
+        _certain("choosing rows", choice),
+        _certain(f"{looks[0]} rows of every expert", first),
+    ]
+    room = max(0, question.budget - first.bytes - choice.bytes)
+    if later:
+        trial = question.trial_reads(rows[: looks[1]])
+        if trial.bytes + later[0].bytes <= question.budget - choice.bytes:
+            what = f"a trial of {looks[1]} rows on {len(question.pilot_layers)} layers"
+            certain.insert(1, _certain(what, trial))
+            room = max(0, room - trial.bytes)
+    scales = _scale_reads(question)
+    counts = " and ".join(map(str, looks[1:]))
+    again = _within(_sum(later), room, _of_one_expert(question, [(Projection.DOWN, rows[:8])]))
+    more = Reads(
+        requests=again.requests + min(again.requests, len(later) * scales.requests),
+        bytes=_sum(later).bytes + len(later) * scales.bytes,
+    )
+    gates = [(one, rows[:PLACE_ROWS]) for one in _BESIDE]
+    beside = _within(_gate_reads(question, rows), room, _of_one_expert(question, gates))
+    return [
+        *certain,
+        _bound("scales of experts with a parent", scales, room),
+        _bound(f"{counts} rows of those left open, and their scales", more, room),
+        _bound("rows of gate and up of those still open", beside, room),
+    ]
+
+
+def _within(reads: Reads, room: int, experts: Sequence[Reads]) -> Reads:
+    """As many requests as there is room for, where one expert takes one of `experts`."""
+    count = room // max(1, min(one.bytes for one in experts))
+    most = count * max(one.requests for one in experts)
+    return Reads(requests=min(reads.requests, most), bytes=reads.bytes)
+
+
+def _scale_reads(question: Question) -> Reads:
+    """The scales of `down_proj` of every target and reference that has any."""
+    return _sum(
+        Reads(requests=len(experts) if size else 0, bytes=size)
+        for layer in question.layers
+        for side, experts in _experts(question, layer)
+        for size in (side.scale_cost(layer, experts, Projection.DOWN),)
+    )
+
+
+def _gate_reads(question: Question, rows: Sequence[int]) -> Reads:
+    """Rows of gate and up of every target and reference."""
+    return _sum(
+        _reads(side, layer, experts, one, rows[:PLACE_ROWS])
+        for layer in question.layers
+        for side, experts in _experts(question, layer)
+        for one in _BESIDE
+    )
+
+
+def _of_one_expert(
+    question: Question, parts: Sequence[tuple[Projection, Sequence[int]]]
+) -> list[Reads]:
+    """What rows of one expert take, of either side, of matrices read together."""
+    layer = question.layers[0]
+    return [
+        _sum(_reads(side, layer, experts[:1], one, rows) for one, rows in parts)
+        for side, experts in _experts(question, layer)
+    ]
+
+
+def _reads(
+    side: ExpertSide, layer: int, experts: Sequence[int], one: Projection, rows: Sequence[int]
+) -> Reads:
+    """What rows of a matrix take; those of gate and up by number modulo their height."""
+    height = side.shape(layer, one)[0]
+    asked = layer, experts, one, sorted({row % height for row in rows})
+    return Reads(requests=side.read_requests(*asked), bytes=side.read_cost(*asked))
+
+
+def _experts(question: Question, layer: int) -> list[tuple[ExpertSide, Sequence[int]]]:
+    """Both sides, and which of their experts a layer's match is about."""
+    references = question.reference.experts(layer)
+    return [
+        (question.target, question.experts[layer].tolist()),
+        (question.reference, references),
+    ]
+
+
+def _certain(what: str, reads: Reads) -> PlannedReads:
+    return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+
+
+def _bound(what: str, reads: Reads, room: int) -> PlannedReads:
+    """At most so much, and no more than there is room for."""
+    return PlannedReads(
+        what=f"{what}, at most", requests=reads.requests, bytes=min(reads.bytes, room),
+        is_estimate=True, is_bound=True,
+    )  # fmt: skip
+
+
+def _sum(parts: Iterable[Reads]) -> Reads:
+    return sum(parts, start=Reads(requests=0, bytes=0))
