@@ -40,7 +40,7 @@ def plan_match(
     if later:
         trial = question.trial_reads(rows[: looks[1]])
         if trial.bytes + later[0].bytes <= question.budget - choice.bytes:
-            what = f"a trial of {looks[1]} rows on {len(question.pilot_layers)} layers"
+            what = f"a trial of {looks[1]} rows on {_layers(len(question.pilot_layers))}"
             certain.insert(1, _certain(what, trial))
             room = max(0, room - trial.bytes)
     scales = _scale_reads(question)
@@ -58,6 +58,10 @@ def plan_match(
         _bound(f"{counts} rows of those left open, and their scales", more, room),
         _bound("rows of gate and up of those still open", beside, room),
     ]
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'s' if count > 1 else ''}"
 
 
 def _within(reads: Reads, room: int, experts: Sequence[Reads]) -> Reads:
@@ -123,9 +127,12 @@ def _certain(what: str, reads: Reads) -> PlannedReads:
 def _bound(what: str, reads: Reads, room: int) -> PlannedReads:
     """At most so much, and no more than there is room for."""
     return PlannedReads(
-        what=f"{what}, at most", requests=reads.requests, bytes=min(reads.bytes, room),
-        is_estimate=True, is_bound=True,
-    )  # fmt: skip
+        what=f"{what}, at most",
+        requests=reads.requests if room else 0,
+        bytes=min(reads.bytes, room),
+        is_estimate=True,
+        is_bound=True,
+    )
 
 
 def _sum(parts: Iterable[Reads]) -> Reads:

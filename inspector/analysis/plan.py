@@ -79,9 +79,9 @@ class PlanDocument(Document, frozen=True, kw_only=True):
     command: str
     totals: PlanTotals
     time: PlanTime
-    reads: list[PlannedReads]
     options: list[PlannedOption] = msgspec.field(default_factory=list)
     allowed_bytes: int | None = None
+    reads: list[PlannedReads]
 
 
 def totals_of(reads: Sequence[PlannedReads], allowed: int | None = None) -> PlanTotals:

@@ -88,10 +88,16 @@ def _arguments(
 ) -> list[str]:
     """What to type to go on."""
     options = {
-        "-m": inputs.model, "--revision": inputs.revision,
+        "--revision": inputs.revision,
         "--layers": inputs.layers, "--experts": inputs.experts, "--max-bytes": inputs.max_bytes,
         "--seed": str(seed) if seed else None, "--out": str(path),
     }  # fmt: skip
     named = [word for one in references for word in ("--ref", one.source.location)]
     given = ((option, value) for option, value in options.items() if value is not None)
-    return ["expert-similarity", *named, *(word for pair in given for word in pair)]
+    return [
+        "expert-similarity",
+        "-m",
+        inputs.model,
+        *named,
+        *(word for pair in given for word in pair),
+    ]
