@@ -12,8 +12,8 @@ import numpy as np
 
 from inspector.analysis.expert_match import LOOK_ALPHA, LOOK_ROWS
 from inspector.analysis.expert_question import MatchRequest, Question
-from inspector.analysis.expert_reading import WHOLE, BothWays, Reading, SampledSide
-from inspector.analysis.expert_sampler import BLOCK_ROWS, row_block
+from inspector.analysis.expert_reading import WHOLE, Reading, Ways
+from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, row_block
 from inspector.analysis.expert_verdicts import EXCLUDED_COSINE, EXCLUDED_FRACTION, excluded_region
 from inspector.layout.families import Projection
 
@@ -26,19 +26,15 @@ measured with 128 rows of 128 neurons, against 128 simulated references; .92 at 
 class Option:
     """A way to read both models; `requests` and `bytes` of what every run takes: the first look."""
 
+    what: str
     reading: Reading
-    target: SampledSide
-    reference: SampledSide
+    target: ExpertSide
+    reference: ExpertSide
     requests: int
     bytes: int
 
-    @property
-    def described(self) -> str:
-        side, layer = self.target.ways.straight, self.target.layers[0]
-        return self.reading.described(side.shape(layer, Projection.DOWN)[1])
 
-
-def reading_options(target: BothWays, reference: BothWays, request: MatchRequest) -> list[Option]:
+def reading_options(target: Ways, reference: Ways, request: MatchRequest) -> list[Option]:
     """Every way, the fullest first.
 
     Raises:
@@ -56,9 +52,11 @@ def reading_options(target: BothWays, reference: BothWays, request: MatchRequest
     rows = row_block(reference.straight, whole.layers[0], np.random.default_rng(request.seed))
     found = []
     for reading in readings:
-        ours, theirs = (_cheaper(ways, reading, rows) for ways in (target, reference))
+        ours, theirs = (ways.sampled(reading, rows[: LOOK_ROWS[0]]) for ways in (target, reference))
         first = Question(ours, theirs, request).first_reads(rows, LOOK_ROWS[0])
-        found.append(Option(reading, ours, theirs, first.requests, first.bytes))
+        found.append(
+            Option(reading.described(neurons), reading, ours, theirs, first.requests, first.bytes)
+        )
     return found
 
 
@@ -94,18 +92,3 @@ def _rules_out(neurons: int, hypotheses: int) -> bool:
     copy_z = _COPY_KEPT * float(np.sqrt(LOOK_ROWS[-1] * neurons))
     cosine, fraction = excluded_region(copy_z, hypotheses=hypotheses, alpha=LOOK_ALPHA[-1])
     return cosine <= EXCLUDED_COSINE and fraction <= EXCLUDED_FRACTION
-
-
-def _cheaper(ways: BothWays, reading: Reading, rows: Sequence[int]) -> SampledSide:
-    """One side, its rows read across neurons or along them."""
-    across = SampledSide(ways, reading, along=False)
-    if reading.neurons is None:
-        return across
-    along = SampledSide(ways, reading, along=True)
-    layer = ways.straight.layers[0]
-    some = ways.straight.experts(layer)[:1]
-    costs = [
-        side.read_cost(layer, some, Projection.DOWN, rows[: LOOK_ROWS[0]])
-        for side in (across, along)
-    ]
-    return along if costs[1] < costs[0] else across

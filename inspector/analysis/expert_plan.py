@@ -33,15 +33,15 @@ def plan_match(
     first, *later = (question.look_reads(rows[:count]) for count in looks)
     choice = question.choice_reads(rows)
     certain = [
-        _certain("choosing rows", choice),
-        _certain(f"{looks[0]} rows of every expert", first),
+        _certain("choosing rows", choice, request),
+        _certain(f"{looks[0]} rows of every expert", first, request),
     ]
     room = max(0, question.budget - first.bytes - choice.bytes)
     if later:
         trial = question.trial_reads(rows[: looks[1]])
         if trial.bytes + later[0].bytes <= question.budget - choice.bytes:
             what = f"a trial of {looks[1]} rows on {_layers(len(question.pilot_layers))}"
-            certain.insert(1, _certain(what, trial))
+            certain.insert(1, _certain(what, trial, request))
             room = max(0, room - trial.bytes)
     scales = _scale_reads(question)
     counts = " and ".join(map(str, looks[1:]))
@@ -120,8 +120,10 @@ def _experts(question: Question, layer: int) -> list[tuple[ExpertSide, Sequence[
     ]
 
 
-def _certain(what: str, reads: Reads) -> PlannedReads:
-    return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+def _certain(what: str, reads: Reads, request: MatchRequest) -> PlannedReads:
+    """Neurons of an expert that are read for one step are not read for another."""
+    shared = request.reading.neurons is not None
+    return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes, is_estimate=shared)
 
 
 def _bound(what: str, reads: Reads, room: int) -> PlannedReads:

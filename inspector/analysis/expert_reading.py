@@ -7,11 +7,12 @@ a row of `gate_proj`; one stored inputs first has them the other way round.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from inspector.analysis.expert_family import CombinedSide
 from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Scales
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
@@ -44,12 +45,48 @@ WHOLE: Final = Reading()
 """Rows of `down_proj` as they are: what the specification samples."""
 
 
+class Ways(Protocol):
+    """The experts of one model or several, as they are and as a reading has them."""
+
+    @property
+    def straight(self) -> ExpertSide:
+        """Each matrix as it is."""
+
+    def sampled(self, reading: Reading, rows: Sequence[int]) -> ExpertSide:
+        """What is compared as rows of `down_proj`; `rows` tell which way to read takes least."""
+
+
 @dataclass(frozen=True, slots=True)
 class BothWays:
     """The experts of one model, each matrix as it is, and `turned`: as its transpose."""
 
     straight: ExpertSide
     turned: ExpertSide
+
+    def sampled(self, reading: Reading, rows: Sequence[int]) -> "SampledSide":
+        """What a reading has of them, across neurons or along them: what takes fewer bytes."""
+        across = SampledSide(self, reading, along=False)
+        if reading.neurons is None:
+            return across
+        along = SampledSide(self, reading, along=True)
+        layer = self.straight.layers[0]
+        asked = layer, self.straight.experts(layer)[:1], Projection.DOWN, rows
+        return along if along.read_cost(*asked) < across.read_cost(*asked) else across
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedWays:
+    """The experts of several models, each read the way that suits it."""
+
+    models: Sequence[BothWays]
+    names: Sequence[str]
+
+    @property
+    def straight(self) -> CombinedSide:
+        return CombinedSide([one.straight for one in self.models], self.names)
+
+    def sampled(self, reading: Reading, rows: Sequence[int]) -> CombinedSide:
+        return CombinedSide([one.sampled(reading, rows) for one in self.models], self.names)
 
 
 @dataclass(slots=True)

@@ -161,11 +161,15 @@ class ReferenceMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimilarityDocument(Document, frozen=True, kw_only=True):
-    """`s1inspect expert-similarity --json`. `refs` is there where there are several models."""
+    """`s1inspect expert-similarity --json`. `refs` is there where there are several models.
+
+    `reading` is there where other numbers than rows of `down_proj` were compared, and says which.
+    """
 
     ref: Model
     refs: list[ReferenceMatch] | msgspec.UnsetType = msgspec.UNSET
     seed: int
+    reading: str | msgspec.UnsetType = msgspec.UNSET
     summary: str
     calibration: CalibrationFacts
     budget: ErrorBudget

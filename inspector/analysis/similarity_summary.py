@@ -82,8 +82,9 @@ def similarity_document(
     *,
     seed: int,
     numbering: Numbering = ONE_MODEL,
+    reading: str | None = None,
 ) -> SimilarityDocument:
-    """The JSON document of a match."""
+    """The JSON document of a match; `reading` where it was not of rows of `down_proj`."""
     told = reference_matches(result.experts, numbering.names, refs)
     calibration = result.calibration
     return SimilarityDocument(
@@ -94,6 +95,7 @@ def similarity_document(
         cost=cost,
         findings=findings,
         seed=seed,
+        reading=reading or msgspec.UNSET,
         summary=summarise(result, model, told),
         calibration=CalibrationFacts(
             null=NULL,

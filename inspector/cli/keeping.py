@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from inspector.analysis.expert_reading import BothWays
+from inspector.analysis.expert_reading import BothWays, CombinedWays
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.report import Cost
 from inspector.checkpoint import Checkpoint
@@ -50,10 +50,14 @@ def open_match(
 
 
 def kept_ways(
-    folder: RunFolder, target: BothWays, reference: BothWays
-) -> tuple[BothWays, BothWays]:
+    folder: RunFolder, target: BothWays, reference: BothWays | CombinedWays
+) -> tuple[BothWays, BothWays | CombinedWays]:
     """Both sides, answering from the folder what it has."""
-    return _kept(folder, target, "model"), _kept(folder, reference, "ref")
+    model = _kept(folder, target, "model")
+    if isinstance(reference, BothWays):
+        return model, _kept(folder, reference, "ref")
+    kept = [_kept(folder, one, f"ref-{n}") for n, one in enumerate(reference.models, 1)]
+    return model, CombinedWays(kept, reference.names)
 
 
 def _kept(folder: RunFolder, ways: BothWays, called: str) -> BothWays:

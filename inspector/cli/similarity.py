@@ -5,12 +5,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from inspector.analysis.expert_family import ONE_MODEL, CombinedSide, Numbering
+from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
 from inspector.analysis.expert_options import Option, choose_reading, reading_options
 from inspector.analysis.expert_plan import plan_match
 from inspector.analysis.expert_question import MatchRequest, byte_budget
-from inspector.analysis.expert_reading import BothWays
+from inspector.analysis.expert_reading import WHOLE, BothWays, CombinedWays, Ways
 from inspector.analysis.expert_sampler import ExpertSide
 from inspector.analysis.plan import PlannedOption, PlannedReads
 from inspector.analysis.report import Model
@@ -85,7 +85,14 @@ def run(
         cost = target.cost
         models = [one.model for one in others]
         document = similarity_document(
-            result, target.model, models, cost, findings, seed=seed, numbering=theirs.numbering
+            result,
+            target.model,
+            models,
+            cost,
+            findings,
+            seed=seed,
+            numbering=theirs.numbering,
+            reading=way.what if way.reading != WHOLE else None,
         )
         stored = ours.straight.total_bytes + theirs.ways.straight.total_bytes
     if folder is not None:
@@ -115,7 +122,7 @@ def _opened_references(
 class _References:
     """All references as one model, and which expert is of which."""
 
-    ways: BothWays
+    ways: BothWays | CombinedWays
     numbering: Numbering
 
 
@@ -124,10 +131,8 @@ def _combined(checkpoints: Sequence[Checkpoint]) -> _References:
     ways = [_both_ways(one) for one in checkpoints]
     if len(ways) == 1:
         return _References(ways[0], ONE_MODEL)
-    names = short_names([one.source.location for one in checkpoints])
-    straight = CombinedSide([one.straight for one in ways], names)
-    turned = CombinedSide([one.turned for one in ways], names)
-    return _References(BothWays(straight, turned), straight.numbering)
+    combined = CombinedWays(ways, short_names([one.source.location for one in checkpoints]))
+    return _References(combined, combined.straight.numbering)
 
 
 def short_names(locations: Sequence[str]) -> list[str]:
@@ -160,8 +165,8 @@ class _Ways:
 
     options: list[Option]
     request: MatchRequest
-    target: BothWays
-    reference: BothWays
+    target: Ways
+    reference: Ways
 
     @property
     def allowed(self) -> int:
@@ -177,7 +182,7 @@ class _Ways:
         return WaysToRead(
             [
                 PlannedOption(
-                    what=one.described,
+                    what=one.what,
                     requests=one.requests,
                     bytes=one.bytes,
                     share=one.bytes / max(total, 1),

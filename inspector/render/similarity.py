@@ -170,6 +170,8 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
 def _notes(document: SimilarityDocument) -> list[str]:
     facts = document.calibration
     notes = []
+    if document.reading is not msgspec.UNSET:
+        notes.append(f"compared: {document.reading}; no other neurons, and no permuted ones")
     if facts.tests:
         notes.append(
             f"null: {facts.tests:,} tests against {facts.null}: sd {facts.sd:.3f}, "

@@ -11,7 +11,7 @@ from inspector.analysis.expert_match import LOOK_ROWS, MatchResult, match_expert
 from inspector.analysis.expert_options import Option, choose_reading, reading_options
 from inspector.analysis.expert_plan import plan_match
 from inspector.analysis.expert_question import MatchRequest, Question, byte_budget
-from inspector.analysis.expert_reading import WHOLE, BothWays
+from inspector.analysis.expert_reading import WHOLE, BothWays, SampledSide
 from inspector.analysis.expert_report import Flag, Verdict
 from inspector.analysis.report import Reads
 from inspector.errors import BudgetExceeded
@@ -130,7 +130,7 @@ def test_what_a_plan_says_without_a_bound_is_what_is_read(
     request = replace(REQUEST, reading=option.reading)
     plan = plan_match(option.target, option.reference, request, LOOK_ROWS)
     certain = [one for one in plan if not one.is_bound]
-    assert not any(one.is_estimate for one in certain)
+    assert {one.is_estimate for one in certain} == {way > 0}
     found = matched(option, request)
     assert {one.rows for one in found.experts} == {LOOK_ROWS[0]}
     read = recorded(source) + recorded(other)
@@ -148,6 +148,8 @@ def test_neurons_of_a_reference_are_read_once_however_many_rows_are_looked_at() 
     ours, theirs = family(WIDE, 0.7)
     (mine, _), (its, source) = ways_of(ours, "fp8"), ways_of(theirs, "transposed")
     option = reading_options(mine, its, REQUEST)[2]
+    assert isinstance(option.target, SampledSide)
+    assert isinstance(option.reference, SampledSide)
     assert (option.target.along, option.reference.along) == (False, True)
     found = matched(option, replace(REQUEST, reading=option.reading))
     assert max(one.rows for one in found.experts) == HIDDEN
