@@ -8,9 +8,11 @@ from benchmarks.study import operators
 from benchmarks.study.generator import Float32, bf16_values, draw_layer, fp8_values
 from benchmarks.study.outcome import Outcome
 from benchmarks.study.tasks import Parameters
-from inspector.stats.neuron_map import map_neurons
+from inspector.stats.neuron_map import cosine_tables, fit_factor, map_neurons
 
 _MATRICES = 3
+_ODD = (0, 2)
+"""Down and up, of down, gate and up."""
 
 
 def neuron_maps(parameters: Parameters, rng: np.random.Generator) -> Outcome:
@@ -30,7 +32,10 @@ def neuron_maps(parameters: Parameters, rng: np.random.Generator) -> Outcome:
         for one, new, drift in zip(parent, fresh, noise, strict=True)
     ]
     started = time.process_time()
-    found = map_neurons(_quantized(child), _alone(parent), [_alone(control)])
+    target, theirs = _quantized(child), _alone(parent)
+    tables = cosine_tables(target, theirs)
+    found = map_neurons(tables, [cosine_tables(target, _alone(control))], odd=_ODD)
+    fit = fit_factor(target, theirs, found, _ODD)
     seconds = time.process_time() - started
     kept = found.places >= 0
     was_kept = ~mask[0][orders[0]]
@@ -44,7 +49,7 @@ def neuron_maps(parameters: Parameters, rng: np.random.Generator) -> Outcome:
         samples={
             "seconds": [round(seconds, 2)],
             "retained error": [abs(found.retained.estimate - float(was_kept.mean()))],
-            "slope": [round(found.slope, 4)],
+            "slope": [round(fit.slope.estimate, 4)],
         },
     )
 
