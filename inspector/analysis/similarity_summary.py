@@ -1,6 +1,7 @@
 """The answer of expert matching in one line, and its document."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from inspector.analysis.expert_match import ALPHA, MatchResult
 from inspector.analysis.expert_report import (
@@ -8,6 +9,7 @@ from inspector.analysis.expert_report import (
     CalibrationFacts,
     ErrorBudget,
     Excluded,
+    ExpertPair,
     SimilarityDocument,
     Verdict,
 )
@@ -61,8 +63,9 @@ def similarity_document(
     findings: list[Problem],
     *,
     seed: int,
+    pairs: Sequence[ExpertPair] = (),
 ) -> SimilarityDocument:
-    """The JSON document of a match."""
+    """The JSON document of a match; `pairs` are those that were read whole."""
     calibration = result.calibration
     return SimilarityDocument(
         schema="s1inspect/expert-similarity/1",
@@ -90,4 +93,5 @@ def similarity_document(
         ),
         layers=result.layers,
         experts=result.experts,
+        pairs=list(pairs),
     )

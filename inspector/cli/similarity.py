@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
+from inspector.analysis.expert_pairs import plan_pairs
 from inspector.analysis.expert_question import plan_match
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.similarity_summary import similarity_document
@@ -13,6 +14,7 @@ from inspector.checkpoint.matching import match_request
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
 from inspector.cli.output import say, say_cost, write_view
+from inspector.cli.verifying import asked_pairs, verified, without_pairs
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
 from inspector.render.text import counted
@@ -26,9 +28,11 @@ def run(
     seed: int,
     limit: int | None,
     out: Path | None,
+    verify: str | None = None,
 ) -> None:
     """Match the model's experts against the reference's; `out` keeps what is read."""
     outputs.resolved()
+    asked = asked_pairs(verify)
     if not reference:
         raise UsageError("--ref names no checkpoint")
     access = access_of(inputs)
@@ -42,23 +46,27 @@ def run(
         request = match_request(
             target, other, layers=inputs.layer_numbers, experts=inputs.expert_numbers, seed=seed
         )
+        allowed = without_pairs(request.max_bytes, *sides, asked)
+        request = replace(request, max_bytes=allowed)
         if inputs.plan:
             finding = target.planned_so_far("finding the experts")
-            reads = plan_match(*sides, request, LOOK_ROWS)
+            reads = [*plan_match(*sides, request, LOOK_ROWS), *plan_pairs(*sides, asked)]
             planned = [finding, *_resolving(target, other), *reads]
             write_plan("expert-similarity", planned, target, outputs)
             return
-        folder = None
-        progress = target.policy.progress
+        folder, progress = None, target.policy.progress
         if out is None:
             result = match_experts(*sides, request, progress)
         else:
             folder = open_match(out, inputs, target, other, seed=seed)
             request = replace(request, max_bytes=kept_allowance(folder, request.max_bytes))
             result = match_experts(*kept_sides(folder, *sides), request, progress)
+        pairs = verified(sides, asked, result, progress, seed=seed)
         findings = [*target.problems, *other.problems]
         cost = target.cost
-        document = similarity_document(result, target.model, other.model, cost, findings, seed=seed)
+        document = similarity_document(
+            result, target.model, other.model, cost, findings, seed=seed, pairs=pairs
+        )
         stored = sum(side.total_bytes for side in sides)
     if folder is not None:
         say(f"{folder.path}: {counted(folder.found, 'result')} found, {folder.made} made")

@@ -77,7 +77,7 @@ def test_negated_neurons_have_their_place_and_their_sign() -> None:
     """A neuron whose row of up and column of down are negated computes the same."""
     rng = np.random.default_rng(4)
     experts = [draw_layer(192, 128, rng).draw(3, rng) for _ in range(3)]
-    signs = rng.choice(np.float32([-1, 1]), 128)
+    signs = rng.choice(np.array([-1, 1], dtype=np.float32), 128)
     order = rng.permutation(128)
     child = [
         (one[0] * (signs if odd else 1))[:, order]

@@ -1,0 +1,83 @@
+"""`--verify`: which pairs of experts are read whole, and what they are found to have."""
+
+from typing import Final
+
+from inspector.analysis.expert_match import MatchResult
+from inspector.analysis.expert_pairs import (
+    Pair,
+    PairRequest,
+    check_named,
+    choose_pairs,
+    named_pair,
+    pairs_cost,
+)
+from inspector.analysis.expert_question import Progress
+from inspector.analysis.expert_report import ExpertPair
+from inspector.analysis.expert_sampler import ExpertSide
+from inspector.analysis.expert_whole import verify_pairs
+from inspector.errors import BudgetExceeded, UsageError
+from inspector.layout.pairs import parse_pair
+
+_MOST: Final = 1000
+"""More pairs are whole layers, which are no sample any more: 57 MB each."""
+
+
+def asked_pairs(text: str | None) -> PairRequest:
+    """`24`, or `layers.3.experts.200=17,layers.5.experts.2=9`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text is None:
+        return PairRequest()
+    if text.isascii() and text.isdigit():
+        if int(text) > _MOST:
+            raise UsageError(f"--verify {text}: at most {_MOST:,} pairs")
+        return PairRequest(count=int(text))
+    named = [named_pair(*parse_pair(one, option="--verify")) for one in text.split(",")]
+    return PairRequest(named=tuple(sorted(named, key=lambda one: (one.layer, one.expert))))
+
+
+def without_pairs(
+    allowed: int | None, target: ExpertSide, reference: ExpertSide, asked: PairRequest
+) -> int | None:
+    """What the looks may read where the pairs must be within `--max-bytes` too.
+
+    Raises:
+        UsageError: a named expert is not there.
+        BudgetExceeded: the pairs alone would read more.
+    """
+    check_named(target, reference, asked)
+    if allowed is None or not len(asked):
+        return allowed
+    cost = pairs_cost(target, reference, asked)
+    if cost > allowed:
+        raise BudgetExceeded(
+            f"--verify would read up to {cost:,} bytes, more than the {allowed:,} allowed",
+            hint="raise --max-bytes, or verify fewer pairs",
+        )
+    return allowed - cost
+
+
+def verified(
+    sides: tuple[ExpertSide, ExpertSide],
+    asked: PairRequest,
+    result: MatchResult,
+    progress: Progress,
+    *,
+    seed: int,
+) -> list[ExpertPair]:
+    """The pairs that were asked for, read whole and compared."""
+    target, reference = sides
+    matches = {(one.layer, one.expert): one for one in result.experts}
+    pairs = asked.named or choose_pairs(result.experts, asked.count, seed)
+
+    def parents(pair: Pair) -> list[int]:
+        match = matches.get((pair.layer, pair.expert))
+        return [one.expert for one in match.parents] if match else []
+
+    found = []
+    for one in verify_pairs(target, reference, pairs, parents):
+        found.append(one)
+        progress("pairs", len(found), len(pairs))
+    return found
