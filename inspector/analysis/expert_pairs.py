@@ -1,7 +1,7 @@
 """Pairs of experts that are worth reading whole: those that were named, or some of every kind."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -35,9 +35,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairRequest:
-    """`count` accepted pairs to be chosen, or the `named` ones."""
+    """`count` accepted pairs to be chosen by `seed`, or the `named` ones."""
 
     count: int = 0
+    seed: int = 0
     named: tuple[Pair, ...] = ()
 
     def __len__(self) -> int:
@@ -110,23 +111,30 @@ def _pair(match: ExpertMatch, chosen: str) -> Pair:
     return Pair(match.layer, match.expert, best.layer, best.expert, chosen)
 
 
-def control_of(reference: ExpertSide, pair: Pair, read: Sequence[int], avoid: Sequence[int]) -> int:
-    """A reference of the pair's layer that is no parent: one that is read anyway, or the next.
+def controls_of(
+    reference: ExpertSide, pairs: Sequence[Pair], parents: Callable[[Pair], Sequence[int]]
+) -> list[int]:
+    """For each pair a reference of its layer that is no parent.
+
+    One that another pair reads anyway, or the next by number.
 
     Raises:
         LayoutError: the layer has no other reference.
     """
-    others = [
-        one for one in (*read, *_after(reference.experts(pair.reference_layer), pair.reference))
-        if one != pair.reference and one not in avoid
-    ]  # fmt: skip
-    if not others:
-        raise LayoutError(
-            f"layer {pair.reference_layer} of the reference has no expert but {pair.reference}: "
-            "nothing says what chance reaches",
-            hint="leave --verify out",
-        )
-    return others[0]
+    found = []
+    for pair in pairs:
+        layer, avoided = pair.reference_layer, {pair.reference, *parents(pair)}
+        near = [one.reference for one in pairs if one.reference_layer == layer]
+        others = [*near, *_after(reference.experts(layer), pair.reference)]
+        control = next((one for one in others if one not in avoided), None)
+        if control is None:
+            raise LayoutError(
+                f"layer {layer} of the reference has no expert but parents of expert "
+                f"{pair.expert}: nothing says what chance reaches",
+                hint="leave --verify out",
+            )
+        found.append(control)
+    return found
 
 
 def _after(experts: Sequence[int], one: int) -> list[int]:

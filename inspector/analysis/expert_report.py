@@ -190,5 +190,5 @@ class SimilarityDocument(Document, frozen=True, kw_only=True):
     calibration: CalibrationFacts
     budget: ErrorBudget
     layers: list[LayerMatch]
-    experts: list[ExpertMatch]
     pairs: list[ExpertPair]
+    experts: list[ExpertMatch]

@@ -1,7 +1,7 @@
 """Two experts read whole: which neuron became which, in all three matrices and in each alone."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import NEAR_RETAINED, NEAR_SIGMA, equal_codes
-from inspector.analysis.expert_pairs import MATRICES, Pair, control_of
+from inspector.analysis.expert_pairs import MATRICES, Pair
 from inspector.analysis.expert_report import (
     ExpertPair,
     MatrixPair,
@@ -29,10 +29,7 @@ from inspector.stats.neuron_map import (
     map_neurons,
 )
 
-Parents = Callable[[Pair], Sequence[int]]
-"""All references that were accepted as parents of a pair's expert."""
-
-_KEPT: Final = 4
+_HELD: Final = 4
 """References that are held in memory, 75 MB each at 4096 x 1536."""
 
 _ODD: Final = tuple(place for place, one in enumerate(MATRICES) if one is not Projection.GATE)
@@ -67,31 +64,28 @@ def read_whole(side: ExpertSide, layer: int, expert: int) -> WholeExpert:
     return WholeExpert(matrices, scales, [side.dtype(layer, one) for one in MATRICES])
 
 
-def verify_pairs(
-    target: ExpertSide, reference: ExpertSide, pairs: Sequence[Pair], parents: Parents
-) -> Iterator[ExpertPair]:
-    """Each pair, compared; a reference that the next pair needs is not read again.
+class PairReader:
+    """Reads pairs whole and compares them; the last few references are held for the next pair."""
 
-    Raises:
-        LayoutError: a layer has no reference that could serve as a control.
-    """
-    kept: dict[tuple[int, int], WholeExpert] = {}
+    def __init__(self, target: ExpertSide, reference: ExpertSide) -> None:
+        self._target = target
+        self._reference = reference
+        self._held: dict[tuple[int, int], WholeExpert] = {}
 
-    def read(layer: int, expert: int) -> WholeExpert:
-        found = kept.pop((layer, expert), None) or read_whole(reference, layer, expert)
-        kept[layer, expert] = found
-        while len(kept) > _KEPT:
-            del kept[next(iter(kept))]
+    def compare(self, pair: Pair, control: int) -> ExpertPair:
+        """What the two experts of a pair have of each other; `control` is another reference."""
+        ours = read_whole(self._target, pair.layer, pair.expert)
+        theirs = self._read(pair.reference_layer, pair.reference)
+        return compare_whole(
+            pair, ours, theirs, (control, self._read(pair.reference_layer, control))
+        )
+
+    def _read(self, layer: int, expert: int) -> WholeExpert:
+        found = self._held.pop((layer, expert), None) or read_whole(self._reference, layer, expert)
+        self._held[layer, expert] = found
+        while len(self._held) > _HELD:
+            del self._held[next(iter(self._held))]
         return found
-
-    for one in pairs:
-        layer = one.reference_layer
-        near = [pair.reference for pair in pairs if pair.reference_layer == layer]
-        held = [expert for at, expert in kept if at == layer]
-        control = control_of(reference, one, [*held, *near], parents(one))
-        ours = read_whole(target, one.layer, one.expert)
-        theirs, other = (read(layer, expert) for expert in (one.reference, control))
-        yield compare_whole(one, ours, theirs, (control, other))
 
 
 def compare_whole(

@@ -19,7 +19,13 @@ _ALLOWANCE = "allowance"
 
 
 def open_match(
-    path: Path, inputs: InputOptions, target: Checkpoint, other: Checkpoint, *, seed: int
+    path: Path,
+    inputs: InputOptions,
+    target: Checkpoint,
+    other: Checkpoint,
+    *,
+    seed: int,
+    verify: str | None,
 ) -> RunFolder:
     """The folder of a match of these two checkpoints, new or begun before.
 
@@ -36,7 +42,8 @@ def open_match(
             "max_bytes": inputs.byte_budget,
         },
     )
-    return open_run(path, identity, _arguments(path, inputs, other.source.location, seed))
+    arguments = _arguments(path, inputs, other.source.location, seed)
+    return open_run(path, identity, [*arguments, *(["--verify", verify] if verify else [])])
 
 
 def kept_sides(

@@ -32,7 +32,7 @@ def run(
 ) -> None:
     """Match the model's experts against the reference's; `out` keeps what is read."""
     outputs.resolved()
-    asked = asked_pairs(verify)
+    asked = asked_pairs(verify, seed=seed)
     if not reference:
         raise UsageError("--ref names no checkpoint")
     access = access_of(inputs)
@@ -58,10 +58,10 @@ def run(
         if out is None:
             result = match_experts(*sides, request, progress)
         else:
-            folder = open_match(out, inputs, target, other, seed=seed)
+            folder = open_match(out, inputs, target, other, seed=seed, verify=verify)
             request = replace(request, max_bytes=kept_allowance(folder, request.max_bytes))
             result = match_experts(*kept_sides(folder, *sides), request, progress)
-        pairs = verified(sides, asked, result, progress, seed=seed)
+        pairs = verified(sides, asked, result, folder, progress)
         findings = [*target.problems, *other.problems]
         cost = target.cost
         document = similarity_document(

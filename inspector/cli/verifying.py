@@ -2,27 +2,31 @@
 
 from typing import Final
 
+import msgspec
+
 from inspector.analysis.expert_match import MatchResult
 from inspector.analysis.expert_pairs import (
     Pair,
     PairRequest,
     check_named,
     choose_pairs,
+    controls_of,
     named_pair,
     pairs_cost,
 )
 from inspector.analysis.expert_question import Progress
 from inspector.analysis.expert_report import ExpertPair
 from inspector.analysis.expert_sampler import ExpertSide
-from inspector.analysis.expert_whole import verify_pairs
+from inspector.analysis.expert_whole import PairReader
 from inspector.errors import BudgetExceeded, UsageError
 from inspector.layout.pairs import parse_pair
+from inspector.run.folder import RunFolder
 
 _MOST: Final = 1000
 """More pairs are whole layers, which are no sample any more: 57 MB each."""
 
 
-def asked_pairs(text: str | None) -> PairRequest:
+def asked_pairs(text: str | None, *, seed: int) -> PairRequest:
     """`24`, or `layers.3.experts.200=17,layers.5.experts.2=9`.
 
     Raises:
@@ -33,7 +37,7 @@ def asked_pairs(text: str | None) -> PairRequest:
     if text.isascii() and text.isdigit():
         if int(text) > _MOST:
             raise UsageError(f"--verify {text}: at most {_MOST:,} pairs")
-        return PairRequest(count=int(text))
+        return PairRequest(count=int(text), seed=seed)
     named = [named_pair(*parse_pair(one, option="--verify")) for one in text.split(",")]
     return PairRequest(named=tuple(sorted(named, key=lambda one: (one.layer, one.expert))))
 
@@ -63,21 +67,26 @@ def verified(
     sides: tuple[ExpertSide, ExpertSide],
     asked: PairRequest,
     result: MatchResult,
+    folder: RunFolder | None,
     progress: Progress,
-    *,
-    seed: int,
 ) -> list[ExpertPair]:
-    """The pairs that were asked for, read whole and compared."""
-    target, reference = sides
+    """The pairs that were asked for, read whole and compared; those that `folder` has are there."""
     matches = {(one.layer, one.expert): one for one in result.experts}
-    pairs = asked.named or choose_pairs(result.experts, asked.count, seed)
+    pairs = asked.named or choose_pairs(result.experts, asked.count, asked.seed)
 
     def parents(pair: Pair) -> list[int]:
         match = matches.get((pair.layer, pair.expert))
-        return [one.expert for one in match.parents] if match else []
+        itself = [pair.expert] if result.same_model else []
+        return [*itself, *(one.expert for one in match.parents)] if match else itself
 
+    reader = PairReader(*sides)
     found = []
-    for one in verify_pairs(target, reference, pairs, parents):
-        found.append(one)
+    for pair, control in zip(pairs, controls_of(sides[1], pairs, parents), strict=True):
+        name = f"pairs/{pair.layer}-{pair.expert}-{pair.reference}-{control}.json"
+        kept = folder.load(name) if folder else None
+        one = msgspec.json.decode(kept, type=ExpertPair) if kept else reader.compare(pair, control)
+        if folder and kept is None:
+            folder.save(name, msgspec.json.encode(one))
+        found.append(msgspec.structs.replace(one, chosen=pair.chosen))
         progress("pairs", len(found), len(pairs))
     return found

@@ -9,17 +9,16 @@ from inspector.render.tables import Column, Table
 _COLUMNS: Final = (
     Column("layer", right=True),
     Column("expert", right=True),
-    Column("reference", right=True),
-    Column("chosen"),
+    Column("ref", right=True),
     Column("retained", right=True, show=lambda value: f"{value:.3f}"),
-    Column("in place", right=True, show=lambda value: f"{value:.2f}"),
     Column("slope", right=True, show=lambda value: f"{value:.3f}"),
     Column("residual", right=True, show=lambda value: f"{value:.3f}"),
     Column("down", right=True, show=lambda value: f"{value:.2f}"),
     Column("gate", right=True, show=lambda value: f"{value:.2f}"),
     Column("up", right=True, show=lambda value: f"{value:.2f}"),
-    Column("equal codes", right=True, show=lambda value: f"{value:.4f}"),
-    Column("in common"),
+    Column("codes", right=True, show=lambda value: f"{value:.4f}"),
+    Column("common"),
+    Column("chance", right=True, show=lambda value: f"{value:.0f}"),
 )
 
 
@@ -30,14 +29,12 @@ def pair_table(pairs: Sequence[ExpertPair]) -> Table:
             pair.layer,
             pair.expert,
             pair.reference,
-            pair.chosen,
             pair.retained.estimate,
-            pair.in_place,
             pair.slope.estimate if pair.slope else None,
             pair.residual,
             *(one.retained.estimate for one in pair.matrices),
             _equal(pair.matrices),
-            _in_common(pair.agreement, len(pair.places)),
+            *_in_common(pair.agreement, len(pair.places)),
         )
         for pair in pairs
     ]
@@ -50,10 +47,12 @@ def _equal(matrices: Sequence[MatrixPair]) -> float | None:
     return min(shares) if len(shares) == len(matrices) else None
 
 
-def _in_common(agreement: Sequence[NeuronAgreement], neurons: int) -> str | None:
+def _in_common(
+    agreement: Sequence[NeuronAgreement], neurons: int
+) -> tuple[str | None, float | None]:
     """Of the two matrices that agree least; nothing where they retained all or nothing."""
     telling = [one for one in agreement if 0 < one.most < neurons]
     if not telling:
-        return None
+        return None, None
     least = min(telling, key=lambda one: (one.observed - one.expected) / one.most)
-    return f"{least.observed} of {least.most} ({least.expected:.0f} by chance)"
+    return f"{least.observed}/{least.most}", least.expected
