@@ -10,7 +10,7 @@ _COLUMNS: Final = (
     Column("layer", right=True),
     Column("expert", right=True),
     Column("ref", right=True),
-    Column("retained", right=True, show=lambda value: f"{value:.3f}"),
+    Column("kept", right=True, show=lambda value: f"{value:.3f}"),
     Column("slope", right=True, show=lambda value: f"{value:.3f}"),
     Column("residual", right=True, show=lambda value: f"{value:.3f}"),
     Column("down", right=True, show=lambda value: f"{value:.2f}"),
@@ -18,7 +18,6 @@ _COLUMNS: Final = (
     Column("up", right=True, show=lambda value: f"{value:.2f}"),
     Column("codes", right=True, show=lambda value: f"{value:.4f}"),
     Column("common"),
-    Column("chance", right=True, show=lambda value: f"{value:.0f}"),
 )
 
 
@@ -34,7 +33,7 @@ def pair_table(pairs: Sequence[ExpertPair]) -> Table:
             pair.residual,
             *(one.retained.estimate for one in pair.matrices),
             _equal(pair.matrices),
-            *_in_common(pair.agreement, len(pair.places)),
+            _in_common(pair.agreement, len(pair.places)),
         )
         for pair in pairs
     ]
@@ -47,12 +46,10 @@ def _equal(matrices: Sequence[MatrixPair]) -> float | None:
     return min(shares) if len(shares) == len(matrices) else None
 
 
-def _in_common(
-    agreement: Sequence[NeuronAgreement], neurons: int
-) -> tuple[str | None, float | None]:
+def _in_common(agreement: Sequence[NeuronAgreement], neurons: int) -> str | None:
     """Of the two matrices that agree least; nothing where they retained all or nothing."""
     telling = [one for one in agreement if 0 < one.most < neurons]
     if not telling:
-        return None, None
+        return None
     least = min(telling, key=lambda one: (one.observed - one.expected) / one.most)
-    return f"{least.observed}/{least.most}", least.expected
+    return f"{least.observed}/{least.most}"

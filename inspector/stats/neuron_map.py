@@ -27,6 +27,9 @@ FALSE_SHARE: Final = 0.0005
 _TAIL: Final = 0.1
 """The largest of the chance cosines, this share of them, say how fast their tail falls."""
 
+_MOST: Final = 0.999999
+"""Cosines are taken as no larger, so that atanh is finite."""
+
 
 Tables = Sequence[Float32]
 """Of two experts: for each of their matrices the cosines of all neurons with all, `[m, n]`."""
@@ -130,14 +133,16 @@ def _share_above(values: Float64, chance: Float64) -> Float64:
     """How much of `chance` is at least each value; in its tail no less than an exponential has.
 
     An assignment of 1,536 neurons has one or two pairs where one in 1,000 is asked for: beyond the
-    largest of them nothing would count as chance.
+    largest of them nothing would count as chance. The tail is that of atanh(cosine), which has no
+    end: of real weights the largest chance cosines are near .7, and their spacing says little of 1.
     """
     found = 1 - np.searchsorted(np.sort(chance), values, side="left") / len(chance)
-    start = float(np.quantile(chance, 1 - _TAIL))
-    beyond = chance[chance > start] - start
+    ours, theirs = (np.arctanh(np.clip(side, -_MOST, _MOST)) for side in (values, chance))
+    start = float(np.quantile(theirs, 1 - _TAIL))
+    beyond = theirs[theirs > start] - start
     scale = max(float(beyond.mean()) if len(beyond) else 0.0, 1e-12)
-    tail = len(beyond) / len(chance) * np.exp(-np.maximum(values - start, 0) / scale)
-    return np.where(values > start, np.maximum(found, tail), found)
+    tail = len(beyond) / len(chance) * np.exp(-np.maximum(ours - start, 0) / scale)
+    return np.where(ours > start, np.maximum(found, tail), found)
 
 
 def fit_factor(target: Expert, reference: Expert, found: NeuronMap, odd: Sequence[int]) -> Fit:

@@ -127,8 +127,17 @@ def test_the_limit_is_where_chance_pairs_are_few_enough() -> None:
 def test_beyond_the_largest_chance_cosine_the_tail_goes_on() -> None:
     """1,536 chance pairs show one in 1,000 at best; what is kept may have far fewer false ones."""
     rng = np.random.default_rng(6)
-    chance = rng.exponential(0.02, 1536)
-    cosines = np.concatenate([rng.exponential(0.02, 1382), np.linspace(0.1, 0.9, 154)])
-    expected = 0.02 * np.log(1536 / (FALSE_SHARE * 154))
+    chance = np.tanh(rng.exponential(0.02, 1536))
+    strangers = np.tanh(rng.exponential(0.02, 1382))
+    cosines = np.concatenate([strangers, np.linspace(0.1, 0.9, 154)])
+    expected = np.tanh(0.02 * np.log(1536 / (FALSE_SHARE * 154)))
     assert kept_from(cosines, chance) == pytest.approx(expected, rel=0.15)
     assert kept_from(cosines, chance) > chance.max()
+
+
+def test_chance_that_comes_near_to_one_hides_no_copy() -> None:
+    """Outlier neurons of real weights: some chance cosines are .7, those of copies above .98."""
+    rng = np.random.default_rng(7)
+    chance = np.concatenate([rng.normal(0.2, 0.05, 240), np.linspace(0.4, 0.75, 16)])
+    cosines = np.concatenate([rng.normal(0.2, 0.05, 128), rng.uniform(0.98, 0.999, 128)])
+    assert 0.75 < kept_from(cosines, chance) <= 0.99
