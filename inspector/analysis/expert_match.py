@@ -32,7 +32,14 @@ from inspector.analysis.expert_question import (
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
 from inspector.analysis.expert_rotated import RotatedBranch
 from inspector.analysis.expert_sampler import ExpertSide, Sampler, row_block, without_outliers
-from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
+from inspector.analysis.expert_states import (
+    ExpertState,
+    Family,
+    Key,
+    decide,
+    decide_aside,
+    star_of,
+)
 from inspector.analysis.expert_verdicts import (
     Standards,
     expert_match,
@@ -65,7 +72,7 @@ _PILOT_AGREEMENT: Final = 0.99
 
 @dataclass(frozen=True, slots=True)
 class MatchResult:
-    """Everything that matching found."""
+    """Everything that matching found; `quantiles` and `scores` are of the first look."""
 
     experts: list[ExpertMatch]
     layers: list[LayerMatch]
@@ -110,6 +117,8 @@ class _Run:
         self.branch = RotatedBranch(self.sampler, question)
         self.states: dict[Key, ExpertState] = {}
         self.flip_rows = 0
+        self.quantiles: Quantiles | None = None
+        self.scores: LayerScores | None = None
 
     def match(self) -> MatchResult:
         """Choose rows, look until every expert is decided or rows or bytes run out, judge."""
@@ -161,6 +170,7 @@ class _Run:
             again = calibrate(null.signed, rng)
             if number == 0:
                 calibration = again
+                self._keep_for_charts(found, null, calibration.inflation)
             sure = number == 0 or again.status is not Calibrated.INSUFFICIENT
             inflation = max(calibration.inflation, again.inflation if sure else 1.0)
             decide(found, self.states, self._family(alpha, inflation))
@@ -170,6 +180,17 @@ class _Run:
             if calibration.status is Calibrated.UNCALIBRATED:
                 break
         return calibration
+
+    def _keep_for_charts(self, looks: Sequence[LayerLook], null: Null, inflation: float) -> None:
+        """Quantiles of all z, and z* of the one layer that is drawn."""
+        self.quantiles = quantiles_of(
+            null.signed, [look.z for look in looks], inflation=inflation, rows=looks[0].rows
+        )
+        drawn = self.question.drawn_layer
+        for look in looks:
+            if look.layer == drawn:
+                star = star_of(look, inflation)
+                self.scores = layer_scores(drawn, look.rows, look.experts, look.references, star)
 
     def _family(self, alpha: float, inflation: float) -> Family:
         return Family(alpha, self.question.hypotheses, inflation)

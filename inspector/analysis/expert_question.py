@@ -78,6 +78,7 @@ class Question:
         spent = self.stage_zero.basis.bytes if self.stage_zero else 0
         self.budget = max(0, _budget(target, reference, request.max_bytes) - spent)
         self.pilot_layers = _pilot_layers(self.layers)
+        self.drawn_layer = _drawn_layer(self.layers, request.drawn_layer)
         sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
         self.has_slices = len(sizes) > 1
 
@@ -250,6 +251,17 @@ def _common_layers(
             hint=f"both have experts in layers {_range(common)}",
         )
     return chosen
+
+
+def _drawn_layer(layers: Sequence[int], wanted: int | None) -> int:
+    if wanted is None:
+        return layers[0]
+    if wanted not in layers:
+        raise UsageError(
+            f"--heat-map {wanted}: no such layer is matched",
+            hint=f"matched are layers {_range(layers)}",
+        )
+    return wanted
 
 
 def _is_wanted(number: int, wanted: frozenset[int] | None) -> bool:

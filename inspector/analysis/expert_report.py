@@ -7,7 +7,10 @@ import msgspec
 
 from inspector.analysis.hidden_basis import BasisFacts
 from inspector.analysis.layer_pairing import LayerMapFacts
-from inspector.analysis.layout_map import LayoutMap
+from inspector.analysis.layer_scores import LayerScores
+from inspector.analysis.layout_layers import ModelLayout
+from inspector.analysis.layout_map import Coverage, LayoutMap
+from inspector.analysis.null_quantiles import Quantiles
 from inspector.analysis.report import Document, Model
 
 
@@ -97,16 +100,20 @@ class ExpertMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer: its layout, and how many experts have which verdict."""
+    """One layer: its layout, which references have descendants, how many experts which verdict."""
 
     layer: int
     layout: LayoutMap | None
     verdicts: dict[str, int]
     median_sigma: float | None = None
+    coverage: Coverage | None = None
 
 
 class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the null held: z of targets against references of other layers."""
+    """Whether the null held: z of targets against references of other layers.
+
+    `quantiles` has that null and the z that were tested beside the normal distribution.
+    """
 
     null: str
     status: str
@@ -114,6 +121,7 @@ class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
     ks: float | None
     sd: float | None
     inflation: float
+    quantiles: Quantiles | None = None
 
 
 class Excluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,3 +171,6 @@ class SimilarityDocument(Document, frozen=True, kw_only=True):
     rotation: RotationFacts | None = None
     layers: list[LayerMatch]
     experts: list[ExpertMatch]
+    layout: ModelLayout | None = None
+    heat_map: LayerScores | None = None
+    reproduce: str | None = None

@@ -13,6 +13,7 @@ from inspector.analysis.expert_report import (
     Verdict,
 )
 from inspector.analysis.expert_verdicts import EXCLUDED_COSINE, EXCLUDED_FRACTION
+from inspector.analysis.layout_layers import LayerParents, ModelLayout, model_layout
 from inspector.analysis.report import Cost, Model
 from inspector.errors import Problem
 from inspector.stats.calibration import Calibrated
@@ -63,8 +64,9 @@ def similarity_document(
     findings: list[Problem],
     *,
     seed: int,
+    reproduce: str | None = None,
 ) -> SimilarityDocument:
-    """The JSON document of a match."""
+    """The JSON document of a match; `reproduce` is the command that gives it again."""
     calibration = result.calibration
     found = result.stage_zero
     excludes = found is None or not found.basis.is_missing
@@ -83,6 +85,7 @@ def similarity_document(
             ks=calibration.ks,
             sd=calibration.sd,
             inflation=calibration.inflation,
+            quantiles=result.quantiles,
         ),
         budget=ErrorBudget(
             hypotheses=result.hypotheses,
@@ -99,4 +102,21 @@ def similarity_document(
         rotation=result.rotation,
         layers=result.layers,
         experts=result.experts,
+        layout=_layout(result),
+        heat_map=result.scores,
+        reproduce=reproduce,
     )
+
+
+def _layout(result: MatchResult) -> ModelLayout | None:
+    """The layout over the layers whose experts are numbered from 0 without gaps."""
+    parents: dict[int, dict[int, int]] = {}
+    for match in result.experts:
+        if len(match.parents) == 1:
+            parents.setdefault(match.layer, {})[match.expert] = match.parents[0].expert
+    layers = [
+        LayerParents(parents[layer.layer], layer.coverage.references)
+        for layer in result.layers
+        if layer.coverage
+    ]
+    return model_layout([layer.layout for layer in result.layers], layers)
