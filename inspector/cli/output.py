@@ -90,8 +90,8 @@ def _escaped_as_in_json(error: UnicodeError) -> tuple[str, int]:
 
 
 def say(line: str) -> None:
-    """One line on stderr, its foreign text made safe."""
-    print(escape(line), file=sys.stderr)
+    """One line on stderr, at once, its foreign text made safe."""
+    print(escape(line), file=sys.stderr, flush=True)
 
 
 def say_findings(findings: Sequence[Problem]) -> None:

@@ -28,13 +28,20 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFolder:
-    """Results by name. A run that was killed finds those that were complete."""
+    """Results by name. A run that was killed finds those that were complete.
+
+    `found` counts readings of results that were there before, `made` those that were kept now.
+    """
 
     def __init__(self, path: Path, facts: RunFacts) -> None:
         self.path = path
         self.facts = facts
         self.found = 0
-        self.made = 0
+        self._made: set[str] = set()
+
+    @property
+    def made(self) -> int:
+        return len(self._made)
 
     def load(self, name: str) -> bytes | None:
         """A result, or None where it is still to be made."""
@@ -44,7 +51,7 @@ class RunFolder:
             return None
         except OSError as error:
             raise OutputError(f"{self.path / name}: cannot be read: {error.strerror}") from error
-        self.found += 1
+        self.found += name not in self._made
         return content
 
     def save(self, name: str, content: bytes) -> None:
@@ -54,7 +61,7 @@ class RunFolder:
             OutputError: it cannot be written; nothing is left behind.
         """
         _write(self.path / name, content)
-        self.made += 1
+        self._made.add(name)
 
     def results(self) -> list[Path]:
         """The files of all results, relative to the folder, by name."""
