@@ -14,7 +14,6 @@ from inspector.cli.common import InputOptions, OutputOptions, finish, opened, wr
 from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import write_view
-from inspector.errors import UsageError
 from inspector.render.audit import audit_view
 from inspector.render.text import counted
 
@@ -30,13 +29,8 @@ def run(
     """Say whether a checkpoint is what its config says. Returns the exit code."""
     outputs.resolved()
     with opened(inputs) as checkpoint:
-        claim = checkpoint.claim
-        if claim is not None:
-            claim.checked_list()
         chosen = Chosen(inputs.layer_numbers, inputs.expert_numbers)
-        facts = audit_facts(checkpoint.weights, claim, chosen)
-        if not len(facts.modules) and facts.not_chosen:
-            raise _nothing_chosen(checkpoint, inputs)
+        facts = audit_facts(checkpoint.weights, checkpoint.claim, chosen)
         wanted = facts.looks(sample)
         if inputs.plan:
             write_plan("audit", [_planned(checkpoint, wanted)], checkpoint, outputs)
@@ -50,15 +44,6 @@ def run(
     write_view(view, outputs, problems)
     finish(checkpoint)
     return exit_code_of(document.findings, fail_on)
-
-
-def _nothing_chosen(checkpoint: Checkpoint, inputs: InputOptions) -> UsageError:
-    options = (("--layers", inputs.layers), ("--experts", inputs.experts))
-    told = " ".join(f"{option} {text}" for option, text in options if text is not None)
-    return UsageError(
-        f"{told}: {checkpoint.source.location} has no such module",
-        hint="list-tensors shows the layers and experts that there are",
-    )
 
 
 def _planned(checkpoint: Checkpoint, looks: Sequence[Look]) -> PlannedReads:

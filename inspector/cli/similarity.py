@@ -4,13 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
-from inspector.analysis.expert_question import Question, check_first_cost, plan_match
+from inspector.analysis.expert_question import plan_match
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
-from inspector.checkpoint.experts import CheckpointExperts
-from inspector.checkpoint.hidden import HiddenBasis
-from inspector.checkpoint.matching import is_same, match_request
+from inspector.checkpoint.matching import ask_experts
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
 from inspector.cli.output import say, say_cost, write_view
@@ -41,26 +39,18 @@ def run(
             reference, policy=target.policy, ledger=target.ledger, access=access
         ) as other,
     ):
-        sides = CheckpointExperts(target), CheckpointExperts(other)
-        hidden = HiddenBasis(
-            target, other, layer_map, same_model=is_same(target.model, other.model)
-        )
-        request = match_request(
-            target,
-            other,
-            layers=inputs.layer_numbers,
-            experts=inputs.expert_numbers,
-            seed=seed,
-            stage_zero=hidden.unread(),
-        )
+        asked = ask_experts(
+            target, other, layers=inputs.layer_numbers, experts=inputs.expert_numbers, seed=seed,
+            layer_map=layer_map,
+        )  # fmt: skip
+        sides, hidden, request = asked.sides, asked.hidden, asked.request
         if inputs.plan:
             finding = target.planned_so_far("finding the experts")
             reads = plan_match(*sides, request, LOOK_ROWS)
             planned = [finding, *_resolving(target, other), hidden.planned(), *reads]
             write_plan("expert-similarity", planned, target, outputs)
             return
-        if not hidden.is_open:
-            check_first_cost(Question(*sides, request), LOOK_ROWS[0])
+        asked.check_first_cost()
         folder = None
         progress = target.policy.progress
         if out is None:

@@ -9,12 +9,12 @@ from typing import Any, Final, Self
 
 from inspector import checkpoint as below
 from inspector.analysis.compare.report import Weighed, compare_document, compare_sides
-from inspector.analysis.expert_match import LOOK_ROWS, match_experts
-from inspector.analysis.expert_question import Question, check_first_cost
+from inspector.analysis.expert_match import match_experts
 from inspector.analysis.integrity import check_document
 from inspector.analysis.params.report import params_document
 from inspector.analysis.params.terms import Conventions
 from inspector.analysis.quant.audit import audit_facts
+from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import DEFAULT_SAMPLE
 from inspector.analysis.quant.summary import audit_document, module_rows
 from inspector.analysis.report import Cost, Model
@@ -24,9 +24,7 @@ from inspector.checkpoint.auditing import audit_checkpoint
 from inspector.checkpoint.choosing import find_weights, naming_parts
 from inspector.checkpoint.comparison import WeightComparison, sides_of
 from inspector.checkpoint.counting import params_of
-from inspector.checkpoint.experts import CheckpointExperts
-from inspector.checkpoint.hidden import HiddenBasis
-from inspector.checkpoint.matching import is_same, match_request
+from inspector.checkpoint.matching import ask_experts
 from inspector.checkpoint.policy import DEFAULT_JOBS, Progress, ReadPolicy, no_progress
 from inspector.errors import UsageError
 from inspector.layout.stored import value_counts
@@ -161,15 +159,26 @@ class OpenCheckpoint:
         )
         return report_of(check_document(found, model, spending.cost), CheckReport)
 
-    def audit(self, *, sample: int | None = DEFAULT_SAMPLE) -> AuditReport:
+    def audit(
+        self,
+        *,
+        sample: int | None = DEFAULT_SAMPLE,
+        layers: Numbers = None,
+        experts: Numbers = None,
+    ) -> AuditReport:
         """Is it quantized as its config says, and what do loaders make of it?
 
         Args:
             sample: weights of each family whose scales and codes are looked into; 0 reads none,
                 None all.
+            layers: only modules in these.
+            experts: only these experts of each layer.
+
+        Raises:
+            UsageError: no module is chosen.
         """
         spending, own = self._spending(), self._checkpoint
-        facts = audit_facts(own.weights, own.claim)
+        facts = audit_facts(own.weights, own.claim, Chosen(_set(layers), _set(experts)))
         found = audit_checkpoint(own, facts, facts.looks(sample))
         document = audit_document(found, own.model, spending.cost, own.problems)
         return report_of(document, AuditReport, modules=list(module_rows(found)))
@@ -237,6 +246,7 @@ class OpenCheckpoint:
         layers: Numbers = None,
         experts: Numbers = None,
         seed: int = 0,
+        layer_map: str | None = None,
     ) -> SimilarityReport:
         """Which experts descend from which of the reference's, with calibrated p-values.
 
@@ -245,23 +255,22 @@ class OpenCheckpoint:
             layers: only these; the family of hypotheses shrinks with them.
             experts: only these of each layer.
             seed: chooses the rows that are sampled. Do not choose among answers.
+            layer_map: which layer of the reference each is compared with, as `--layer-map` says it.
 
         Raises:
+            UsageError: `layer_map` means no pair of layers.
+            BudgetExceeded: the first look would read more than is allowed.
             LayoutError: no experts of a known naming, or none in common.
         """
         with self._opened([ref]) as (target, other):
             spending = _spending_of([target, other])
-            sides = CheckpointExperts(target), CheckpointExperts(other)
-            same_model = is_same(target.model, other.model)
-            hidden = HiddenBasis(target, other, None, same_model=same_model)
-            request = match_request(
+            asked = ask_experts(
                 target, other, layers=_set(layers), experts=_set(experts), seed=seed,
-                stage_zero=hidden.unread(),
+                layer_map=layer_map,
             )  # fmt: skip
-            if not hidden.is_open:
-                check_first_cost(Question(*sides, request), LOOK_ROWS[0])
-            request = replace(request, stage_zero=hidden.read())
-            result = match_experts(*sides, request, target.policy.progress)
+            asked.check_first_cost()
+            request = replace(asked.request, stage_zero=asked.hidden.read())
+            result = match_experts(*asked.sides, request, target.policy.progress)
             document = similarity_document(
                 result, target.model, other.model, spending.cost,
                 [*target.problems, *other.problems], seed=seed,

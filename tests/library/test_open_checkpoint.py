@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,3 +271,26 @@ def test_a_byte_budget_holds_for_everything_that_is_asked() -> None:
         assert len(model.tensors) == 448
         with pytest.raises(BudgetExceeded):
             model["lm_head"].decode()
+
+
+def test_an_audit_of_chosen_modules_is_that_of_the_command(model: OpenCheckpoint) -> None:
+    ours = json.loads(model.audit(sample=1, layers=[1], experts=range(3)).to_json())
+    options = ("--sample", "1", "--layers", "1", "--experts", "0..2", "--fail-on", "never")
+    theirs = json.loads(answer("audit", *options, "-m", S1, "--json", "--no-cache"))
+    del ours["cost"], theirs["cost"]
+    assert ours == theirs
+    assert ours["chosen"]["experts"] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("layers", "said"), [([0, 1, 7], "0..1,7"), ([77], "77"), ([], "none")])
+def test_an_audit_of_no_module_says_which_were_asked_for(
+    model: OpenCheckpoint, layers: list[int], said: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"{re.escape(said)}, expert 999: there is no such"):
+        model.audit(layers=layers, experts=[999])
+
+
+def test_layers_are_mapped_as_by_the_command(model: OpenCheckpoint) -> None:
+    report = model.expert_similarity(QWEN3, layers=[0], experts=[0], layer_map="0:1").to_dict()
+    (pair,) = report["layer_map"]["pairs"]
+    assert (pair["layer"], pair["ref_layer"]) == (0, 1)

@@ -24,7 +24,7 @@ from inspector.analysis.quant.structure import Example, check_structure, example
 from inspector.analysis.quant.values import check_values
 from inspector.config.quantization import QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
-from inspector.errors import Problem, Severity
+from inspector.errors import Problem, Severity, UsageError
 from inspector.layout.weights import WeightBook
 
 _UE8M0: Final = "ue8m0"
@@ -65,7 +65,14 @@ class Audit:
 
 
 def audit_facts(book: WeightBook, claim: QuantConfig | None, chosen: Chosen | None = None) -> Facts:
-    """What can be told without reading a number, of the modules that are chosen, or of all."""
+    """What can be told without reading a number, of the modules that are chosen, or of all.
+
+    Raises:
+        ConfigError: the config's list of modules is malformed.
+        UsageError: no module is chosen.
+    """
+    if claim is not None:
+        claim.checked_list()
     chosen = chosen or Chosen()
     every = modules_of(book.in_store)
     listed = covered_by(every, claim.skip if claim else _NO_LIST)
@@ -74,6 +81,11 @@ def audit_facts(book: WeightBook, claim: QuantConfig | None, chosen: Chosen | No
     modules = every
     if not chosen.is_all:
         members = chosen.members(every)
+        if not len(members):
+            raise UsageError(
+                f"{chosen}: there is no such module",
+                hint="list-tensors shows the layers and experts that there are",
+            )
         modules, listed, unlisted = every.take(members), listed.take(members), unlisted[members]
     examples = examples_of(modules, book)
     orphans = chosen.rows(modules.catalog, book.in_store.pairing.orphans())

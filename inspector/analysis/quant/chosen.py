@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inspector.analysis.listing import in_layers_and_experts
+from inspector.analysis.listing import in_layers_and_experts, number_ranges
 from inspector.analysis.quant.modules import KINDS, Members, Modules
 from inspector.catalog import Catalog
 from inspector.catalog.names import Rows
@@ -27,6 +27,15 @@ class Chosen:
         """Whether nothing is left out."""
         return self.layers is None and self.experts is None
 
+    def __str__(self) -> str:
+        """As it is said: `layers 0..3, expert 7`."""
+        parts = (("layer", self.layers), ("expert", self.experts))
+        return ", ".join(
+            f"{word}{'s' * (len(numbers) != 1)} {_said(sorted(numbers))}"
+            for word, numbers in parts
+            if numbers is not None
+        )
+
     def rows(self, catalog: Catalog, rows: Rows) -> Rows:
         """Those of some rows that are in the layers, and of the experts, by their names."""
         return in_layers_and_experts(catalog, rows, self.layers, self.experts)
@@ -40,6 +49,10 @@ class Chosen:
             with_all = modules.rows[np.array(fused, dtype=np.bool_)[modules.storage_ids]]
             by_name = np.union1d(by_name, np.intersect1d(in_layers, with_all))
         return np.flatnonzero(np.isin(modules.rows, by_name))
+
+
+def _said(numbers: list[int]) -> str:
+    return number_ranges(numbers).strip("{}") if numbers else "none"
 
 
 def _is_fused(modules: Modules, storage_id: int) -> bool:

@@ -9,6 +9,7 @@ from inspector.analysis.quant.audit import Audit, Facts, audit, audit_facts
 from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import Look, affordable, in_file_order, spans_of
 from inspector.analysis.quant.summary import chosen_of, loader_table, observed_of
+from inspector.errors import UsageError
 from inspector.format.spans import Span
 from inspector.source.base import MemorySource
 from tests.analysis.quant.faults import FAULTS
@@ -178,7 +179,7 @@ def chosen_facts(model: Model, layers: set[int] | None, experts: set[int] | None
 
 @pytest.mark.parametrize(
     ("layers", "experts", "quantized", "unquantized"),
-    [({1}, None, 4 + 12, 3), ({1, 3}, {0}, 6, 0), (None, {2, 3}, 4 * 6, 0), ({9}, None, 0, 0)],
+    [({1}, None, 4 + 12, 3), ({1, 3}, {0}, 6, 0), (None, {2, 3}, 4 * 6, 0)],
 )
 def test_what_is_chosen_and_what_is_not_add_up(
     layers: set[int] | None, experts: set[int] | None, quantized: int, unquantized: int
@@ -199,6 +200,11 @@ def test_what_is_chosen_and_what_is_not_add_up(
     assert {look.member for look in facts.looks(None)} == set(
         np.flatnonzero(facts.modules.quantized).tolist()
     )
+
+
+def test_to_choose_nothing_is_an_error() -> None:
+    with pytest.raises(UsageError, match="layer 9: there is no such module"):
+        chosen_facts(qwen_like(), {9}, None)
 
 
 def test_findings_are_of_what_is_chosen_but_for_dead_entries() -> None:
