@@ -8,7 +8,9 @@ from benchmarks.study import operators
 from benchmarks.study.generator import Float32, bf16_values, draw_layer, fp8_values
 from benchmarks.study.outcome import Outcome
 from benchmarks.study.tasks import Parameters
-from inspector.stats.neuron_map import map_neurons
+from inspector.analysis.expert_pairs import Pair
+from inspector.analysis.expert_whole import WholeExpert, compare_whole
+from inspector.format.dtypes import Dtype
 
 _MATRICES = 3
 
@@ -29,29 +31,30 @@ def neuron_maps(parameters: Parameters, rng: np.random.Generator) -> Outcome:
         )
         for one, new, drift in zip(parent, fresh, noise, strict=True)
     ]
+    target = _whole([fp8_values(matrix) for matrix in child], Dtype.F8_E4M3)
+    theirs, other = (_whole(matrices, Dtype.BF16) for matrices in (parent, control))
     started = time.process_time()
-    found = map_neurons(_quantized(child), _alone(parent), [_alone(control)])
+    found = compare_whole(Pair(0, 0, 0, 0), target, theirs, (1, other))
     seconds = time.process_time() - started
-    kept = found.places >= 0
+    places = np.array(found.places)
+    kept = places >= 0
     was_kept = ~mask[0][orders[0]]
     return Outcome(
         counts={
             "kept": int(kept.sum()),
-            "right": int((kept & was_kept & (found.places == orders[0])).sum()),
+            "right": int((kept & was_kept & (places == orders[0])).sum()),
             "false": int((kept & ~was_kept).sum()),
             "neurons": neurons,
         },
         samples={
             "seconds": [round(seconds, 2)],
             "retained error": [abs(found.retained.estimate - float(was_kept.mean()))],
-            "slope": [round(found.slope, 4)],
+            "slope": [found.slope.estimate if found.slope else float("nan")],
         },
     )
 
 
-def _alone(matrices: list[Float32]) -> list[Float32]:
-    return [matrix[0] for matrix in matrices]
-
-
-def _quantized(matrices: list[Float32]) -> list[Float32]:
-    return _alone([fp8_values(matrix) for matrix in matrices])
+def _whole(matrices: list[Float32], dtype: Dtype) -> WholeExpert:
+    """The one expert of each array; in what was quantized the scales are multiplied already."""
+    count = len(matrices)
+    return WholeExpert([matrix[0] for matrix in matrices], [None] * count, [dtype] * count)

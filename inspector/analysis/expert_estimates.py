@@ -90,8 +90,12 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
         place: fit_slope(one.values, one.parent, weight)
         for place, one, weight in zip(wanted.tolist(), decoded, weights, strict=True)
     }
+    dtypes = (
+        sampler.target.dtype(pairs.layer, Projection.DOWN),
+        sampler.reference.dtype(pairs.layer, Projection.DOWN),
+    )
     equal = {
-        place: _equal_codes(sampler, pairs.layer, one)
+        place: equal_codes(one.values, one.parent, one.scale, dtypes)
         for place, one in zip(wanted.tolist(), decoded, strict=True)
         if is_near(fits[place])
     }
@@ -146,17 +150,24 @@ def _decoded(
     return [_Decoded(*one) for one in zip(values, parents, scales, strict=True)]
 
 
-def _equal_codes(sampler: Sampler, layer: int, one: _Decoded) -> float | None:
+def equal_codes(
+    values: Float32, parent: Float32, scale: Float32 | None, dtypes: tuple[Dtype, Dtype]
+) -> float | None:
     """The share of codes that rounding the parent as the producer did gives again.
+
+    Args:
+        values: weights of the target.
+        parent: those of the reference, in the target's order.
+        scale: what multiplied the target's codes.
+        dtypes: how the target and the reference are stored.
 
     A parent as coarse as the target was rounded before, by a rule of its own: then codes that are
     next to each other count as equal. None for formats that are no floats.
     """
-    dtype = sampler.target.dtype(layer, Projection.DOWN)
-    source = sampler.reference.dtype(layer, Projection.DOWN)
+    dtype, source = dtypes
     if dtype not in _MANTISSA_BITS or source not in _MANTISSA_BITS:
         return None
     finer = _MANTISSA_BITS[source] > _MANTISSA_BITS[dtype]
-    exact = finer or (source is dtype and one.scale is None)
-    found, expected = (rounded_codes(side, one.scale, dtype) for side in (one.values, one.parent))
+    exact = finer or (source is dtype and scale is None)
+    found, expected = (rounded_codes(side, scale, dtype) for side in (values, parent))
     return float(np.mean(code_distance(found, expected) <= (0 if exact else 1)))

@@ -54,7 +54,8 @@ def permuted_evidence(
     chosen = np.arange(len(opened.experts))[:: max(1, -(-len(opened.experts) // most))]
     targets, references = _halves(opened.raw[chosen], own)
     outside = [_halves(opened.raw[chosen], one) for one in others[: _layers_needed(own, others)]]
-    alike = shortlist(targets.match, references.match, SHORTLIST)
+    halves = (targets.match, references.match), (targets.test, references.test)
+    alike = shortlist(halves, SHORTLIST)
     found: list[tuple[int, int, float, float]] = []
     estimates = {}
     for i, candidates in enumerate(alike.tolist()):

@@ -146,6 +146,58 @@ class RotationFacts(msgspec.Struct, frozen=True, kw_only=True):
     inflation: float
 
 
+class MatrixPair(msgspec.Struct, frozen=True, kw_only=True):
+    """One matrix of two experts by itself: neurons retained, the factor, and what that leaves.
+
+    `residual` is relative to what the factor explains; both are None where nothing is retained.
+    `equal_codes` is the share of equal codes after rounding the reference as the target was, None
+    where it is no near copy.
+    """
+
+    matrix: str
+    retained: Estimate
+    slope: Estimate | None
+    residual: float | None
+    equal_codes: float | None
+
+
+class NeuronAgreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Neurons that two matrices both retain at one place, and what independence would leave."""
+
+    matrices: list[str]
+    observed: int
+    expected: float
+    most: int
+    log10_p: float
+
+
+class ExpertPair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two experts that were read whole: which neuron became which.
+
+    `chosen` says why: `named`, `weakest` or for its verdict. `controls` are the references whose
+    assignment said what chance reaches; a pair of neurons was kept from the cosine `limit` on.
+    `retained` is the share of the target's neurons that have a place, by all three matrices, of
+    which `in_place` have that of their own number and `negated` changed their sign. `places[j]` is
+    the reference's neuron that became neuron j, -1 where none did.
+    """
+
+    layer: int
+    expert: int
+    reference_layer: int
+    reference: int
+    chosen: str
+    controls: list[int]
+    retained: Estimate
+    in_place: float | None
+    negated: float | None
+    slope: Estimate | None
+    residual: float | None
+    limit: float | None
+    matrices: list[MatrixPair]
+    agreement: list[NeuronAgreement]
+    places: list[int]
+
+
 class SimilarityDocument(Document, frozen=True, kw_only=True):
     """`s1inspect expert-similarity --json`.
 
@@ -162,4 +214,5 @@ class SimilarityDocument(Document, frozen=True, kw_only=True):
     layer_map: LayerMapFacts | None = None
     rotation: RotationFacts | None = None
     layers: list[LayerMatch]
+    pairs: list[ExpertPair]
     experts: list[ExpertMatch]

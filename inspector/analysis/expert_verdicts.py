@@ -90,9 +90,9 @@ def expert_match(
         verdict=verdict,
         parents=parents,
         flags=flags,
-        sigma=_estimate(estimates.retention.sigma) if estimates else None,
-        retained=_estimate(estimates.retention.retained) if estimates else None,
-        scale=_estimate(scale) if scale else None,
+        sigma=estimate_of(estimates.retention.sigma) if estimates else None,
+        retained=estimate_of(estimates.retention.retained) if estimates else None,
+        scale=estimate_of(scale) if scale else None,
         rows=state.rows,
     )
 
@@ -202,7 +202,8 @@ def _of_parent(state: ExpertState, verdict: Verdict, parents: list[Parent]) -> E
     return state.estimates
 
 
-def _estimate(interval: Interval) -> Estimate:
+def estimate_of(interval: Interval) -> Estimate:
+    """As it is reported."""
     return Estimate(
         estimate=round(interval.estimate, 4),
         low=round(interval.low, 4),

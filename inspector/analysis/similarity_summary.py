@@ -1,6 +1,7 @@
 """The answer of expert matching in one line, and its document."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from inspector.analysis.basis_words import stage_zero_words
 from inspector.analysis.expert_match import ALPHA, MatchResult
@@ -9,6 +10,7 @@ from inspector.analysis.expert_report import (
     CalibrationFacts,
     ErrorBudget,
     Excluded,
+    ExpertPair,
     SimilarityDocument,
     Verdict,
 )
@@ -63,8 +65,9 @@ def similarity_document(
     findings: list[Problem],
     *,
     seed: int,
+    pairs: Sequence[ExpertPair] = (),
 ) -> SimilarityDocument:
-    """The JSON document of a match."""
+    """The JSON document of a match; `pairs` are those that were read whole."""
     calibration = result.calibration
     found = result.stage_zero
     excludes = found is None or not found.basis.is_missing
@@ -99,4 +102,5 @@ def similarity_document(
         rotation=result.rotation,
         layers=result.layers,
         experts=result.experts,
+        pairs=list(pairs),
     )

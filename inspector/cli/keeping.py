@@ -26,6 +26,7 @@ def open_match(
     *,
     seed: int,
     layer_map: str | None = None,
+    verify: str | None,
 ) -> RunFolder:
     """The folder of a match of these two checkpoints, new or begun before.
 
@@ -43,9 +44,8 @@ def open_match(
             "layer_map": layer_map,
         },
     )
-    return open_run(
-        path, identity, _arguments(path, inputs, other.source.location, seed, layer_map)
-    )
+    arguments = _arguments(path, inputs, other.source.location, seed, layer_map)
+    return open_run(path, identity, [*arguments, *(["--verify", verify] if verify else [])])
 
 
 def kept_sides(

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
+from inspector.analysis.expert_pairs import plan_pairs
 from inspector.analysis.expert_question import plan_match
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.similarity_summary import similarity_document
@@ -12,6 +13,7 @@ from inspector.checkpoint.matching import ask_experts
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
 from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
 from inspector.cli.output import say, say_cost, write_view
+from inspector.cli.verifying import asked_pairs, in_layers, verified, without_pairs
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
 from inspector.render.text import counted
@@ -27,9 +29,11 @@ def run(
     limit: int | None,
     out: Path | None,
     layer_map: str | None,
+    verify: str | None = None,
 ) -> None:
     """Match the model's experts against the reference's; `out` keeps what is read."""
     outputs.resolved()
+    chosen = asked_pairs(verify, seed=seed)
     if not reference:
         raise UsageError("--ref names no checkpoint")
     access = access_of(inputs)
@@ -44,10 +48,13 @@ def run(
             layer_map=layer_map,
         )  # fmt: skip
         sides, hidden, request = asked.sides, asked.hidden, asked.request
+        chosen = in_layers(chosen, asked)
+        request = replace(request, max_bytes=without_pairs(request.max_bytes, *sides, chosen))
         if inputs.plan:
             finding = target.planned_so_far("finding the experts")
             reads = plan_match(*sides, request, LOOK_ROWS)
             planned = [finding, *_resolving(target, other), hidden.planned(), *reads]
+            planned += plan_pairs(*sides, chosen)
             write_plan("expert-similarity", planned, target, outputs)
             return
         asked.check_first_cost()
@@ -57,16 +64,21 @@ def run(
             request = replace(request, stage_zero=hidden.read())
             result = match_experts(*sides, request, progress)
         else:
-            folder = open_match(out, inputs, target, other, seed=seed, layer_map=layer_map)
+            folder = open_match(
+                out, inputs, target, other, seed=seed, layer_map=layer_map, verify=verify
+            )
             request = replace(
                 request,
                 max_bytes=kept_allowance(folder, request.max_bytes),
                 stage_zero=kept_stage_zero(folder, hidden.read),
             )
             result = match_experts(*kept_sides(folder, *sides), request, progress)
+        pairs = verified(sides, chosen, result, folder, progress)
         findings = [*target.problems, *other.problems]
         cost = target.cost
-        document = similarity_document(result, target.model, other.model, cost, findings, seed=seed)
+        document = similarity_document(
+            result, target.model, other.model, cost, findings, seed=seed, pairs=pairs
+        )
         stored = sum(side.total_bytes for side in sides)
     if folder is not None:
         say(f"{folder.path}: {counted(folder.found, 'result')} found, {folder.made} made")

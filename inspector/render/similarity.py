@@ -12,6 +12,7 @@ from inspector.analysis.expert_report import (
 from inspector.render.basis import basis_notes
 from inspector.render.charts import HeatMap
 from inspector.render.document import render_json
+from inspector.render.similarity_pairs import pair_table
 from inspector.render.tables import Column, Table
 from inspector.render.view import View
 
@@ -26,6 +27,8 @@ def similarity_view(document: SimilarityDocument, *, limit: int | None) -> View:
         found = [_layer_table(document.layers)]
         if limit is not None or len(document.experts) <= _MANY_EXPERTS:
             found.append(_expert_table(shown))
+        if document.pairs:
+            found.append(pair_table(document.pairs))
         return found
 
     hidden = len(document.experts) - len(shown)

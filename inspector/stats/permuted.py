@@ -7,6 +7,7 @@ alone proves nothing. Null: z against any unrelated reference of the layer has o
 relabellings of the matched pairs, variance 1; the mean is taken from controls. One-sided.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -26,22 +27,37 @@ MIN_PAIRS: Final = 16
 """Fewer matched pairs are no sample."""
 
 
-def shortlist(targets: Prepared, references: Prepared, count: int) -> Ints:
+def shortlist(halves: Sequence[tuple[Prepared, Prepared]], count: int) -> Ints:
     """The `count` references most like each target whatever the order of neurons, `[E, count]`.
 
-    Ranks the correlation of Gram matrices of rows, whitened by the mean Gram of the references and
-    freed of what a target or a reference has in common with all. A rank, not a test: its null is
-    broken for experts that share a basis.
+    Args:
+        halves: targets and references, on the rows that match and on the rows that test.
+        count: how long the list is.
+
+    Ranks the correlation of third moments of the rows of a half, freed of what all references have
+    in common, summed over the halves. A rank, not a test. Rows that test may be used: relabelling
+    neurons changes no moment of theirs, so what it selects says nothing of the order that is
+    tested. Moments across the halves would. Of neurons at an angle in k dimensions the third
+    moments of two experts sum cosines cubed, the second ones (Gram matrices) squared: few retained
+    neurons stand out of the sum over all pairs by k ** 0.5 more.
     """
-    mean = references.grams.mean(axis=0)
-    values, vectors = np.linalg.eigh(mean)
-    floor = max(float(values.max()) * 1e-6, 1e-30)
-    whiten = vectors @ np.diag(np.maximum(values, floor) ** -0.5) @ vectors.T
-    ours, theirs = (_off_diagonals(whiten @ side.grams @ whiten) for side in (targets, references))
-    theirs = theirs - theirs.mean(axis=0)
-    alike = _unit(ours - ours.mean(axis=0) * (len(ours) > 1)) @ _unit(theirs).T
-    alike -= np.median(alike, axis=0) * (len(alike) > 1)
-    return np.argsort(-alike, axis=1, kind="stable")[:, :count]
+    alike = sum(_moment_correlations(targets, references) for targets, references in halves)
+    return np.argsort(-np.asarray(alike), axis=1, kind="stable")[:, :count]
+
+
+def third_moments(vectors: Float32) -> Float32:
+    """`sum_j x_aj x_bj x_cj` of each expert `[E, k, m]`, over a <= b and all c, `[E, n]`.
+
+    The inner product of two is the sum over all pairs of neurons of their inner product cubed.
+
+    >>> one, other = np.random.default_rng(0).standard_normal((2, 1, 3, 5)).astype(np.float32)
+    >>> moments = third_moments(one) @ third_moments(other).T
+    >>> bool(np.allclose(moments, np.sum((one[0].T @ other[0]) ** 3), rtol=1e-4))
+    True
+    """
+    first, second = np.triu_indices(vectors.shape[1])
+    weights = np.where(first == second, 1, 2**0.5).astype(np.float32)[:, None]
+    return np.stack([((weights * x[first] * x[second]) @ x.T).ravel() for x in vectors])
 
 
 def match_neurons(target: Float32, reference: Float32) -> tuple[Ints, Ints]:
@@ -80,9 +96,11 @@ def contrast_to_controls(z: Float64, controls: Float64) -> Float64:
     return np.asarray((z - centre) / deviation)
 
 
-def _off_diagonals(grams: Float64) -> Float64:
-    first, second = np.triu_indices(grams.shape[1], 1)
-    return np.asarray(grams[:, first, second])
+def _moment_correlations(targets: Prepared, references: Prepared) -> Float32:
+    theirs = third_moments(references.vectors)
+    common = theirs.mean(axis=0)
+    ours = third_moments(targets.vectors) - common
+    return np.asarray(_unit(ours) @ _unit(theirs - common).T, dtype=np.float32)
 
 
 def _centred(vectors: Float32) -> Float64:

@@ -7,7 +7,13 @@ from scipy.stats import binom
 
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.matching import Prepared, prepare_references, prepare_targets
-from inspector.stats.permuted import contrast_to_controls, match_neurons, matched_z, shortlist
+from inspector.stats.permuted import (
+    contrast_to_controls,
+    match_neurons,
+    matched_z,
+    shortlist,
+    third_moments,
+)
 from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
 
 Float32 = npt.NDArray[np.float32]
@@ -65,6 +71,10 @@ class Halves:
         match, test = (prepare_targets(raw[:, start::2], self.parts[start][0]) for start in (0, 1))
         return match, test
 
+    def beside(self, raw: Float32) -> list[tuple[Prepared, Prepared]]:
+        """Targets and references of each half."""
+        return list(zip(self.targets(raw), (part[1] for part in self.parts), strict=True))
+
     def z(self, raw: Float32, chosen: list[list[int]]) -> Float64:
         match, test = self.targets(raw)
         (_, theirs), (_, their_test) = self.parts
@@ -110,8 +120,7 @@ def test_a_permuted_expert_is_on_the_shortlist_and_stands_out(
     children = quantized(drifted(reinitialised(theirs, layer, fraction, rng), layer, sigma, rng))
     children = np.stack([one[:, rng.permutation(512)] for one in children[:8]])
     halves = Halves(theirs)
-    match, _ = halves.targets(children)
-    found = shortlist(match, halves.parts[0][1], 3)
+    found = shortlist(halves.beside(children), 3)
     assert all(e in found[e] for e in range(8))
     z = halves.z(children, [[e, *((e + 1 + i) % 24 for i in range(16))] for e in range(8)])
     stars = [float(contrast_to_controls(row[0], row[1:])) for row in z]
@@ -119,14 +128,52 @@ def test_a_permuted_expert_is_on_the_shortlist_and_stands_out(
 
 
 def test_order_of_neurons_does_not_change_the_shortlist() -> None:
+    """Nor does another order in each half: rows that test may rank, as nothing of the order that
+    is tested enters."""
     rng = np.random.default_rng(6)
-    raw = draw_layer(16, 128, rng).draw(10, rng)
-    preparation, references = prepare_references(raw)
-    one = prepare_targets(raw[:4], preparation)
-    order = rng.permutation(128)
-    other = Prepared(one.vectors[:, :, order], one.grams)
-    np.testing.assert_array_equal(shortlist(one, references, 3), shortlist(other, references, 3))
-    assert shortlist(one, references, 3)[:, 0].tolist() == [0, 1, 2, 3]
+    layer = draw_layer(32, 128, rng)
+    raw = layer.draw(10, rng)
+    halves = Halves(raw)
+    targets = drifted(reinitialised(raw[:4], layer, 0.5, rng), layer, 0.5, rng)
+    found = shortlist(halves.beside(targets), 10)
+    again = [
+        (Prepared(one.vectors[:, :, rng.permutation(128)], one.grams), other)
+        for one, other in halves.beside(targets)
+    ]
+    np.testing.assert_array_equal(shortlist(again, 10)[:, :3], found[:, :3])
+    assert found[:, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_third_moments_are_sums_of_cosines_cubed_over_all_pairs() -> None:
+    rng = np.random.default_rng(8)
+    ours, theirs = rng.standard_normal((2, 3, 5, 12)).astype(np.float32)
+    found = third_moments(ours) @ third_moments(theirs).T
+    naive = [
+        [sum(float(one[:, i] @ other[:, j]) ** 3 for i in range(12) for j in range(12))
+         for other in theirs]
+        for one in ours
+    ]  # fmt: skip
+    np.testing.assert_allclose(found, naive, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize(("experts", "references"), [(1, 1), (3, 2), (1, 5)])
+def test_few_experts_have_a_shortlist_too(experts: int, references: int) -> None:
+    rng = np.random.default_rng(9)
+    layer = draw_layer(32, 128, rng)
+    halves = Halves(layer.draw(references, rng))
+    found = shortlist(halves.beside(layer.draw(experts, rng)), 3)
+    assert found.shape == (experts, min(3, references))
+
+
+def test_all_permuted_from_one_reference_have_it_on_the_shortlist() -> None:
+    """What targets have in common was taken off them, which took off the parent with it."""
+    rng = np.random.default_rng(10)
+    layer = draw_layer(64, 256, rng)
+    theirs = layer.draw(20, rng)
+    children = drifted(np.repeat(theirs[7:8], 6, axis=0), layer, 1.0, rng)
+    children = np.stack([one[:, rng.permutation(256)] for one in children])
+    found = shortlist(Halves(theirs).beside(children), 3)
+    assert found[:, 0].tolist() == [7] * 6
 
 
 def test_all_orders_of_a_small_expert_match_alike() -> None:

@@ -29,6 +29,10 @@ from inspector.cli.options import (
 EXAMPLES: Final = (
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini --ref sample_shards/qwen3-mini",
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini",
+    (
+        "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini "
+        "--verify 6"
+    ),
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --out r",
     (
         "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini "
@@ -57,6 +61,14 @@ def expert_similarity(
             "number; auto where the two have other numbers of layers.",
         ),
     ] = None,
+    verify: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PAIRS", rich_help_panel="Selection",
+            help="Read pairs of experts whole, and say which neuron became which: a number "
+            "of accepted pairs, as 24, or layers.3.experts.200=17,...",
+        ),
+    ] = None,
     limit: Limit = None,
     output_format: OutputFormat = Format.AUTO,
     json: Json = False,
@@ -82,4 +94,6 @@ def expert_similarity(
         model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    similarity.run(inputs, outputs, ref, seed=seed, limit=limit, out=out, layer_map=layer_map)
+    similarity.run(
+        inputs, outputs, ref, seed=seed, limit=limit, out=out, layer_map=layer_map, verify=verify
+    )
