@@ -19,6 +19,7 @@ ENVIRONMENTS: Final[dict[str, dict[str, str]]] = {
     "jobs": {},
     "expert": {},
     "similarity": {},
+    "whole": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
 }
 """Benchmark -> variables that must be set before anything is imported."""
 

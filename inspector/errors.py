@@ -114,6 +114,10 @@ class FormatError(InspectorError):
         more = len(self.problems) - 1
         super().__init__(first + (f", and {more} more" if more else ""))
 
+    def __reduce__(self) -> tuple[type["FormatError"], tuple[tuple[Problem, ...]]]:
+        """A process that did a task sends it back to the one that asked."""
+        return type(self), (self.problems,)
+
 
 class ConfigError(InspectorError):
     """config.json cannot be read as a configuration."""

@@ -1,5 +1,7 @@
 """What every report carries: which checkpoint, at what cost, and what was found on the way."""
 
+from typing import Final
+
 import msgspec
 
 from inspector.errors import Problem
@@ -22,6 +24,10 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     seconds: float
     cached_bytes: int = 0
+
+
+NO_COST: Final = Cost(requests=0, bytes=0, seconds=0.0)
+"""Of a document that is kept: each part of its run had a cost of its own."""
 
 
 class Reads(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,5 +1,6 @@
 """The weights of two checkpoints, read for a comparison: planned together, then compared."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,7 +12,7 @@ from inspector.analysis.compare.lineage import Kin, Lineage, kin_of, lineage
 from inspector.analysis.compare.pairs import pairs_of
 from inspector.analysis.compare.report import Side, Weighed
 from inspector.analysis.compare.samples import Sample, sample_of
-from inspector.analysis.compare.weight_diff import compare_pair
+from inspector.analysis.compare.weight_diff import WeightRow, compare_pair
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.counting import catalog_if_any, model_without_weights
@@ -26,8 +27,14 @@ _PAIRS: Final = 4
 _ROWS: Final = 16
 """Rows of each that a sample reads."""
 
-_FULL_JOBS: Final = 2
-"""Weights compared at a time where each is read whole: some 300 MB each."""
+_KIN_JOBS: Final = 2
+"""Weights that tell of kinship read at a time on disk."""
+
+Compare = Callable[[Sequence[Sample]], Iterable[WeightRow]]
+"""Compares what samples say, in order."""
+
+Once = Callable[[Callable[[], Lineage]], Lineage]
+"""What a function gives, or gave before."""
 
 
 def sides_of(model: Checkpoint, ref: Checkpoint, *, config_only: bool) -> tuple[Side, Side]:
@@ -53,10 +60,7 @@ def _side(checkpoint: Checkpoint, *, config_only: bool) -> Side:
 
 
 class WeightComparison:
-    """Pairs of weights of two checkpoints, and what of each is read.
-
-    Neighbouring reads of all pairs are announced when this is made, and are then read together.
-    """
+    """Pairs of weights of two checkpoints, and what of each is read."""
 
     def __init__(
         self,
@@ -67,7 +71,6 @@ class WeightComparison:
         seed: int,
     ) -> None:
         self._checkpoints = checkpoints
-        self._full = full
         left, right = (side.aligned for side in sides)
         self._samples: list[Sample] = []
         self._kin: list[Kin] = []
@@ -80,14 +83,32 @@ class WeightComparison:
             self._samples = [sample_of(pair, rng, rows=rows) for pair in paired.pairs]
             self._left_out = paired.left_out
             self._kin = kin_of(books)
-        self.planned = [self._announce(one, side) for side, one in enumerate(checkpoints)]
+        self.planned = [self._plan(one, side) for side, one in enumerate(checkpoints)]
 
-    def read(self) -> Weighed:
-        """Compare all pairs, and test whether the models share a hidden basis."""
-        readers = self._checkpoints[0].reader, self._checkpoints[1].reader
+    def read(self, compare: Compare | None = None, once: Once | None = None) -> Weighed:
+        """Compare all pairs, and test whether the models share a hidden basis.
+
+        Args:
+            compare: compares what the samples say; None for here and now, where neighbouring reads
+                of all pairs are read together.
+            once: gives the lineage where it was found before, else finds it as it is told.
+        """
         self._settle()
-        rows = map_ordered(lambda one: compare_pair(one, readers), self._samples, jobs=self._jobs)
-        return Weighed(list(rows), self._left_out, self._lineage() if self._kin else None)
+        if compare is None:
+            for side, checkpoint in enumerate(self._checkpoints):
+                checkpoint.reader.expect([*self._sample_parts(side), *self._kin_parts(side)])
+            rows = list(self._compare_here())
+        else:
+            rows = list(compare(self._samples))
+            for side, checkpoint in enumerate(self._checkpoints):
+                checkpoint.reader.expect(self._kin_parts(side))
+        if not self._kin:
+            return Weighed(rows, self._left_out, None)
+        return Weighed(rows, self._left_out, once(self._lineage) if once else self._lineage())
+
+    def _compare_here(self) -> Iterable[WeightRow]:
+        readers = self._checkpoints[0].reader, self._checkpoints[1].reader
+        return map_ordered(lambda one: compare_pair(one, readers), self._samples, jobs=self._jobs)
 
     def _settle(self) -> None:
         """Give packed weights their true shapes, and leave out pairs whose are unlike."""
@@ -105,27 +126,25 @@ class WeightComparison:
                 self._samples.append(replace(sample, pair=pair))
             else:
                 self._left_out.append(sample.pair.name)
-        for side, checkpoint in enumerate(self._checkpoints):
-            self._announce(checkpoint, side)
 
     @property
     def _jobs(self) -> int:
         is_remote = any(one.is_remote for one in self._checkpoints)
-        return self._checkpoints[0].policy.jobs if is_remote and not self._full else _FULL_JOBS
+        return self._checkpoints[0].policy.jobs if is_remote else _KIN_JOBS
 
-    def _announce(self, checkpoint: Checkpoint, side: int) -> PlannedReads:
-        parts = [
-            Part(sample.weights()[side], start, stop)
-            for sample in self._samples
-            for start, stop in sample.parts
-        ]
-        parts += kin_parts(self._kin, side)
-        reads = checkpoint.reader.expect(parts)
+    def _plan(self, checkpoint: Checkpoint, side: int) -> PlannedReads:
+        reads = checkpoint.reader.plan([*self._sample_parts(side), *self._kin_parts(side)])
         what = (
             f"rows of {len(self._samples):,} weights, and {len(self._kin):,} norms, routers and "
             f"embeddings, of {checkpoint.source.location}"
         )
         return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+
+    def _sample_parts(self, side: int) -> list[Part]:
+        return [part for sample in self._samples for part in parts_of_side(sample, side)]
+
+    def _kin_parts(self, side: int) -> list[Part]:
+        return kin_parts(self._kin, side)
 
     def _lineage(self) -> Lineage:
         read = map_ordered(
@@ -133,3 +152,9 @@ class WeightComparison:
         )
         values = dict(zip(self._kin, read, strict=True))
         return lineage(self._kin, lambda one: values[one])
+
+
+def parts_of_side(sample: Sample, side: int) -> list[Part]:
+    """What a sample reads of the model, 0, or of the reference, 1."""
+    weight = sample.weights()[side]
+    return [Part(weight, start, stop) for start, stop in sample.parts]

@@ -39,14 +39,17 @@ def ask_experts(
     experts: frozenset[int] | None,
     seed: int,
     layer_map: str | None,
+    sides: tuple[CheckpointExperts, CheckpointExperts] | None = None,
 ) -> ExpertQuestion:
     """What is asked of two checkpoints; the byte budget is what the target's leaves.
+
+    `sides` are their experts where these are not read here.
 
     Raises:
         LayoutError: one has no experts of a known naming.
         UsageError: `layer_map` means no pair of layers.
     """
-    sides = CheckpointExperts(target), CheckpointExperts(other)
+    sides = sides or (CheckpointExperts(target), CheckpointExperts(other))
     budget = target.policy.max_bytes
     same_model = _is_same(target.model, other.model)
     hidden = HiddenBasis(target, other, layer_map, same_model=same_model)

@@ -95,10 +95,6 @@ class Reader:
         """
         return self.expect_spans(chain.from_iterable(map(_spans, parts)))
 
-    def plan(self, parts: Sequence[Part]) -> Reads:
-        """The requests and bytes that such parts would take, were they announced."""
-        return self.plan_spans(chain.from_iterable(map(_spans, parts)))
-
     def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """Announce spans by shard, each to be read once, in this order.
 
@@ -106,6 +102,10 @@ class Reader:
             The requests and bytes that it will take.
         """
         return self._cost(self._source.expect(spans))
+
+    def plan(self, parts: Sequence[Part]) -> Reads:
+        """The requests and bytes that parts would take, were they announced."""
+        return self.plan_spans(chain.from_iterable(map(_spans, parts)))
 
     def plan_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """The requests and bytes that spans by shard would take, were they announced."""

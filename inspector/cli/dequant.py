@@ -3,7 +3,6 @@
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.requantize import why_not_verified
@@ -12,16 +11,16 @@ from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.reader import Part
 from inspector.cli.choosing import Choice, choose, refuse_large, refuse_over_budget
 from inspector.cli.common import InputOptions, OutputOptions, finish, opened, write_plan
-from inspector.cli.exporting import Export, check_export, exporting, provenance
+from inspector.cli.export_folder import check_folder, export_to
+from inspector.cli.exporting import check_export, exporting
 from inspector.cli.output import say, write_view
+from inspector.cli.running import RunOptions
 from inspector.decode.numeric import Float32
 from inspector.layout.weights import Weight
 from inspector.render.text import counted
-from inspector.render.values import Preview, values_view
-
-_PREVIEW_ROWS: Final = 4
-_PREVIEW_COLUMNS: Final = 6
-_PREVIEWED: Final = 3
+from inspector.render.values import Preview, preview_first, values_view
+from inspector.render.view import View
+from inspector.run.export_file import Export, provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +33,18 @@ class Ask:
     verify: bool
 
 
-def run(inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask) -> None:
+def run(
+    inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask, running: RunOptions
+) -> None:
     """Decode the weights that a choice names."""
     outputs.resolved()
+    check_folder(running, ask.file)
     if ask.file is not None:
         check_export(ask.file, ask.dtype)
     with opened(inputs) as checkpoint:
         chosen = choose(checkpoint, inputs, choice)
-        reads = checkpoint.reader.expect(chosen)
+        reader = checkpoint.reader
+        reads = reader.expect(chosen) if running.out is None else reader.plan(chosen)
         if inputs.plan:
             what = f"{counted(len(chosen), 'weight')}, scales included"
             weights = PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
@@ -50,22 +53,20 @@ def run(inputs: InputOptions, outputs: OutputOptions, choice: Choice, ask: Ask) 
             return
         refuse_large(checkpoint, inputs, reads.bytes)
         refuse_over_budget(checkpoint, inputs, chosen, reads.bytes)
-        previews: list[Preview] = []
-        with _export_to(ask, chosen, checkpoint) as export:
-            found = _examine_all(checkpoint, chosen, ask, export, previews)
-        written = _written(ask, export)
-        document = dequant_document(
-            found, written, checkpoint.model, checkpoint.cost, checkpoint.problems
-        )
-        view = values_view(document, previews)
+        if running.out is None:
+            view, wrote = _examined(checkpoint, chosen, ask)
+        else:
+            asked: dict[str, str | bool | None] = {
+                "--dtype": ask.dtype,
+                "--norms": ask.norms,
+                "--verify": ask.verify,
+            }
+            view, wrote = export_to(running.out, running, inputs, checkpoint, choice, chosen, asked)
     write_view(view, outputs, checkpoint.problems)
     if ask.verify:
         _say_unverified(chosen)
-    if written is not None:
-        say(
-            f"wrote {written.path}: {counted(len(found), 'tensor')}, {written.dtype}, "
-            f"{written.bytes:,} bytes"
-        )
+    if wrote is not None:
+        say(wrote)
     finish(checkpoint)
 
 
@@ -79,6 +80,22 @@ def _say_unverified(chosen: list[Part]) -> None:
     for reason, (first, *more) in by_reason.items():
         others = f" and {len(more)} more" if more else ""
         say(f"not verified: {first}{others}: {reason}")
+
+
+def _examined(checkpoint: Checkpoint, chosen: list[Part], ask: Ask) -> tuple[View, str | None]:
+    """Decode every part: the report, and what is to be said of the file that was asked for."""
+    previews: list[Preview] = []
+    with _export_to(ask, chosen, checkpoint) as export:
+        found = _examine_all(checkpoint, chosen, ask, export, previews)
+    written = _written(ask, export)
+    document = dequant_document(
+        found, written, checkpoint.model, checkpoint.cost, checkpoint.problems
+    )
+    view = values_view(document, previews)
+    if written is None:
+        return view, None
+    tensors = counted(len(found), "tensor")
+    return view, f"wrote {written.path}: {tensors}, {written.dtype}, {written.bytes:,} bytes"
 
 
 def _export_to(
@@ -114,8 +131,7 @@ def _examine_all(
     narrow = ask.file is not None and ask.dtype != "float32"
 
     def sink(weight: Weight, values: Float32) -> None:
-        if len(previews) < _PREVIEWED and all(one.name != weight.name for one in previews):
-            previews.append(_preview(weight, values))
+        preview_first(previews, weight.name, values)
         if export is not None:
             export.take(weight, values)
         bar.advance(len(values) if values.ndim else 1)
@@ -143,11 +159,3 @@ class _Bar:
     def advance(self, rows: int) -> None:
         self.done += rows
         self.checkpoint.policy.progress("rows decoded", self.done, self.total)
-
-
-def _preview(weight: Weight, values: Float32) -> Preview:
-    """The first numbers of a weight; those of a vector one below the other."""
-    table = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
-    if values.ndim == 1:
-        table = table.T
-    return Preview(weight.name, table[:_PREVIEW_ROWS, :_PREVIEW_COLUMNS].tolist())

@@ -6,7 +6,6 @@ No format needs more than one piece of one weight in memory, and the file appear
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Final
@@ -15,32 +14,14 @@ from inspector.checkpoint.reader import Part
 from inspector.cli.output import say
 from inspector.decode.numeric import Float32
 from inspector.errors import UsageError
-from inspector.format.codings import Action
 from inspector.layout.weights import Weight
-from inspector.render.export import export_header, export_values, npy_header, overflowed
+from inspector.render.export import export_header, npy_header
+from inspector.run.export_file import Export
 from inspector.source.replacing import atomic_file
-from inspector.version import __version__
 
 _FORMATS: Final = (".safetensors", ".npy", ".npz")
-_SIGNS: Final = {Action.MULTIPLY: "x", Action.DIVIDE: "/", Action.SUBTRACT: "-", Action.ADD: "+"}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every entry of an archive: the same values give the same file."""
-
-
-@dataclass(slots=True)
-class Export:
-    """A file that is being written: takes the rows of its weights in their order."""
-
-    file: IO[bytes]
-    dtype: str
-    lost: dict[str, int] = field(default_factory=dict)
-
-    def take(self, weight: Weight, values: Float32) -> None:
-        """Write some rows, and count what becomes infinite."""
-        beyond = overflowed(values, self.dtype)
-        if beyond:
-            self.lost[weight.name] = self.lost.get(weight.name, 0) + beyond
-        self.file.write(export_values(values, self.dtype))
 
 
 class _Archive(Export):
@@ -84,25 +65,6 @@ def check_export(file: str, dtype: str) -> None:
             f"--output {file}: numpy has no bfloat16",
             hint="--dtype float32 holds every bfloat16; or name a .safetensors file",
         )
-
-
-def provenance(parts: Sequence[Part], location: str, commit: str | None) -> dict[str, str]:
-    """What a file says of where its values come from."""
-    facts = {
-        "format": "pt",
-        "tool": f"s1inspect {__version__}",
-        "source": location,
-        "commit": commit or "",
-    }
-    for part in parts:
-        weight = part.weight
-        beside = "".join(f" {_SIGNS[grid.action]} {grid.tensor.name}" for grid in weight.grids)
-        is_whole = (part.start, part.stop) == (0, weight.rows)
-        rows = "" if is_whole else f" rows {part.start}:{part.stop}"
-        columns = "" if part.columns is None else " columns {}:{}".format(*part.columns)
-        stored = f"{weight.tensor.dtype} {weight.tensor.name}{beside}{rows}{columns}"
-        facts[f"from.{weight.name}"] = stored
-    return facts
 
 
 @contextmanager

@@ -160,3 +160,17 @@ OutputFile = Annotated[
         help="Write the report to FILE; its suffix says the format.",
     ),
 ]  # fmt: skip
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", file_okay=False, rich_help_panel=_OUTPUT,
+        help="Keep results in DIR: the same command goes on where it was stopped.",
+    ),
+]  # fmt: skip
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", rich_help_panel=_INPUT,
+        help="Let the workers of a Dask scheduler read, for example tcp://10.0.0.1:8786.",
+    ),
+]  # fmt: skip

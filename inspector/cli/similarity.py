@@ -1,7 +1,6 @@
 """`expert-similarity`: open both, match, say it in one line, show the rest."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from inspector.analysis.expert_match import LOOK_ROWS, match_experts
 from inspector.analysis.expert_pairs import plan_pairs
@@ -11,12 +10,19 @@ from inspector.analysis.similarity_summary import similarity_document
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.matching import ask_experts
 from inspector.cli.common import InputOptions, OutputOptions, access_of, opened, write_plan
-from inspector.cli.keeping import keep_report, kept_allowance, kept_sides, open_match
-from inspector.cli.output import say, say_cost, write_view
+from inspector.cli.keeping import keep_report, kept_sides, open_match
+from inspector.cli.output import say_cost, write_view
+from inspector.cli.running import (
+    RunOptions,
+    experts_of,
+    kept_allowance,
+    recipe,
+    say_results,
+    workers,
+)
 from inspector.cli.verifying import asked_pairs, in_layers, verified, without_pairs
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
-from inspector.render.text import counted
 from inspector.run.kept_basis import kept_stage_zero
 
 
@@ -27,11 +33,11 @@ def run(
     *,
     seed: int,
     limit: int | None,
-    out: Path | None,
+    running: RunOptions,
     layer_map: str | None,
-    verify: str | None = None,
+    verify: str | None,
 ) -> None:
-    """Match the model's experts against the reference's; `out` keeps what is read."""
+    """Match the model's experts against the reference's."""
     outputs.resolved()
     chosen = asked_pairs(verify, seed=seed)
     if not reference:
@@ -42,12 +48,17 @@ def run(
         open_checkpoint(
             reference, policy=target.policy, ledger=target.ledger, access=access
         ) as other,
+        workers(running, target) as crew,
     ):
+        sides = (
+            experts_of(target, crew, recipe(inputs, target)),
+            experts_of(other, crew, recipe(inputs, other, reference)),
+        )
         asked = ask_experts(
             target, other, layers=inputs.layer_numbers, experts=inputs.expert_numbers, seed=seed,
-            layer_map=layer_map,
+            layer_map=layer_map, sides=sides,
         )  # fmt: skip
-        sides, hidden, request = asked.sides, asked.hidden, asked.request
+        hidden, request = asked.hidden, asked.request
         chosen = in_layers(chosen, asked)
         request = replace(request, max_bytes=without_pairs(request.max_bytes, *sides, chosen))
         if inputs.plan:
@@ -60,12 +71,12 @@ def run(
         asked.check_first_cost()
         folder = None
         progress = target.policy.progress
-        if out is None:
+        if running.out is None:
             request = replace(request, stage_zero=hidden.read())
             result = match_experts(*sides, request, progress)
         else:
             folder = open_match(
-                out, inputs, target, other, seed=seed, layer_map=layer_map, verify=verify
+                running.out, inputs, target, other, seed=seed, layer_map=layer_map, verify=verify
             )
             request = replace(
                 request,
@@ -81,7 +92,7 @@ def run(
         )
         stored = sum(side.total_bytes for side in sides)
     if folder is not None:
-        say(f"{folder.path}: {counted(folder.found, 'result')} found, {folder.made} made")
+        say_results(folder)
         keep_report(folder, document)
     write_view(similarity_view(document, limit=limit), outputs, findings)
     say_cost(cost, stored, target.source.commit, remote=target.is_remote or other.is_remote)

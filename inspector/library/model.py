@@ -20,7 +20,7 @@ from inspector.analysis.quant.summary import audit_document, module_rows
 from inspector.analysis.report import Cost, Model
 from inspector.analysis.similarity_summary import similarity_document
 from inspector.analysis.values import Looks, dequant_document, examine_weight
-from inspector.checkpoint.auditing import audit_checkpoint
+from inspector.checkpoint.auditing import allowance_of, audit_checkpoint
 from inspector.checkpoint.choosing import find_weights, naming_parts
 from inspector.checkpoint.comparison import WeightComparison, sides_of
 from inspector.checkpoint.counting import params_of
@@ -179,7 +179,7 @@ class OpenCheckpoint:
         """
         spending, own = self._spending(), self._checkpoint
         facts = audit_facts(own.weights, own.claim, Chosen(_set(layers), _set(experts)))
-        found = audit_checkpoint(own, facts, facts.looks(sample))
+        found = audit_checkpoint(own, facts, facts.looks(sample), allowed=allowance_of(own))
         document = audit_document(found, own.model, spending.cost, own.problems)
         return report_of(document, AuditReport, modules=list(module_rows(found)))
 

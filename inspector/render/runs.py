@@ -17,6 +17,7 @@ def runs_view(document: RunsDocument) -> View:
     def table(size: Column) -> Table:
         columns = (
             Column("folder"), Column("started"), Column("finished"),
+            Column("done", right=True), Column("tasks", right=True),
             Column("results", right=True), size, Column("command"),
         )  # fmt: skip
         return Table(columns, [_cells(one) for one in document.runs])
@@ -31,4 +32,7 @@ def runs_view(document: RunsDocument) -> View:
 
 
 def _cells(one: RunRow) -> tuple[object, ...]:
-    return (one.folder, one.started, one.finished, one.results, one.bytes, one.command)
+    return (
+        one.folder, one.started, one.finished, one.done, one.tasks, one.results, one.bytes,
+        one.command,
+    )  # fmt: skip

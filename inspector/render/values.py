@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inspector.analysis.values import DequantDocument, ScaleFacts, WeightValues
+from inspector.decode.numeric import Float32
 from inspector.render.document import render_json
 from inspector.render.spread import spread_tables
 from inspector.render.tables import Cell, Column, Table
@@ -23,6 +24,11 @@ _FIGURES = (
     "blocks_zero",
 )
 
+_PREVIEW_ROWS = 4
+_PREVIEW_COLUMNS = 6
+_PREVIEWED = 3
+"""Weights whose first numbers are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -30,6 +36,20 @@ class Preview:
 
     name: str
     values: Sequence[Sequence[float]]
+
+
+def preview_first(previews: list[Preview], name: str, values: Float32) -> None:
+    """Take the first rows of a weight as its preview, of as many weights as are shown."""
+    if len(previews) < _PREVIEWED and all(one.name != name for one in previews):
+        previews.append(_first_of(name, values))
+
+
+def _first_of(name: str, values: Float32) -> Preview:
+    """The first numbers of a weight; those of a vector one below the other."""
+    table = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
+    if values.ndim == 1:
+        table = table.T
+    return Preview(name, table[:_PREVIEW_ROWS, :_PREVIEW_COLUMNS].tolist())
 
 
 def values_view(document: DequantDocument, previews: Sequence[Preview] = ()) -> View:

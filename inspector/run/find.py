@@ -7,7 +7,7 @@ from typing import Final
 
 from inspector.analysis.runs import RunRow
 from inspector.errors import ObjectNotFound
-from inspector.run.folder import RUN_FILE, RunFolder, read_facts
+from inspector.run.folder import RUN_FILE, TASKS, RunFolder, read_facts
 
 REPORT_FILE: Final = "report.json"
 """A run's document, written when there is nothing left to do."""
@@ -30,7 +30,8 @@ def _rows(path: Path) -> Iterator[RunRow]:
         facts = read_facts(folder)
         if facts is None:
             continue
-        results = RunFolder(folder, facts).results()
+        run = RunFolder(folder, facts)
+        results, planned = run.results(), run.planned()
         yield RunRow(
             folder=str(folder),
             command=shlex.join(["s1inspect", *facts.arguments]),
@@ -38,4 +39,6 @@ def _rows(path: Path) -> Iterator[RunRow]:
             finished=Path(REPORT_FILE) in results,
             results=len(results),
             bytes=sum((folder / one).stat().st_size for one in results),
+            done=None if planned is None else sum(one.parts[0] == TASKS for one in results),
+            tasks=planned,
         )

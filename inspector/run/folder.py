@@ -15,16 +15,23 @@ from inspector.source.replacing import replacing
 
 RUN_FILE: Final = "run.json"
 
+PLAN_FILE: Final = "plan.json"
+"""How many tasks a run has, where it is a plan of tasks."""
+
+TASKS: Final = "tasks"
+"""The folder of their results."""
+
 _LEFTOVER_SECONDS: Final = 3600.0
 """No result takes as long to write."""
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """`run.json`: what the results depend on, how it was asked for, and when it was begun."""
+    """`run.json`: what the results depend on, how, where and when it was asked for."""
 
     identity: Identity
     arguments: list[str]
     started: str
+    directory: str = ""
 
 
 class RunFolder:
@@ -67,7 +74,21 @@ class RunFolder:
         """The files of all results, relative to the folder, by name."""
         files = (path for path in self.path.rglob("*") if path.is_file())
         inside = (path.relative_to(self.path) for path in files)
-        return sorted(path for path in inside if path.name[0] != "." and str(path) != RUN_FILE)
+        facts = RUN_FILE, PLAN_FILE
+        return sorted(path for path in inside if path.name[0] != "." and str(path) not in facts)
+
+    def keep_plan(self, tasks: int) -> None:
+        """Say how many tasks there are, so that others can tell how far the run is."""
+        if not (self.path / PLAN_FILE).exists():
+            _write(self.path / PLAN_FILE, msgspec.json.encode({"tasks": tasks}))
+
+    def planned(self) -> int | None:
+        """How many tasks there are; None where they are not known, or the run is no plan."""
+        try:
+            content = (self.path / PLAN_FILE).read_bytes()
+            return msgspec.json.decode(content, type=dict[str, int]).get("tasks")
+        except (OSError, msgspec.MsgspecError):
+            return None
 
 
 def open_run(path: Path, identity: Identity, arguments: Sequence[str]) -> RunFolder:
@@ -84,7 +105,12 @@ def open_run(path: Path, identity: Identity, arguments: Sequence[str]) -> RunFol
                 f"{path}: has files, and is no run's folder", hint="name a new or an empty folder"
             )
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = RunFacts(identity=identity, arguments=list(arguments), started=started)
+        facts = RunFacts(
+            identity=identity,
+            arguments=list(arguments),
+            started=started,
+            directory=str(Path.cwd()),
+        )
         _write(path / RUN_FILE, msgspec.json.format(msgspec.json.encode(facts), indent=1))
         return RunFolder(path, facts)
     difference = identity.difference(facts.identity)

@@ -1,6 +1,7 @@
 """What the results of a run depend on, so that those of two runs are never mixed."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -31,7 +32,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     tool_version: str = __version__
     command: str
     inputs: dict[str, Input]
-    parameters: dict[str, Scalar | list[int]]
+    parameters: dict[str, Scalar | list[int | str]]
 
     def difference(self, other: "Identity") -> str | None:
         """The first thing in which two identities differ, with both values; None for equals."""
@@ -47,18 +48,22 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-def input_of(source: Source) -> Input:
+def input_of(source: Source, shards: Iterable[str] = ()) -> Input:
     """A checkpoint as an identity names it.
 
     Where there is no commit, files are told apart by sizes and what the source has as stamps.
+
+    Args:
+        source: the checkpoint.
+        shards: files of it that are read; a web server has no listing that would name them.
 
     Raises:
         UsageError: a file has no stamp, so that a change of it could not be noticed.
     """
     if source.commit is not None:
         return Input(location=source.location, version=source.commit)
-    files = sorted((name, size) for name, size in source.files().items() if name.endswith(_KINDS))
-    stamps = [(name, size, source.stamp(name)) for name, size in files]
+    names = sorted({*(name for name in source.files() if name.endswith(_KINDS)), *shards})
+    stamps = [(name, source.size(name), source.stamp(name)) for name in names]
     for name, _, stamp in stamps:
         if stamp is None:
             raise UsageError(

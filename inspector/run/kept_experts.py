@@ -66,7 +66,7 @@ class KeptExperts:
         kept = self._load(name)
         if kept is None:
             kept = Scales(self._inner.read(layer, experts, projection, rows), applied=False)
-            self._folder.save(name, _packed(kept, facts))
+            self._folder.save(name, pack_values(kept, facts))
         return kept.values
 
     def scales(
@@ -78,7 +78,7 @@ class KeptExperts:
         if kept is None:
             kept = self._inner.scales(layer, experts, projection, rows)
             if kept is not None:
-                self._folder.save(name, _packed(kept, facts))
+                self._folder.save(name, pack_values(kept, facts))
         return kept
 
     def _name(
@@ -95,10 +95,10 @@ class KeptExperts:
 
     def _load(self, name: str) -> Scales | None:
         content = self._folder.load(name)
-        return None if content is None else _unpacked(content)
+        return None if content is None else unpack_values(content)
 
 
-def _packed(found: Scales, facts: Mapping[str, object]) -> bytes:
+def pack_values(found: Scales, facts: Mapping[str, object]) -> bytes:
     """A safetensors file: in bfloat16 where that loses nothing, as of FP8 codes, else float32."""
     values = np.ascontiguousarray(found.values)
     dtype = "float32" if np.any(values.view(np.uint32) & _LOW_HALF) else "bfloat16"
@@ -107,7 +107,7 @@ def _packed(found: Scales, facts: Mapping[str, object]) -> bytes:
     return export_header([(_TENSOR, values.shape)], dtype, metadata) + export_values(values, dtype)
 
 
-def _unpacked(content: bytes) -> Scales | None:
+def unpack_values(content: bytes) -> Scales | None:
     """The values of a file; None where it is damaged, and must be made again."""
     try:
         span = header_span(content[: LENGTH_PREFIX.stop], shard=_TENSOR, file_size=len(content))

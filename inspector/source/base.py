@@ -65,9 +65,20 @@ class Ledger:
 
     def add(self, *, byte_count: int) -> None:
         """Count one request and the bytes of its body."""
+        self.add_all(requests=1, byte_count=byte_count)
+
+    def add_all(self, *, requests: int, byte_count: int) -> None:
+        """Count what another ledger has counted."""
         with self._lock:
-            self.requests += 1
+            self.requests += requests
             self.bytes += byte_count
+
+    def take(self) -> tuple[int, int]:
+        """The requests and bytes counted since this was last asked."""
+        with self._lock:
+            taken = self.requests, self.bytes
+            self.requests = self.bytes = 0
+            return taken
 
 
 class MemorySource:

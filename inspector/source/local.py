@@ -66,12 +66,15 @@ class LocalSource:
         return self._open(path).status.st_size
 
     def stamp(self, path: str) -> str | None:
-        """Times and inode as they were before the first read: what was read is no older."""
+        """Times and inode as they were before the first read: what was read is no older.
+
+        The device is left out: it is numbered anew on each machine that mounts a shared disk.
+        """
         opened = self._open(path)
         status = opened.status
         if opened.at - max(status.st_mtime, status.st_ctime) < _SETTLED_SECONDS:
             return None
-        return f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_dev}-{status.st_ino}"
+        return f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
     def requests_for(self, path: str, reads: int) -> int:
         return reads

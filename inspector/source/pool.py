@@ -3,7 +3,8 @@
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
@@ -20,8 +21,7 @@ def map_ordered(
     """
     pending: deque[Future[Result]] = deque()
     waiting = iter(items)
-    executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="s1inspect-read")
-    try:
+    with threads(jobs) as executor:
         for item in islice(waiting, 2 * jobs):
             pending.append(executor.submit(function, item))
         while pending:
@@ -29,6 +29,14 @@ def map_ordered(
             for item in islice(waiting, 1):
                 pending.append(executor.submit(function, item))
             yield result
+
+
+@contextmanager
+def threads(jobs: int) -> Iterator[Executor]:
+    """So many threads. What has not begun at the end of the block is given up, unwaited for."""
+    executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="s1inspect-read")
+    try:
+        yield executor
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 

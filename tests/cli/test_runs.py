@@ -3,12 +3,16 @@
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import QWEN3, ROOT, S1, answer, invoke, run, start
+from inspector.cli.runs import words_to_go_on
+from inspector.errors import UsageError
+from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke, run, start
 
 MATCH = ("expert-similarity", "-m", S1, "--ref", QWEN3)
 KILLS = 20
@@ -51,6 +55,55 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(
     assert files(folder) == files(whole)
 
 
+TASKS = (
+    ("audit", "-m", S1, "--full", "--fail-on", "never"),
+    ("compare", "-m", S1, "-r", f"{S1}-e8m0", "--full", "--fail-on", "never"),
+    ("dequant", "layers.0.self_attn", "layers.0.mlp.experts.{0..3}", "-m", S1),
+)
+
+
+def killed(kills: int, folders: Path, home: Path) -> list[list[int]]:
+    """How often each command was killed, and how it ended at last."""
+    commands = [[*command, "--out", str(folders / command[0])] for command in TASKS]
+    done = subprocess.run(  # noqa: S603  our own program
+        [sys.executable, "-m", "tests.cli.killing", str(kills), "11"],
+        input="".join(f"{json.dumps(command)}\n" for command in commands),
+        cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_plans_of_tasks_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path) -> None:
+    """SIGKILL, five times each; what is left is what an undisturbed run leaves."""
+    assert killed(0, tmp_path / "whole", tmp_path) == [[0, 0]] * len(TASKS)
+    ends = killed(5, tmp_path / "killed", tmp_path)
+    assert [end for _, end in ends] == [0] * len(TASKS)
+    assert sum(kills for kills, _ in ends) > 0
+    for command, *_ in TASKS:
+        assert files(tmp_path / "killed" / command) == files(tmp_path / "whole" / command)
+        assert len(files(tmp_path / "whole" / command)) > 4
+
+
+@pytest.mark.parametrize(
+    ("command", "change", "said"),
+    [
+        (TASKS[0], ("--sample", "2"), "sample None there, 2 now"),
+        (TASKS[1], ("--seed", "3"), "seed 0 there, 3 now"),
+        (TASKS[2], ("--dtype", "float16"), "dtype 'float32' there, 'float16' now"),
+    ],
+    ids=lambda part: part[0] if isinstance(part, tuple) else None,
+)
+def test_another_question_is_another_run(
+    command: tuple[str, ...], change: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    folder = ("--out", str(tmp_path / "run"))
+    asked = [word for word in command if word != "--full"]
+    assert invoke(*command, *folder).exit_code == 0
+    result = invoke(*(asked if change[0] == "--sample" else command), *change, *folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
 def test_a_run_that_is_done_reads_no_weight_again(whole: Path) -> None:
     first = json.loads(run(*MATCH, "--json", home=whole.parent).stdout)
     result = run(*MATCH, "--out", str(whole), "--json", home=whole.parent)
@@ -80,3 +133,65 @@ def test_runs_lists_how_far_each_is_and_how_to_go_on(whole: Path) -> None:
         assert "1 to go on" in answer("runs", str(whole.parent), "-f", "table")
     finally:
         (whole / "r.tmp").rename(whole / "report.json")
+
+
+def stopped(folder: Path) -> dict[str, bytes]:
+    """An audit of which half of the results are gone, as if it had been killed; all it had."""
+    assert invoke(*TASKS[0], "--out", str(folder)).exit_code == 0
+    whole = files(folder)
+    for name in ("report.json", *sorted(one for one in whole if one.startswith("tasks/"))[::2]):
+        (folder / name).unlink()
+    return whole
+
+
+def test_runs_goes_on_with_what_was_stopped_wherever_it_was_moved(tmp_path: Path) -> None:
+    whole = stopped(tmp_path / "begun")
+    (tmp_path / "begun").rename(tmp_path / "moved")
+    (row,) = json.loads(answer("runs", str(tmp_path), "--json"))["runs"]
+    tasks = sum(name.startswith("tasks/") for name in whole)
+    assert (row["finished"], row["tasks"]) == (False, tasks)
+    assert 0 < row["done"] < tasks
+    (row,) = json.loads(answer("runs", str(tmp_path), "--continue", "--json"))["runs"]
+    assert (row["finished"], row["done"], row["tasks"]) == (True, tasks, tasks)
+    assert files(tmp_path / "moved") == whole
+    assert answer("runs", str(tmp_path), "--continue", "-q") == f"{tmp_path / 'moved'}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["cache", "--clear", "--out", "x"],
+        ["dequant", "t", "-o", "/somewhere", "--out", "x"],
+        ["audit", "--scheduler", "tcp://else:1", "--out", "x"],
+        ["audit", "--out"],
+        [],
+    ],
+    ids=["command", "file", "scheduler", "no folder", "nothing"],
+)
+def test_words_that_begin_no_run_are_not_run(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"run\.json"):
+        words_to_go_on(tmp_path, words)
+
+
+def test_without_dask_a_scheduler_is_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = invoke("audit", "-m", S1, "--scheduler", "tcp://127.0.0.1:9")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install 's1inspect[dask]'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dequant", "lm_head", "-m", S1, "-o", "x.npy", "--out", "x"),
+        ("dequant", "lm_head", "-m", S1, "--scheduler", "tcp://127.0.0.1:9"),
+        ("compare", "-m", S1, "-r", S1, "--no-weights", "--out", "x"),
+    ],
+    ids=["file and folder", "workers without a folder", "no weights"],
+)
+def test_options_that_contradict_each_other_are_refused(words: tuple[str, ...]) -> None:
+    result = invoke(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--out" in result.stderr

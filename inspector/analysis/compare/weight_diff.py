@@ -80,6 +80,9 @@ class _Sums:
     within_rounding: bool = True
 
 
+_STRIP_VALUES: Final = 1 << 16
+"""Numbers taken in at a time: a dozen arrays of them stay in a cache."""
+
 _SLACK: Final = 2.0**-12
 """Share of a number that scales in F32 or BF16 may add to the rounding of codes."""
 
@@ -134,14 +137,31 @@ def _as_rows(array: Array, weight: Weight) -> Array:
 def _add(
     sums: _Sums, pair: Pair, ours: tuple[Array, Float32], theirs: tuple[Array, Float32]
 ) -> None:
-    """Take in one part. A number that is NaN or infinite in both is unchanged, in one it is not."""
+    """Take in one part, in strips that a cache holds; its sums are one observation."""
+    (codes, values), (ref_codes, ref_values) = ours, theirs
+    same_dtype = pair.model.tensor.dtype is pair.ref.tensor.dtype
+    sums.same_codes &= same_dtype and codes.tobytes() == ref_codes.tobytes()
+    for total in (sums.products, sums.squares, sums.ref_squares, sums.differences):
+        total.append(0.0)
+    step = max(1, _STRIP_VALUES // max(1, values.shape[1]))
+    for start in range(0, len(values), step):
+        strip = slice(start, start + step)
+        _add_strip(sums, pair, (codes[strip], values[strip]), (ref_codes[strip], ref_values[strip]))
+
+
+def _add_strip(
+    sums: _Sums, pair: Pair, ours: tuple[Array, Float32], theirs: tuple[Array, Float32]
+) -> None:
+    """Take in some rows. A number that is NaN or infinite in both is unchanged, in one it is not.
+
+    Products are added by numpy's own pairwise sum: the last digit of a dot product of BLAS depends
+    on how many threads it has.
+    """
     (codes, values), (ref_codes, ref_values) = ours, theirs
     left, right = values.astype(np.float64), ref_values.astype(np.float64)
     same = (left == right) | (np.isnan(left) & np.isnan(right))
     finite = np.isfinite(left) & np.isfinite(right)
     sums.same_values &= bool(same.all())
-    same_dtype = pair.model.tensor.dtype is pair.ref.tensor.dtype
-    sums.same_codes &= same_dtype and codes.tobytes() == ref_codes.tobytes()
     left, right = np.where(finite, left, 0), np.where(finite, right, 0)
     change = left - right
     sums.largest = max(sums.largest, float(np.abs(change).max(initial=0)))
@@ -151,7 +171,7 @@ def _add(
         (sums.ref_squares, right, right),
         (sums.differences, change, change),
     ):
-        total.append(float(np.vdot(one, other)))
+        total[-1] += float((one * other).sum())
     units = [_units(codes, values, pair.model), _units(ref_codes, ref_values, pair.ref)]
     known = [one.astype(np.float64) for one in units if one is not None]
     allowed = sum(known) + _SLACK * np.maximum(np.abs(left), np.abs(right))
@@ -159,7 +179,7 @@ def _add(
         len(known) == 2 and (finite | same).all() and (np.abs(change) <= allowed).all()
     )
     for one in known:
-        sums.rounding += float(np.vdot(*[np.where(np.isfinite(one), one, 0)] * 2)) / 3
+        sums.rounding += float(np.square(np.where(np.isfinite(one), one, 0)).sum()) / 3
 
 
 def _units(codes: Array, values: Float32, weight: Weight) -> Float32 | None:

@@ -19,11 +19,13 @@ from inspector.cli.options import (
     Model,
     NoCache,
     Offline,
+    Out,
     OutputFile,
     OutputFormat,
     Plan,
     Quiet,
     Revision,
+    Scheduler,
 )
 
 EXAMPLES: Final = (
@@ -31,6 +33,7 @@ EXAMPLES: Final = (
     "s1inspect audit -m sample_shards/s1-pro-mini --fail-on error",
     "s1inspect audit -m sample_shards/s1-pro-mini-e8m0 --full",
     "s1inspect audit -m sample_shards/s1-pro-mini --sample 0 --fail-on never --json",
+    "s1inspect audit -m sample_shards/s1-pro-mini-e8m0 --full --out audited",
 )
 
 DEFAULT_SAMPLE: Final = 4
@@ -67,14 +70,18 @@ def audit(
     plan: Plan = False,
     offline: Offline = False,
     no_cache: NoCache = False,
+    out: Out = None,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Compare what a config says of its quantization with what is stored, and with loaders."""
-    from inspector.cli import audit, common
+    from inspector.cli import audit, common, running
 
     inputs = common.InputOptions(
         model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    raise typer.Exit(
-        audit.run(inputs, outputs, sample=None if full else sample, fail_on=fail_on, limit=limit)
-    )
+    code = audit.run(
+        inputs, outputs, sample=None if full else sample, fail_on=fail_on, limit=limit,
+        running=running.RunOptions(out, scheduler),
+    )  # fmt: skip
+    raise typer.Exit(code)

@@ -16,12 +16,14 @@ from inspector.cli.options import (
     Model,
     NoCache,
     Offline,
+    Out,
     OutputFile,
     OutputFormat,
     Plan,
     Quiet,
     Reference,
     Revision,
+    Scheduler,
 )
 
 _MINI: Final = "-m sample_shards/s1-pro-mini -r"
@@ -30,6 +32,7 @@ EXAMPLES: Final = (
     f"s1inspect compare {_MINI} sample_shards/qwen3-mini --differences --fail-on never",
     f"s1inspect compare {_MINI} sample_shards/s1-pro-mini-e8m0 --full --fail-on never",
     f"s1inspect compare {_MINI} sample_shards/qwen3-vl-mini --config-only -f md --fail-on never",
+    f"s1inspect compare {_MINI} sample_shards/s1-pro-mini-e8m0 --full --fail-on never --out c",
 )
 
 
@@ -76,14 +79,19 @@ def compare(
     plan: Plan = False,
     offline: Offline = False,
     no_cache: NoCache = False,
+    out: Out = None,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Say how two models differ: config, tokens, parameters, tensors, weights."""
-    from inspector.cli import common, compare
+    from inspector.cli import common, compare, running
 
     inputs = common.InputOptions(
         model, revision, jobs, max_bytes, None, None, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
     depth = compare.Depth(config_only=config_only, no_weights=no_weights, full=full, seed=seed)
-    code = compare.run(inputs, outputs, ref, depth, fail_on=fail_on, differences_only=differences)
+    code = compare.run(
+        inputs, outputs, ref, depth, fail_on=fail_on, differences_only=differences,
+        running=running.RunOptions(out, scheduler),
+    )  # fmt: skip
     raise typer.Exit(code)

@@ -1,5 +1,6 @@
 """`dequant`: its signature, its sentence, its examples."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -21,6 +22,7 @@ from inspector.cli.options import (
     Plan,
     Quiet,
     Revision,
+    Scheduler,
 )
 
 EXAMPLES: Final = (
@@ -29,6 +31,7 @@ EXAMPLES: Final = (
     "s1inspect dequant layers.0.mlp.experts.7.up_proj -m sample_shards/qwen3-vl-mini",
     "s1inspect dequant layers.0.mlp.experts.2 -m sample_shards/s1-pro-mini -o e.safetensors",
     "s1inspect dequant layers.0.mlp.experts.2.up_proj -m sample_shards/s1-pro-mini --verify",
+    "s1inspect dequant layers.0.mlp -m sample_shards/s1-pro-mini --dtype bfloat16 --out decoded",
 )
 
 
@@ -90,9 +93,18 @@ def dequant(
     plan: Plan = False,
     offline: Offline = False,
     no_cache: NoCache = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", file_okay=False, rich_help_panel="Output",
+            help="Write the decoded values to DIR, a .safetensors file a layer: the same command "
+            "goes on where it was stopped.",
+        ),
+    ] = None,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Decode weights: statistics of a module's true numbers, and the numbers to a file."""
-    from inspector.cli import choosing, common, dequant
+    from inspector.cli import choosing, common, dequant, running
 
     inputs = common.InputOptions(
         model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
@@ -100,4 +112,4 @@ def dequant(
     outputs = common.OutputOptions(output_format, json, quiet, None)
     choice = choosing.Choice(targets, rows, columns)
     ask = dequant.Ask(output, dtype.value, norms=norms, verify=verify)
-    dequant.run(inputs, outputs, choice, ask)
+    dequant.run(inputs, outputs, choice, ask, running.RunOptions(out, scheduler))

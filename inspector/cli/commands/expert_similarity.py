@@ -1,6 +1,5 @@
 """`expert-similarity`: its signature, its sentence, its examples."""
 
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -18,12 +17,14 @@ from inspector.cli.options import (
     Model,
     NoCache,
     Offline,
+    Out,
     OutputFile,
     OutputFormat,
     Plan,
     Quiet,
     Reference,
     Revision,
+    Scheduler,
 )
 
 EXAMPLES: Final = (
@@ -79,21 +80,24 @@ def expert_similarity(
     plan: Plan = False,
     offline: Offline = False,
     no_cache: NoCache = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", file_okay=False, rich_help_panel="Output",
-            help="Keep what is read in DIR: the same command goes on where it was stopped.",
-        ),
-    ] = None,
+    out: Out = None,
+    scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Say which experts descend from which of a reference model's, with calibrated p-values."""
-    from inspector.cli import common, similarity
+    from inspector.cli import common, running, similarity
 
     inputs = common.InputOptions(
         model, revision, jobs, max_bytes, layers, experts, plan, offline, no_cache
     )
     outputs = common.OutputOptions(output_format, json, quiet, output)
+    run = running.RunOptions(out, scheduler)
     similarity.run(
-        inputs, outputs, ref, seed=seed, limit=limit, out=out, layer_map=layer_map, verify=verify
+        inputs,
+        outputs,
+        ref,
+        seed=seed,
+        limit=limit,
+        running=run,
+        layer_map=layer_map,
+        verify=verify,
     )

@@ -16,6 +16,7 @@ from inspector.cli.options import (
 EXAMPLES: Final = (
     "s1inspect runs",
     "s1inspect runs . --json",
+    "s1inspect runs sample_shards --continue",
 )
 
 
@@ -25,6 +26,12 @@ def runs(
         Path,
         typer.Argument(metavar="DIR", help="The folder of a run, or one with such folders in it."),
     ] = Path(),
+    go_on: Annotated[
+        bool,
+        typer.Option(
+            "--continue", help="Go on with each that was stopped; its report stays in its folder."
+        ),
+    ] = False,
     output_format: OutputFormat = Format.AUTO,
     json: Json = False,
     quiet: Quiet = False,
@@ -34,4 +41,4 @@ def runs(
     from inspector.cli import common, runs
 
     outputs = common.OutputOptions(output_format, json, quiet, output)
-    runs.run(outputs, folder)
+    raise typer.Exit(runs.run(outputs, folder, go_on=go_on))
