@@ -13,6 +13,7 @@ CONTENTS: Final = MappingProxyType[str, Sequence[str]](
             "guide/first-report",
             "guide/first-steps",
             "guide/notebook",
+            "guide/clusters",
             "guide/sources",
             "guide/offline-and-cache",
             "guide/intern-s1-pro-against-qwen3-vl",
