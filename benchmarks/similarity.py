@@ -53,13 +53,21 @@ class ArrayExperts:
     ) -> None:
         """Values are stored as they are."""
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
-        del layer, experts, projection
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del layer, experts, projection, rows
         return 0
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:
         del layer, projection
         return Dtype.F32
+
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del layer, projection, rows
+        return len(experts)
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]

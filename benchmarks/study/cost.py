@@ -8,8 +8,10 @@ from benchmarks.similarity import AT_8_ROWS, layer_timings
 from benchmarks.study.outcome import Outcome
 from benchmarks.study.tasks import Parameters
 from inspector.analysis.expert_match import LOOK_ROWS
-from inspector.analysis.expert_question import MatchRequest, plan_match
+from inspector.analysis.expert_plan import plan_match
+from inspector.analysis.expert_question import MatchRequest, Question
 from inspector.analysis.expert_sampler import Scales
+from inspector.analysis.plan import totals_of
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
@@ -42,6 +44,12 @@ class SizedExperts:
     ) -> Float32:
         raise NotImplementedError("a plan reads nothing")
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del layer, projection, rows
+        return len(experts)
+
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> int:
@@ -52,8 +60,10 @@ class SizedExperts:
     ) -> Scales | None:
         raise NotImplementedError("a plan reads nothing")
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
-        del layer, projection
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del layer, projection, rows
         return 4 * len(experts) * (_HIDDEN // 128) * (_NEURONS // 128)
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:
@@ -65,9 +75,10 @@ def plan_cost(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """The plan of 512 FP8 experts against 128 BF16 ones in 94 layers, with the default budget."""
     del parameters, rng
     request = MatchRequest(layers=None, experts=None, seed=0, max_bytes=None, router_groups=8)
-    reads = plan_match(SizedExperts(512, 1), SizedExperts(128, 2), request, LOOK_ROWS)
+    sides = SizedExperts(512, 1), SizedExperts(128, 2)
+    reads = plan_match(*sides, request, LOOK_ROWS)
     (first,) = (one for one in reads if one.what.startswith("8 rows"))
-    total = sum(one.bytes for one in reads)
+    total = totals_of(reads, Question(*sides, request).budget).bytes
     seconds = max(first.requests * _ROUND_TRIP / _REQUESTS_AT_ONCE, first.bytes / _BYTES_A_SECOND)
     return Outcome(
         samples={

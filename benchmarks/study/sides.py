@@ -61,6 +61,12 @@ class ModelInMemory:
         )
         return stored[np.ix_(experts, rows)].astype(np.float32)
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del layer, projection, rows
+        return len(experts)
+
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> int:
@@ -77,8 +83,10 @@ class ModelInMemory:
         neurons = self._down[layer].shape[2]
         return Scales(np.repeat(values[:, :, :neurons], len(rows), axis=1), applied=False)
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
-        del projection
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        del projection, rows
         return 4 * len(experts) * self._scales[layer].shape[2] if layer in self._scales else 0
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:

@@ -116,9 +116,10 @@ def _can_be_read(sampler: Sampler, pairs: Resemblances, wanted: Ints) -> bool:
     """Whether the scales of the wanted pairs are within the allowance."""
     numbers = np.unique(pairs.numbers[wanted]).tolist()
     experts = pairs.experts[wanted].tolist()
+    rows = sampler.rows[: pairs.raw.shape[1]]
     return sampler.affords(
-        sampler.target.scale_cost(pairs.layer, experts, Projection.DOWN)
-        + sampler.reference.scale_cost(pairs.layer, numbers, Projection.DOWN)
+        sampler.target.scale_cost(pairs.layer, experts, Projection.DOWN, rows)
+        + sampler.reference.scale_cost(pairs.layer, numbers, Projection.DOWN, rows)
     )
 
 

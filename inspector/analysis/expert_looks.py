@@ -16,6 +16,7 @@ from inspector.analysis.expert_aside import (
 )
 from inspector.analysis.expert_estimates import Estimates, Resemblances, estimate
 from inspector.analysis.expert_evidence import Evidence
+from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_permuted import permuted_evidence
 from inspector.analysis.expert_sampler import LayerReferences, Sampler, without_nan
 from inspector.decode.numeric import Float32
@@ -32,6 +33,7 @@ from inspector.stats.matching import (
     unit_neurons,
     z_scores,
 )
+from inspector.stats.retention import Interval, fit_signs, neuron_cosines
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -54,13 +56,23 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
+class Nearby:
+    """The best reference of one of several models, by number, and the drift from it."""
+
+    reference: int
+    z: float
+    sigma: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class LayerLook:
     """What one look at `rows` rows saw of one layer. `z` is `[experts, R]`, not yet deflated.
 
     `pool` is `[experts, P]`: the same targets against references of other layers, where R is small.
     By position in `experts`: `pairs` holds references that look alike, `estimates` what there is of
     the best one. `flips`, `shifts`, `permuted` and `common` are of the experts that z leaves open;
-    `common` is what they have in common with all references, one value an expert.
+    `common` is what they have in common with all references, one value an expert. `nearest` is by
+    model, where there are several.
     """
 
     layer: int
@@ -78,6 +90,7 @@ class LayerLook:
     shifts: Evidence | None
     permuted: Evidence | None
     common: Mapping[int, float]
+    nearest: Mapping[int, list[Nearby]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +105,8 @@ class Null:
 class LookRules:
     """What a look does beside the signed test. `clear_z` is the z that decides an expert.
 
+    `numbering` says which references are of which model.
+
     `with_flips` tells whether more rows are used than by the look before; `permuted_experts` how
     many experts of a layer are matched neuron by neuron, 0 before the last look; `same_model` that
     an expert is not to be compared with itself.
@@ -101,11 +116,11 @@ class LookRules:
     with_flips: bool
     permuted_experts: int
     same_model: bool
+    numbering: Numbering = ONE_MODEL
 
 
-def own_scores(sampler: Sampler, layer: int, raw: Float32) -> Float64:
+def own_scores(raw: Float32, references: LayerReferences) -> Float64:
     """Z of some experts of a layer, `[experts, k, m]` raw rows, against its references."""
-    references = sampler.references(layer, raw.shape[1])
     targets, prepared = _of_one_size(
         prepare_targets(without_nan(raw), references.preparation), references
     )
@@ -155,6 +170,7 @@ def look_at_layer(
         shifts=shifts,
         permuted=permuted,
         common=_common(standard, open_, references, others),
+        nearest=_nearest(clean, z, numbers, references, rules.numbering),
     )
     return look, Null(null, null_flips)
 
@@ -198,6 +214,30 @@ def _estimates(
     numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)[best]
     pairs = Resemblances(layer, experts[near], best, numbers, raw[near])
     return dict(zip(near.tolist(), estimate(sampler, pairs, references), strict=True))
+
+
+def _nearest(
+    raw: Float32, z: Float64, numbers: Ints, references: LayerReferences, numbering: Numbering
+) -> dict[int, list[Nearby]]:
+    """By position: of each model the best reference that stands out, and the drift from it."""
+    found: dict[int, list[Nearby]] = {}
+    if not numbering.is_of_several or raw.shape[2] != references.raw.shape[2]:
+        return found
+    models = np.array([numbering.model(number) for number in numbers.tolist()])
+    for model in np.unique(models):
+        places = np.flatnonzero(models == model)
+        best = places[z[:, places].argmax(axis=1)]
+        near = np.flatnonzero(z[np.arange(len(z)), best] > ESTIMATE_Z)
+        if not len(near):
+            continue
+        parents = references.raw[best[near]]
+        cosines = neuron_cosines(raw[near], parents, references.preparation)
+        fits = fit_signs(cosines, references.templates)
+        for position, (fit, _) in zip(near.tolist(), fits, strict=True):
+            place = best[position]
+            one = Nearby(int(numbers[place]), float(z[position, place]), fit.sigma)
+            found.setdefault(position, []).append(one)
+    return found
 
 
 def _common(

@@ -6,10 +6,12 @@ error over all experts x references x layers is at most `ALPHA`: the shares of `
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace as replace_field
 
 from inspector.analysis.expert_looks import (
     LayerLook,
@@ -18,6 +20,7 @@ from inspector.analysis.expert_looks import (
     look_at_layer,
     own_scores,
 )
+from inspector.analysis.expert_named import main_model, named, of_model
 from inspector.analysis.expert_places import (
     place_cost,
     places_evidence,
@@ -31,15 +34,22 @@ from inspector.analysis.expert_question import (
 )
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
 from inspector.analysis.expert_rotated import RotatedBranch
-from inspector.analysis.expert_sampler import ExpertSide, Sampler, row_block, without_outliers
+from inspector.analysis.expert_sampler import (
+    ExpertSide,
+    LayerReferences,
+    Sampler,
+    row_block,
+    without_outliers,
+)
 from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
 from inspector.analysis.expert_verdicts import (
     Standards,
     expert_match,
-    in_own_layer,
+    in_own_layers,
     layer_match,
 )
 from inspector.analysis.hidden_basis import StageZero
+from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.flips import MAX_FLIP_ROWS
@@ -72,7 +82,7 @@ class MatchResult:
     calibration: Calibration
     hypotheses: int
     same_model: bool = False
-    stage_zero: StageZero | None = None
+    stage_zero: tuple[StageZero, ...] = ()
     rotation: RotationFacts | None = None
 
 
@@ -105,7 +115,7 @@ class _Run:
             rows=(),
             seed=request.seed,
             allowance=question.budget,
-            origins={layer: question.reference_layer(layer) for layer in question.layers},
+            origins={layer: question.models.origins(layer) for layer in question.layers},
         )
         self.branch = RotatedBranch(self.sampler, question)
         self.states: dict[Key, ExpertState] = {}
@@ -118,34 +128,43 @@ class _Run:
         self.sampler.rows = row_block(self.sampler.reference, self.layers[0], rng)
         check_first_cost(self.question, LOOK_ROWS[0])
         self.sampler.rows = without_outliers(self.sampler, pilot)
-        self.branch.reserve(self.question.look_cost(self.sampler.rows[: LOOK_ROWS[0]]))
+        self.branch.reserve(self.question.look_reads(self.sampler.rows[: LOOK_ROWS[0]]).bytes)
         calibration = self._look_at_all(self._looks(pilot), rng)
         calibrated = calibration.status is not Calibrated.UNCALIBRATED
-        aligned, missing = self._is_aligned, self._basis_is_missing
+        aligned, apart = self._aligned_models, self._models_apart
         self.branch.release()
-        rotation = self._look_at_rotated() if missing and calibrated else None
-        self._look_at_gates(calibrated=calibrated and not missing)
+        rotation = self._look_at_rotated(apart) if apart and calibrated else None
+        self._look_at_gates(apart, calibrated=calibrated)
         standards = Standards(
             calibrated=calibrated,
-            basis_missing=missing,
+            basis_missing=bool(apart),
             hypotheses=self.question.hypotheses,
             last_alpha=LOOK_ALPHA[-1],
             slices=self.question.has_slices,
         )
+        numbering = self.question.request.numbering
         experts = [
-            in_own_layer(
+            in_own_layers(
                 expert_match(key, self.states[key], standards, self.question.references[key[0]]),
-                self.sampler.origin(key[0]),
+                lambda layer, expert: self.question.models.layer(layer, numbering.model(expert)),
             )
             for key in sorted(self.states)
         ]
+        layers = [self._layer(layer, experts) for layer in self.layers]
+        if numbering.is_of_several:
+            experts = [
+                named(one, self.states[one.layer, one.expert].nearest, numbering) for one in experts
+            ]
         return MatchResult(
             experts=experts,
-            layers=[self._layer(layer, experts) for layer in self.layers],
+            layers=layers,
             calibration=calibration,
             hypotheses=self.question.hypotheses,
             same_model=self.question.request.same_model,
-            stage_zero=self.question.stage_zero and self.question.stage_zero.after(aligned=aligned),
+            stage_zero=tuple(
+                one.after(aligned=model in aligned)
+                for model, one in enumerate(self.question.models.stage_zero)
+            ),
             rotation=rotation,
         )
 
@@ -165,7 +184,7 @@ class _Run:
             inflation = max(calibration.inflation, again.inflation if sure else 1.0)
             decide(found, self.states, self._family(alpha, inflation))
             self._decide_aside(found, alpha, inflation, calibrate(null.flips, rng))
-            if self._is_aligned:
+            if not self._models_apart:
                 self.branch.release()
             if calibration.status is Calibrated.UNCALIBRATED:
                 break
@@ -181,9 +200,17 @@ class _Run:
         return LookRules(
             clear_z=z_of_upper_tail(alpha / self.question.hypotheses),
             with_flips=with_flips,
-            permuted_experts=max(1, PERMUTED_EXPERTS // len(self.layers)) if last else 0,
+            permuted_experts=self._permuted_experts if last else 0,
             same_model=self.question.request.same_model,
+            numbering=self.question.request.numbering,
         )
+
+    @property
+    def _permuted_experts(self) -> int:
+        """Of a layer. Of a few neurons none would meet its own in another order."""
+        if self.question.request.reading.neurons is not None:
+            return 0
+        return max(1, PERMUTED_EXPERTS // len(self.layers))
 
     def _decide_aside(
         self, looks: Sequence[LayerLook], alpha: float, inflation: float, flips: Calibration
@@ -210,16 +237,11 @@ class _Run:
         looks = sorted({min(rows, available) for rows in LOOK_ROWS})
         if len(looks) < 2:
             return looks
-        cost = self._pilot_cost(pilot, looks[1])
-        cost += self.question.look_cost(self.sampler.rows[: looks[1]])
+        rows = self.sampler.rows[: looks[1]]
+        cost = self.question.trial_reads(rows).bytes + self.question.look_reads(rows).bytes
         if not self.sampler.affords(cost) or self._pilot_agrees(pilot, *looks[:2]):
             return looks
         return looks[1:]
-
-    def _pilot_cost(self, pilot: Sequence[int], count: int) -> int:
-        return sum(
-            self.sampler.cost(layer, self.question.pilot_experts(layer), count) for layer in pilot
-        )
 
     def _pilot_agrees(self, pilot: Sequence[int], few: int, many: int) -> bool:
         """Whether `few` rows accept what `many` do, on some experts of four layers."""
@@ -230,11 +252,14 @@ class _Run:
             if not len(experts):
                 continue
             raw = self.sampler.targets(layer, experts, many)
-            z = [own_scores(self.sampler, layer, raw[:, :count]) for count in (few, many)]
+            references = self.sampler.references(layer, many)
+            fewer = LayerReferences(references.raw[:, :few], self.sampler.seed)
+            z = [own_scores(raw[:, :few], fewer), own_scores(raw, references)]
             by_many = z[1].max(axis=1) > threshold
             by_few = (z[0].max(axis=1) > threshold) & (z[0].argmax(axis=1) == z[1].argmax(axis=1))
             accepted += int(by_many.sum())
             agreed += int((by_many & by_few).sum())
+        self.sampler.forget()
         return agreed >= _PILOT_AGREEMENT * accepted
 
     def _open_experts(self) -> dict[int, Ints]:
@@ -272,41 +297,48 @@ class _Run:
     def _first_cost_after(self, layer: int, count: int) -> int:
         """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
         left = self.layers[self.layers.index(layer) + 1 :]
-        return self.question.look_cost(self.sampler.rows[:count], left)
+        return self.question.look_reads(self.sampler.rows[:count], left).bytes
 
     @property
-    def _is_aligned(self) -> bool:
-        """Whether rows of `down_proj` were found in the same order: then the basis is shared."""
-        return any(state.accepted for state in self.states.values())
+    def _aligned_models(self) -> frozenset[int]:
+        """Models whose rows of `down_proj` were found in the same order: they share the basis."""
+        numbering = self.question.request.numbering
+        accepted = chain.from_iterable(state.accepted for state in self.states.values())
+        return frozenset(numbering.model(parent.expert) for parent in accepted)
 
     @property
-    def _basis_is_missing(self) -> bool:
-        return self.question.basis_is_missing and not self._is_aligned
+    def _models_apart(self) -> frozenset[int]:
+        """Models whose hidden basis nothing shows to be that of the target."""
+        return frozenset(self.question.models.without_basis) - self._aligned_models
 
-    def _look_at_rotated(self) -> RotationFacts | None:
+    def _look_at_rotated(self, models: frozenset[int]) -> RotationFacts | None:
         """What a rotation of the basis leaves alone; spends what rows in place spend otherwise."""
-        evidence, facts = self.branch.look(self._open_experts())
+        evidence, facts = self.branch.look(self._open_experts(), models)
         if facts is not None and facts.status != Calibrated.UNCALIBRATED:
             decide_aside(
                 evidence, self.states, self._family(SIDE_ALPHA, facts.inflation), Flag.ROTATED
             )
         return facts
 
-    def _look_at_gates(self, *, calibrated: bool) -> None:
+    def _look_at_gates(self, apart: frozenset[int], *, calibrated: bool) -> None:
         """Rows of gate and up of experts that are still open, and of those whose down is dead.
 
-        An expert is degenerate only if gate and up are dead too; dead ones are read whatever it
-        costs.
+        Not against models that are `apart`, whose references were looked at as rotated ones: no
+        hypothesis is tested twice, and the share of the error budget holds for both together. An
+        expert is degenerate only if gate and up are dead too; dead ones are read whatever it costs.
         """
         evidence = []
+        models = self.question.models
+        shared = frozenset(range(len(models.numbering.offsets))) - apart
         for layer in self.layers:
             states = {e: self.states[layer, e] for e in self.experts[layer].tolist()}
             dead = [e for e, state in states.items() if state.dead]
             open_ = [e for e, state in states.items() if not state.accepted and not state.dead]
-            is_tested = calibrated and not self.question.is_self(layer)
+            numbers = models.experts_of(self.sampler.reference.experts(layer), shared)
+            is_tested = bool(numbers) and calibrated and self._tests_gates(layer)
             asked = sorted([*dead, *open_]) if is_tested else dead
             tested = bool(asked) and is_tested
-            if tested and not self.sampler.affords(place_cost(self.sampler, layer, asked)):
+            if tested and not self.sampler.affords(place_cost(self.sampler, layer, asked, numbers)):
                 tested, asked = False, dead
             if not asked:
                 continue
@@ -314,7 +346,6 @@ class _Run:
             for expert, values in zip(asked, raw, strict=True):
                 states[expert].dead &= not values.any()
             if tested:
-                numbers = self.sampler.reference.experts(layer)
                 theirs = read_places(self.sampler, self.sampler.reference, layer, numbers)
                 references = np.asarray(numbers, dtype=np.int64), theirs
                 evidence.append(
@@ -323,11 +354,23 @@ class _Run:
         family = self._family(SIDE_ALPHA, 1.0)
         decide_aside(evidence, self.states, family, Flag.DOWN_REINITIALISED)
 
+    def _tests_gates(self, layer: int) -> bool:
+        """Whether rows of gate and up are another matrix's than those that were looked at."""
+        reading = self.question.request.reading
+        return reading.matrix is Projection.DOWN and not self.question.is_self(layer)
+
     def _layer(self, layer: int, experts: Sequence[ExpertMatch]) -> LayerMatch:
-        return layer_match(
-            layer,
-            [match for match in experts if match.layer == layer],
-            self.sampler.target.experts(layer),
-            self.sampler.reference.experts(layer),
-            self.question.request.router_groups,
-        )
+        request = self.question.request
+        matches = [match for match in experts if match.layer == layer]
+        targets = self.sampler.target.experts(layer)
+        references = self.sampler.reference.experts(layer)
+        groups, numbering = request.router_groups, request.numbering
+        if self.question.is_self(layer):
+            alone = layer_match(layer, matches, targets, references, groups)
+            return replace_field(alone, layout=None)
+        if not numbering.is_of_several:
+            return layer_match(layer, matches, targets, references, groups)
+        model = main_model(matches, numbering)
+        own = [numbering.expert(one) for one in references if numbering.model(one) == model]
+        found = layer_match(layer, of_model(matches, model, numbering), targets, own, groups)
+        return replace_field(found, layout_ref=numbering.names[model]) if found.layout else found

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_report import ExpertMatch, Flag
 from inspector.analysis.expert_sampler import ExpertSide
 from inspector.analysis.plan import PlannedReads
@@ -119,11 +120,15 @@ def _pair(match: ExpertMatch, chosen: str) -> Pair:
 
 
 def controls_of(
-    reference: ExpertSide, pairs: Sequence[Pair], parents: Callable[[Pair], Sequence[int]]
+    reference: ExpertSide,
+    pairs: Sequence[Pair],
+    parents: Callable[[Pair], Sequence[int]],
+    numbering: Numbering = ONE_MODEL,
 ) -> list[int]:
-    """For each pair a reference of its layer that is no parent.
+    """For each pair a reference of its layer, of the same model, that is no parent.
 
-    One that another pair reads anyway, or the next by number.
+    One that another pair reads anyway, or the next by number. Those of another model may be made of
+    its parents.
 
     Raises:
         LayoutError: the layer has no other reference.
@@ -133,7 +138,9 @@ def controls_of(
         layer, avoided = pair.reference_layer, {pair.reference, *parents(pair)}
         near = [one.reference for one in pairs if one.reference_layer == layer]
         others = [*near, *_after(reference.experts(layer), pair.reference)]
-        control = next((one for one in others if one not in avoided), None)
+        model = numbering.model(pair.reference)
+        own = (one for one in others if numbering.model(one) == model)
+        control = next((one for one in own if one not in avoided), None)
         if control is None:
             raise LayoutError(
                 f"layer {layer} of the reference has no expert but parents of expert "
@@ -152,24 +159,17 @@ def _after(experts: Sequence[int], one: int) -> list[int]:
 def whole_cost(side: ExpertSide, layer: int, expert: int) -> int:
     """Bytes of all of one expert."""
     return sum(
-        side.read_cost(layer, [expert], one, range(side.shape(layer, one)[0]))
-        + side.scale_cost(layer, [expert], one)
+        side.read_cost(*asked) + side.scale_cost(*asked)
         for one in MATRICES
+        for asked in ((layer, [expert], one, range(side.shape(layer, one)[0])),)
     )
 
 
 def pairs_cost(target: ExpertSide, reference: ExpertSide, request: PairRequest) -> int:
     """Bytes of that many pairs, or of those named, each with a control of its own: at most."""
-    common = sorted(set(target.layers) & set(reference.layers))
-    first = (
-        request.named
-        or (
-            Pair(
-                common[0], target.experts(common[0])[0], common[0], reference.experts(common[0])[0]
-            ),
-        )
-        * request.count
-    )
+    layer, other = target.layers[0], reference.layers[0]
+    some = Pair(layer, target.experts(layer)[0], other, reference.experts(other)[0])
+    first = request.named or (some,) * request.count
     return sum(
         whole_cost(target, one.layer, one.expert)
         + 2 * whole_cost(reference, one.reference_layer, one.reference)
@@ -189,6 +189,7 @@ def plan_pairs(
             requests=len(request) * 3 * len(MATRICES) * _READS,
             bytes=pairs_cost(target, reference, request),
             is_estimate=True,
+            is_bound=True,
         )
     ]
 

@@ -29,12 +29,14 @@ def place_rows(sampler: Sampler, layer: int) -> list[int]:
     return sorted({row % height for row in sampler.rows[:PLACE_ROWS]})
 
 
-def place_cost(sampler: Sampler, layer: int, experts: Sequence[int]) -> int:
-    """Bytes of the rows of some experts and of all references of a layer."""
+def place_cost(
+    sampler: Sampler, layer: int, experts: Sequence[int], references: Sequence[int]
+) -> int:
+    """Bytes of the rows of some experts and of some references of a layer."""
     rows = place_rows(sampler, layer)
     return sum(
         sampler.target.read_cost(layer, experts, one, rows)
-        + sampler.reference.read_cost(layer, sampler.reference.experts(layer), one, rows)
+        + sampler.reference.read_cost(layer, references, one, rows)
         for one in _PROJECTIONS
     )
 

@@ -1,21 +1,20 @@
 """What is asked: which experts against which references, how many bytes that may take, the plan."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.expert_places import PLACE_ROWS
+from inspector.analysis.expert_family import ONE_MODEL, Numbering
+from inspector.analysis.expert_reading import WHOLE, Reading
 from inspector.analysis.expert_sampler import ExpertSide, outlier_sample, row_block
 from inspector.analysis.hidden_basis import StageZero
-from inspector.analysis.layer_pairing import Origin
-from inspector.analysis.mapped_layers import MappedExperts
-from inspector.analysis.plan import PlannedReads
+from inspector.analysis.reference_models import ReferenceModels
+from inspector.analysis.report import Reads
 from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
-from inspector.stats.rotation import ROTATION_ROWS
 
 Ints = npt.NDArray[np.int64]
 
@@ -37,8 +36,12 @@ class MatchRequest:
     """What to match: None for layers or experts means all; `max_bytes` None is the default.
 
     `same_model` says that both sides are one model: an expert is not compared with itself.
-    `stage_zero` is what is known of the hidden basis and of layers; None compares layers of the
-    same number in a basis that was not tested.
+    `stage_zero` is what is known of the hidden basis and of layers, by reference model; empty
+    compares layers of the same number in a basis that was not tested.
+
+    `numbering` says which of several references an expert is of. `reading` is what the sides give
+    as rows of `down_proj`; `bytes_before` were read before, as of headers, and count with what is
+    to be allowed.
     """
 
     layers: frozenset[int] | None
@@ -47,11 +50,14 @@ class MatchRequest:
     max_bytes: int | None
     router_groups: int | None
     same_model: bool = False
-    stage_zero: StageZero | None = None
+    stage_zero: tuple[StageZero, ...] = ()
+    reading: Reading = WHOLE
+    numbering: Numbering = ONE_MODEL
+    bytes_before: int = 0
 
 
 class Question:
-    """A request put to two models: the layers and experts it means, and what reading them costs.
+    """A request put to two models: the layers and experts it means, and what reading them takes.
 
     Raises:
         UsageError: no wanted layer has experts in both models.
@@ -61,8 +67,8 @@ class Question:
     def __init__(self, target: ExpertSide, reference: ExpertSide, request: MatchRequest) -> None:
         self.target = target
         self.request = request
-        self.stage_zero = request.stage_zero
-        self.reference = reference = self._mapped(reference)
+        self.models = ReferenceModels(request.numbering, request.stage_zero)
+        self.reference = reference = self.models.mapped(reference)
         self.layers = _common_layers(target, reference, request.layers)
         _check_sizes(target, reference, self.layers)
         self.experts = {
@@ -74,77 +80,56 @@ class Question:
         if not any(len(experts) for experts in self.experts.values()):
             raise LayoutError("no expert is left to match", hint="widen --layers or --experts")
         self.references = {layer: len(reference.experts(layer)) for layer in self.layers}
-        self.hypotheses = sum(len(self.experts[n]) * self.references[n] for n in self.layers)
-        spent = self.stage_zero.basis.bytes if self.stage_zero else 0
-        self.budget = max(0, _budget(target, reference, request.max_bytes) - spent)
+        self.hypotheses = sum(map(self._pairs, self.layers))
+        allowed = byte_budget((target, reference), request.max_bytes)
+        self.budget = max(0, allowed - self.models.bytes)
         self.pilot_layers = _pilot_layers(self.layers)
         sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
         self.has_slices = len(sizes) > 1
 
-    def _mapped(self, reference: ExpertSide) -> ExpertSide:
-        """The reference, its layers numbered as those of the model that they are compared with."""
-        if self.stage_zero is None or self.stage_zero.layer_map.origin == Origin.SAME_NUMBERS:
-            return reference
-        return MappedExperts(reference, self.stage_zero.layer_map.numbers)
-
-    @property
-    def basis_is_missing(self) -> bool:
-        """Whether a hidden basis in common was looked for and not seen."""
-        return self.stage_zero is not None and self.stage_zero.basis.is_missing
-
-    def reference_layer(self, layer: int) -> int:
-        """The number that the reference itself has for a layer that `layer` is compared with."""
-        if self.stage_zero is None:
-            return layer
-        return self.stage_zero.layer_map.numbers.get(layer, layer)
-
     def is_self(self, layer: int) -> bool:
         """Whether a layer is compared with itself."""
-        return self.request.same_model and self.reference_layer(layer) == layer
+        return self.request.same_model and self.models.layer(layer) == layer
+
+    def _pairs(self, layer: int) -> int:
+        """Hypotheses of a layer; of one model, no expert meets itself."""
+        return len(self.experts[layer]) * (self.references[layer] - self.is_self(layer))
 
     def pilot_experts(self, layer: int) -> Ints:
         """Some experts of a layer, by which the first look is chosen."""
         experts = self.experts[layer]
         return experts[:: max(1, len(experts) // _PILOT_TARGETS)]
 
-    def choice_cost(self, rows: Sequence[int]) -> int:
-        """Bytes of the references that say which rows are outliers."""
+    def choice_reads(self, rows: Sequence[int]) -> Reads:
+        """What the references take that say which rows are outliers."""
         reference = self.reference
-        return sum(
-            reference.read_cost(
-                layer, outlier_sample(reference.experts(layer)), Projection.DOWN, rows
-            )
+        return _sum(
+            down_reads(reference, layer, outlier_sample(reference.experts(layer)), rows)
             for layer in self.pilot_layers
         )
 
-    def trial_cost(self, rows: Sequence[int]) -> int:
-        """Bytes of the pilot: those rows of some experts and all references of its layers."""
+    def trial_reads(self, rows: Sequence[int]) -> Reads:
+        """What the pilot takes: those rows of some experts and all references of its layers."""
         target, reference = self.target, self.reference
-        return sum(
-            target.read_cost(layer, self.pilot_experts(layer).tolist(), Projection.DOWN, rows)
-            + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
+        return _sum(
+            down_reads(target, layer, self.pilot_experts(layer).tolist(), rows)
+            + down_reads(reference, layer, reference.experts(layer), rows)
             for layer in self.pilot_layers
+            if len(self.experts[layer])
         )
 
-    def side_cost(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> int:
-        """Bytes of what goes beside the looks: scales, and rows of gate and up."""
-        return sum(
-            _beside(side, layer, experts, rows)
-            for layer in (self.layers if layers is None else layers)
-            for side, experts in (
-                (self.target, self.experts[layer].tolist()),
-                (self.reference, self.reference.experts(layer)),
-            )
-        )
-
-    def look_cost(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> int:
-        """Bytes of a look at all layers or some: those rows of every target and reference once."""
+    def look_reads(self, rows: Sequence[int], layers: Sequence[int] | None = None) -> Reads:
+        """What a look at all layers or some takes: those rows of every target and reference."""
         target, reference = self.target, self.reference
-        return sum(
-            target.read_cost(layer, self.experts[layer].tolist(), Projection.DOWN, rows)
-            + reference.read_cost(layer, reference.experts(layer), Projection.DOWN, rows)
+        return _sum(
+            down_reads(target, layer, self.experts[layer].tolist(), rows)
+            + down_reads(reference, layer, reference.experts(layer), rows)
             for layer in (self.layers if layers is None else layers)
         )
+
+    def first_reads(self, rows: Sequence[int], count: int) -> Reads:
+        """What no run goes without: the choice of rows, and a look at `count` of them."""
+        return self.choice_reads(rows) + self.look_reads(rows[:count])
 
 
 def check_first_cost(question: Question, count: int) -> None:
@@ -153,61 +138,39 @@ def check_first_cost(question: Question, count: int) -> None:
     Raises:
         BudgetExceeded: they do not.
     """
-    rng = np.random.default_rng(question.request.seed)
+    request = question.request
+    rng = np.random.default_rng(request.seed)
     rows = row_block(question.reference, question.layers[0], rng)
-    cost = question.look_cost(rows[:count]) + question.choice_cost(rows)
+    cost = question.first_reads(rows, count).bytes
     if cost > question.budget:
+        neurons = request.reading.neurons
+        what = f" of {len(neurons)} neurons each" if neurons else ""
+        enough = enough_bytes(cost + request.bytes_before + question.models.bytes)
         raise BudgetExceeded(
-            f"the first look would read {cost:,} bytes, more than the {question.budget:,} allowed",
-            hint="raise --max-bytes, or choose --layers",
+            f"the first look{what} would read {cost:,} bytes, more than the "
+            f"{question.budget:,} allowed",
+            hint=f"--max-bytes {enough} allows it; --layers makes it smaller, "
+            "--plan says what it would read",
         )
 
 
-def plan_match(
-    target: ExpertSide, reference: ExpertSide, request: MatchRequest, looks: Sequence[int]
-) -> list[PlannedReads]:
-    """What matching would read: the choice of rows, a look at all, and more looks where needed.
+def down_reads(side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]) -> Reads:
+    """What rows of `down_proj` of some experts take."""
+    asked = layer, experts, Projection.DOWN, rows
+    return Reads(requests=side.read_requests(*asked), bytes=side.read_cost(*asked))
 
-    Raises:
-        UsageError: no wanted layer has experts in both models.
-        LayoutError: no layer or expert to match, or experts that share no rows.
+
+def enough_bytes(count: int) -> str:
+    """A value of `--max-bytes` that allows so many, rounded up.
+
+    >>> enough_bytes(13_214_000_001), enough_bytes(812)
+    ('13.3GB', '812')
     """
-    question = Question(target, reference, request)
-    reference = question.reference
-    rows = row_block(reference, question.layers[0], np.random.default_rng(request.seed))
-    choosing = [outlier_sample(reference.experts(layer)) for layer in question.pilot_layers]
-    reads = sum(len(question.experts[n]) + question.references[n] for n in question.layers)
-    trial = sum(
-        len(question.pilot_experts(n)) + question.references[n] for n in question.pilot_layers
-    )
-    first, *later = (question.look_cost(rows[:count]) for count in looks)
-    tried = question.trial_cost(rows[: looks[1]]) if later else 0
-    chosen = question.choice_cost(rows)
-    few = spread_layers(question.layers, ROTATION_LAYERS)
-    beside = max(
-        question.side_cost(rows[:PLACE_ROWS]), question.side_cost(rows[:ROTATION_ROWS], few)
-    )
-    room = max(0, question.budget - first - chosen)
-    return [
-        PlannedReads(
-            what="choosing rows", requests=sum(len(one) for one in choosing), bytes=chosen
-        ),
-        PlannedReads(
-            what=f"{looks[0]} rows of every expert", requests=reads, bytes=first, is_estimate=True
-        ),
-        PlannedReads(
-            what="more rows of some experts, and of those that this leaves open, at most",
-            requests=trial + reads * len(later),
-            bytes=min(tried + sum(later), room),
-            is_estimate=True,
-        ),
-        PlannedReads(
-            what="scales, and rows of gate and up, at most",
-            requests=reads * _READS_BESIDE,
-            bytes=min(beside, max(0, room - tried - sum(later))),
-            is_estimate=True,
-        ),
-    ]
+    for unit, size in (("GB", 10**9), ("MB", 10**6)):
+        if count >= size:
+            tenths = -(-count * 10 // size)
+            return f"{tenths // 10}.{tenths % 10}{unit}"
+    return str(count)
 
 
 def spread_layers(layers: Sequence[int], count: int) -> list[int]:
@@ -216,23 +179,15 @@ def spread_layers(layers: Sequence[int], count: int) -> list[int]:
     return [layers[at] for at in chosen.tolist()]
 
 
-def _beside(side: ExpertSide, layer: int, experts: Sequence[int], rows: Sequence[int]) -> int:
-    found = side.scale_cost(layer, experts, Projection.DOWN)
-    for one in (Projection.GATE, Projection.UP):
-        found += side.scale_cost(layer, experts, one)
-        height = side.shape(layer, one)[0]
-        found += side.read_cost(layer, experts, one, sorted({row % height for row in rows}))
-    return found
+def _sum(parts: Iterable[Reads]) -> Reads:
+    return sum(parts, start=Reads(requests=0, bytes=0))
 
 
-_READS_BESIDE: Final = 5
-"""Of an expert: the scale of down, and codes and scales of gate and of up."""
-
-
-def _budget(target: ExpertSide, reference: ExpertSide, max_bytes: int | None) -> int:
+def byte_budget(sides: Sequence[ExpertSide], max_bytes: int | None) -> int:
+    """Bytes that a match may read: what was allowed, or the default for models of that size."""
     if max_bytes is not None:
         return max_bytes
-    return max(BUDGET_FLOOR, int(BUDGET_SHARE * (target.total_bytes + reference.total_bytes)))
+    return max(BUDGET_FLOOR, int(BUDGET_SHARE * sum(side.total_bytes for side in sides)))
 
 
 def _common_layers(

@@ -67,7 +67,8 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
 
     Where rows of gate and up decided there is no z, only `log10_p`. `log10_q` is the false
     discovery rate at which it would be accepted (Benjamini-Hochberg); `share` is its part in a
-    mixture, of the weights, or in a chimera, of the neurons.
+    mixture, of the weights, or in a chimera, of the neurons. `ref` names its model, where there
+    are several.
     """
 
     expert: int
@@ -77,12 +78,23 @@ class Parent(msgspec.Struct, frozen=True, kw_only=True):
     log10_p: float
     log10_q: float
     share: float | None = None
+    ref: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Nearest(msgspec.Struct, frozen=True, kw_only=True):
+    """The reference of one of several models that an expert resembles most, and how far it is."""
+
+    ref: str
+    expert: int
+    z: float
+    sigma: Estimate
 
 
 class ExpertMatch(msgspec.Struct, frozen=True, kw_only=True):
     """One target expert. `rows` of down_proj were read of it and of every reference.
 
     `sigma`, `retained` and `scale` are of the first parent, None where they were not estimated.
+    `nearest` is there where there are several reference models: the best of each that resembles it.
     """
 
     layer: int
@@ -94,15 +106,20 @@ class ExpertMatch(msgspec.Struct, frozen=True, kw_only=True):
     retained: Estimate | None = None
     scale: Estimate | None = None
     rows: int
+    nearest: list[Nearest] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LayerMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer: its layout, and how many experts have which verdict."""
+    """One layer: its layout, and how many experts have which verdict.
+
+    Where there are several reference models, the layout is of parents from `layout_ref`.
+    """
 
     layer: int
     layout: LayoutMap | None
     verdicts: dict[str, int]
     median_sigma: float | None = None
+    layout_ref: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,7 +195,8 @@ class ExpertPair(msgspec.Struct, frozen=True, kw_only=True):
     assignment said what chance reaches; a pair of neurons was kept from the cosine `limit` on.
     `retained` is the share of the target's neurons that have a place, by all three matrices, of
     which `in_place` have that of their own number and `negated` changed their sign. `places[j]` is
-    the reference's neuron that became neuron j, -1 where none did.
+    the reference's neuron that became neuron j, -1 where none did. Where there are several
+    reference models, `ref` is that of the reference and of the controls.
     """
 
     layer: int
@@ -196,17 +214,39 @@ class ExpertPair(msgspec.Struct, frozen=True, kw_only=True):
     matrices: list[MatrixPair]
     agreement: list[NeuronAgreement]
     places: list[int]
+    ref: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ReferenceMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several reference models: how many experts have their first parent there.
+
+    `median_sigma` is of all experts that have a parent and resemble one of its experts, `resemble`
+    of them: a smaller one than another model's says which is nearer. `basis` and `layer_map` are
+    what a single reference's document says of them.
+    """
+
+    ref: str
+    model: Model
+    experts: int
+    resemble: int
+    median_sigma: float | None
+    basis: BasisFacts | None = None
+    layer_map: LayerMapFacts | None = None
 
 
 class SimilarityDocument(Document, frozen=True, kw_only=True):
-    """`s1inspect expert-similarity --json`.
+    """`s1inspect expert-similarity --json`. `refs` is there where there are several models.
 
     `basis` is what norms, embedding rows and routers said of the hidden basis; null where nothing
-    was asked, as of a model against itself. `rotation` is null where none was looked for.
+    was asked, as of a model against itself, and, as `layer_map`, where each of `refs` has its own.
+    `rotation` is null where none was looked for. `reading` is there where other numbers than rows
+    of `down_proj` were compared, and says which.
     """
 
     ref: Model
+    refs: list[ReferenceMatch] | msgspec.UnsetType = msgspec.UNSET
     seed: int
+    reading: str | msgspec.UnsetType = msgspec.UNSET
     summary: str
     calibration: CalibrationFacts
     budget: ErrorBudget

@@ -4,7 +4,7 @@ Rows of gate and up are read of some layers. What is tested is `stats/rotation.p
 checked on references of the other layers that were read, as that of the signed test is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,9 +38,6 @@ Float64 = npt.NDArray[np.float64]
 _AT_A_TIME: Final = 32
 """Experts whose rows are held: 32 x 64 rows x 4096 x 2 matrices are 67 MB."""
 
-_UNKNOWN: Final = (None, None)
-"""Gains of a layer whose norm has no known name: none are multiplied in."""
-
 _PROJECTIONS: Final = (Projection.GATE, Projection.UP)
 
 
@@ -70,12 +67,11 @@ def rotation_layers(question: Question, rows: Sequence[int], allowed: int) -> tu
 
 
 def _layer_cost(question: Question, layer: int, neurons: Sequence[int]) -> int:
-    sides = (
-        (question.target, question.experts[layer].tolist()),
-        (question.reference, question.reference.experts(layer)),
-    )
+    models = question.models
+    references = models.experts_of(question.reference.experts(layer), models.without_basis)
+    sides = ((question.target, question.experts[layer].tolist()), (question.reference, references))
     return sum(
-        side.read_cost(layer, experts, one, neurons) + side.scale_cost(layer, experts, one)
+        side.read_cost(layer, experts, one, neurons) + side.scale_cost(layer, experts, one, neurons)
         for side, experts in sides
         for one in _PROJECTIONS
     )
@@ -93,7 +89,7 @@ class RotatedBranch:
     def reserve(self, first_look: int) -> None:
         """Set aside what is afforded beside the first look, where the basis is missing."""
         sampler = self._sampler
-        if not self._question.basis_is_missing:
+        if not self._question.models.without_basis:
             return
         allowed = sampler.allowance - sampler.spent - first_look
         self._layers, self._kept = rotation_layers(self._question, sampler.rows, allowed)
@@ -104,12 +100,15 @@ class RotatedBranch:
         self._sampler.allowance += self._kept
         self._kept = 0
 
-    def look(self, open_: Mapping[int, Ints]) -> tuple[list[Evidence], RotationFacts | None]:
-        """Test open experts of the layers that bytes were kept for."""
-        if not self._layers:
+    def look(
+        self, open_: Mapping[int, Ints], models: Collection[int]
+    ) -> tuple[list[Evidence], RotationFacts | None]:
+        """Test open experts of the layers that bytes were kept for, against some models."""
+        if not any(len(open_[layer]) for layer in self._layers):
             return [], None
         neurons = rotation_rows(self._question, self._sampler.rows)
-        evidence, found = rotated_evidence(self._sampler, self._question, self._layers, open_)
+        asked = self._sampler, self._question, self._layers, open_, sorted(models)
+        evidence, found = rotated_evidence(*asked)
         return evidence, RotationFacts(
             layers=self._layers,
             neurons=len(neurons),
@@ -122,40 +121,64 @@ class RotatedBranch:
 
 
 def rotated_evidence(
-    sampler: Sampler, question: Question, layers: Sequence[int], open_: Mapping[int, Ints]
+    sampler: Sampler,
+    question: Question,
+    layers: Sequence[int],
+    open_: Mapping[int, Ints],
+    models: Collection[int],
 ) -> tuple[list[Evidence], Calibration]:
-    """Open experts of some layers against their references, whatever the basis of either side."""
+    """Open experts of some layers against references of some models, whatever the bases.
+
+    References of one model are a pool of their own, as each has a basis of its own.
+    """
     sketches = _Sketches(sampler, rotation_rows(question, sampler.rows))
-    gains = question.stage_zero.gains if question.stage_zero else {}
+    known = question.models
+    numbers = {
+        (model, layer): experts
+        for model in models
+        for layer in layers
+        if (experts := known.experts_of(sampler.reference.experts(layer), [model]))
+    }
     references = {}
-    for layer in layers:
-        experts = sampler.reference.experts(layer)
-        raw = sketches.read(sampler.reference, layer, experts, gains.get(layer, _UNKNOWN)[1])
-        references[layer] = prepare_references(raw)
+    for (model, layer), experts in numbers.items():
+        gains = known.gains(layer, model)[1]
+        (raw,) = sketches.read(sampler.reference, layer, experts, [gains])
+        references[model, layer] = prepare_references(raw)
     evidence: list[Evidence] = []
     null: list[Float64] = []
     for layer in layers:
+        here = [model for model in models if (model, layer) in numbers]
         experts = open_[layer].tolist()
-        if not experts:
+        if not experts or not here:
             continue
-        raw = sketches.read(sampler.target, layer, experts, gains.get(layer, _UNKNOWN)[0])
-        z = _scores(raw, references[layer])
-        apart = [one for one in layers if sampler.origin(one) != sampler.origin(layer)]
-        others = [_scores(raw, references[one]) for one in apart]
-        null += others
-        numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
-        few = len(numbers) <= MIN_POOL and others
-        contrast = leave_one_out_contrast(z, np.concatenate(others, axis=1) if few else None)
-        evidence.append(
-            Evidence(
-                layer,
-                np.repeat(open_[layer], len(numbers)),
-                np.tile(numbers, len(experts)),
-                z.ravel(),
-                contrast.ravel(),
-            )
-        )
+        ours = [known.gains(layer, model)[0] for model in here]
+        found = sketches.read(sampler.target, layer, experts, ours)
+        for model, raw in zip(here, found, strict=True):
+            z = _scores(raw, references[model, layer])
+            others = [
+                _scores(raw, prepared)
+                for (of, one), prepared in references.items()
+                if of == model and known.layer(one, model) != known.layer(layer, model)
+            ]
+            null += others
+            evidence.append(_evidence(layer, open_[layer], (numbers[model, layer], z), others))
     return evidence, calibrate(null, np.random.default_rng(question.request.seed))
+
+
+def _evidence(
+    layer: int, experts: Ints, scored: tuple[Sequence[int], Float64], others: Sequence[Float64]
+) -> Evidence:
+    """Z against references of a layer, by their numbers; others fill the pool of a few."""
+    numbers, z = np.asarray(scored[0], dtype=np.int64), scored[1]
+    few = len(numbers) <= MIN_POOL and others
+    contrast = leave_one_out_contrast(z, np.concatenate(others, axis=1) if few else None)
+    return Evidence(
+        layer,
+        np.repeat(experts, len(numbers)),
+        np.tile(numbers, len(experts)),
+        z.ravel(),
+        contrast.ravel(),
+    )
 
 
 def _scores(raw: Float32, references: tuple[Preparation, Prepared]) -> Float64:
@@ -171,17 +194,20 @@ class _Sketches:
     neurons: Sequence[int]
 
     def read(
-        self, side: ExpertSide, layer: int, experts: Sequence[int], gains: Float32 | None
-    ) -> Float32:
-        """`[experts, coordinates, neurons]`, gains multiplied in."""
-        parts = []
+        self,
+        side: ExpertSide,
+        layer: int,
+        experts: Sequence[int],
+        gains: Sequence[Float32 | None],
+    ) -> list[Float32]:
+        """`[experts, coordinates, neurons]` for each of some gains, multiplied in if not None."""
+        parts: list[list[Float32]] = [[] for _ in gains]
         for start in range(0, len(experts), _AT_A_TIME):
             some = experts[start : start + _AT_A_TIME]
             gate, up = (self._weights(side, layer, some, one) for one in _PROJECTIONS)
-            parts.append(
-                anchored(gate, up) if gains is None else anchored(gate * gains, up * gains)
-            )
-        return np.concatenate(parts)
+            for own, gain in zip(parts, gains, strict=True):
+                own.append(anchored(gate, up) if gain is None else anchored(gate * gain, up * gain))
+        return [np.concatenate(own) for own in parts]
 
     def _weights(
         self, side: ExpertSide, layer: int, experts: Sequence[int], projection: Projection

@@ -65,12 +65,19 @@ class ExpertSide(Protocol):
     ) -> int:
         """Bytes that `read` would take."""
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        """Reads that `read` would take."""
+
     def scales(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> "Scales | None":
         """What makes weights of codes in those rows; None where they are stored as they are."""
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
         """Bytes that `scales` would take."""
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:
@@ -113,9 +120,9 @@ class LayerReferences:
 class Sampler:
     """Reads the chosen rows of `down_proj` of both sides; keeps references for their neighbours.
 
-    `origins` says which layer of the reference itself a layer is compared with, where numbers
-    differ. `spent` counts the bytes that reads were estimated to take, `allowance` bounds them; of
-    what is left, `reserved` is for reads that must be.
+    `origins` says which layers of which reference models a layer is compared with, where it is not
+    the one of its number. `spent` counts the bytes that reads were estimated to take, `allowance`
+    bounds them; of what is left, `reserved` is for reads that must be.
     """
 
     target: ExpertSide
@@ -126,7 +133,7 @@ class Sampler:
     allowance: int = sys.maxsize
     spent: int = 0
     reserved: int = 0
-    origins: Mapping[int, int] = field(default_factory=dict)
+    origins: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
@@ -145,6 +152,10 @@ class Sampler:
             self._references[key] = LayerReferences(without_nan(raw), self.seed)
         return self._references[key]
 
+    def forget(self) -> None:
+        """Keep no references: each layer's is read once a look, in the order of the looks."""
+        self._references.clear()
+
     def cost(self, layer: int, experts: Ints, count: int) -> int:
         """Bytes of a look at some experts of a layer, and at references that are not kept."""
         rows = self.rows[:count]
@@ -155,14 +166,14 @@ class Sampler:
             if (one, count) not in self._references
         )
 
-    def origin(self, layer: int) -> int:
-        """The layer of the reference itself that a layer is compared with."""
-        return self.origins.get(layer, layer)
-
     def null_layers(self, layer: int) -> list[int]:
         """Layers whose references cannot be related to a layer's experts; none that it maps to."""
-        own = self.origin(layer)
-        apart = [one for one in self.layers if one == layer or self.origin(one) != own]
+        own = self.origins.get(layer, frozenset({(0, layer)}))
+        apart = [
+            one
+            for one in self.layers
+            if one == layer or own.isdisjoint(self.origins.get(one, frozenset({(0, one)})))
+        ]
         return null_layers(apart, layer, len(self.reference.experts(layer)))
 
     def affords(self, cost: int) -> bool:
@@ -178,7 +189,7 @@ class Sampler:
         projection: Projection = Projection.DOWN,
     ) -> Scales | None:
         """The scales of a matrix of a side, counting what they take."""
-        self.spent += side.scale_cost(layer, experts, projection)
+        self.spent += side.scale_cost(layer, experts, projection, rows)
         return side.scales(layer, experts, projection, rows)
 
     def read(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import Estimates
 from inspector.analysis.expert_evidence import Evidence, passed
-from inspector.analysis.expert_looks import LayerLook, Likeness
+from inspector.analysis.expert_looks import LayerLook, Likeness, Nearby
 from inspector.analysis.expert_report import Flag, Parent
 from inspector.stats.contrast import leave_one_out_contrast
 from inspector.stats.correction import log10_q_values, log10_upper_tail
@@ -45,6 +45,7 @@ class ExpertState:
     accepted: list[Parent] = field(default_factory=list)
     pairs: Mapping[Key, Likeness] = field(default_factory=dict)
     estimates: Estimates | None = None
+    nearest: Sequence[Nearby] = ()
 
     @property
     def is_open(self) -> bool:
@@ -138,6 +139,7 @@ def _after(
         dead=bool(look.dead[position]),
         common_z=max(common, before.common_z) if before else common,
         estimates=look.estimates.get(position),
+        nearest=look.nearest.get(position, ()),
         pairs={
             (int(look.references[one.pair.first]), int(look.references[one.pair.second])): (
                 Likeness(one.pair.deflated(family.inflation), one.blend)

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,11 +97,18 @@ def expert_match(
     )
 
 
-def in_own_layer(match: ExpertMatch, ref_layer: int) -> ExpertMatch:
-    """The match with its parents in the layer that the reference itself has for them."""
-    if ref_layer == match.layer or not match.parents:
+def in_own_layers(match: ExpertMatch, ref_layer: Callable[[int, int], int]) -> ExpertMatch:
+    """The match with its parents in the layers that their models themselves have for them.
+
+    `ref_layer` gives that of a layer and a reference of it.
+    """
+    layers = [ref_layer(match.layer, parent.expert) for parent in match.parents]
+    if all(layer == match.layer for layer in layers):
         return match
-    parents = [msgspec.structs.replace(parent, layer=ref_layer) for parent in match.parents]
+    parents = [
+        msgspec.structs.replace(parent, layer=layer)
+        for parent, layer in zip(match.parents, layers, strict=True)
+    ]
     flags = [*match.flags, Flag.LAYER_OFFSET]
     return msgspec.structs.replace(match, parents=parents, flags=flags)
 

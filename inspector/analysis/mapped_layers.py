@@ -43,10 +43,17 @@ class MappedExperts:
     ) -> int:
         return self._inner.read_cost(self._layers[layer], experts, projection, rows)
 
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return self._inner.read_requests(self._layers[layer], experts, projection, rows)
+
     def scales(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> Scales | None:
         return self._inner.scales(self._layers[layer], experts, projection, rows)
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
-        return self._inner.scale_cost(self._layers[layer], experts, projection)
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return self._inner.scale_cost(self._layers[layer], experts, projection, rows)

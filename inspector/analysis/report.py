@@ -36,6 +36,9 @@ class Reads(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     bytes: int
 
+    def __add__(self, other: "Reads") -> "Reads":
+        return Reads(requests=self.requests + other.requests, bytes=self.bytes + other.bytes)
+
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """The fields that every JSON document begins with."""

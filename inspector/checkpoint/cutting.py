@@ -38,7 +38,7 @@ def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: 
     height = window.rows[1] - window.rows[0] if window.transposed else count
     page = _elements(content, dtype, height)
     if not window.transposed:
-        return page[:: window.step]
+        return page[:: window.step, slice(*window.columns)]
     first = window.columns[0] + start * window.step
     return page[:, first : first + count : window.step].T
 

@@ -1,10 +1,12 @@
 """Sampled rows of a layer's experts, read in few requests: the injected side of expert matching."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from inspector.analysis.expert_sampler import Scales
+from inspector.catalog import TensorRow
 from inspector.checkpoint import Checkpoint
 from inspector.decode.numeric import Float32
 from inspector.errors import LayoutError
@@ -12,21 +14,32 @@ from inspector.format.codings import Action
 from inspector.format.dtypes import Dtype
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import Projection
+from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
 from inspector.source.pool import map_ordered
 
 
 class CheckpointExperts:
-    """Experts of an open checkpoint, by layer. `MemoryExperts` in the tests is the other one."""
+    """Experts of an open checkpoint, by layer. `MemoryExperts` in the tests is the other one.
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    `turned`: every matrix is taken as its transpose and decoded. Where fused tensors are stored
+    inputs first, rows of that are runs of bytes; of others the whole matrix is read.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, turned: bool = False) -> None:
         self._checkpoint = checkpoint
+        self._turned = turned
         self._inventory = checkpoint.weights.experts
         if not self._inventory.layers:
             raise LayoutError(
                 f"{checkpoint.source.location}: no experts of a known naming",
                 hint="known: layers.N.mlp.experts.N.{gate,up,down}_proj, w1/w2/w3, and fused ones",
             )
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether every matrix is taken as its transpose."""
+        return self._turned
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -43,7 +56,7 @@ class CheckpointExperts:
     def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
         expert = self._inventory.experts(layer)[0]
         rows, columns = self._inventory.find(ExpertKey(layer, expert, projection)).shape
-        return rows, columns
+        return (columns, rows) if self._turned else (rows, columns)
 
     def read(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -55,16 +68,29 @@ class CheckpointExperts:
         """
         reader = self._checkpoint.reader
         weights = reader.settle([self._weight(layer, expert, projection) for expert in experts])
-        start, stop = min(rows), max(rows) + 1
-        chosen = np.asarray(rows, dtype=np.int64) - start
-
-        def read_one(weight: Weight) -> Float32:
-            if _needs_scale(weight, start, stop):
-                return reader.read_values(weight, start, stop)[chosen]
-            return reader.read_unscaled(weight, start, stop)[chosen]
-
         jobs = self._checkpoint.policy.jobs if self._checkpoint.is_remote else 2
-        return np.stack(list(map_ordered(read_one, weights, jobs=jobs)))
+        return np.stack(list(map_ordered(lambda one: self._rows(one, rows), weights, jobs=jobs)))
+
+    def _rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
+        """Those rows of one expert's matrix, or of its transpose."""
+        part = self._part(weight, rows)
+        read = self._checkpoint.reader
+        values = (read.read_values if part.needs_scale else read.read_unscaled)(
+            part.weight, part.start, part.stop
+        )
+        if part.is_whole:
+            return np.ascontiguousarray(values[:, list(rows)].T)
+        return values[np.asarray(rows, dtype=np.int64) - part.start]
+
+    def _part(self, weight: Weight, rows: Sequence[int]) -> "_Part":
+        """What is read for rows of a matrix, or of its transpose."""
+        start, stop = min(rows), max(rows) + 1
+        if not self._turned:
+            return _Part(weight, start, stop, needs_scale=_needs_scale(weight, start, stop))
+        turned = weight.turned()
+        if turned is None:
+            return _Part(weight, 0, weight.rows, needs_scale=bool(weight.grids), is_whole=True)
+        return _Part(turned, start, stop, needs_scale=bool(turned.grids))
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -72,13 +98,27 @@ class CheckpointExperts:
         """Bytes that `read` would take, without reading them."""
         if not experts:
             return 0
+        part = self._part(self._weight(layer, experts[0], projection), rows)
+        spans = [part.weight.span(part.start, part.stop)]
+        spans += [grid.span(part.start, part.stop) for grid in part.grids]
+        if part.group_index is not None:
+            spans.append(part.group_index.span)
+        return len(experts) * sum(map(len, spans))
+
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        """Reads that `read` would take, without making them."""
+        if not experts:
+            return 0
         weight = self._weight(layer, experts[0], projection)
-        start, stop = min(rows), max(rows) + 1
-        grids = weight.grids if _needs_scale(weight, start, stop) else ()
-        extra = sum(len(grid.span(start, stop)) for grid in grids)
-        if grids and weight.group_index is not None:
-            extra += len(weight.group_index.span)
-        return len(experts) * (len(weight.span(start, stop)) + extra)
+        part = self._part(weight, rows)
+        found = len(experts) * (1 + len(part.grids) + (part.group_index is not None))
+        if weight.shape_tensor is None:
+            return found
+        shapes = (self._weight(layer, expert, projection).shape_tensor for expert in experts)
+        spans = ((tensor.shard, tensor.span) for tensor in shapes if tensor is not None)
+        return found + self._checkpoint.reader.plan_spans(spans).requests
 
     def scales(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -86,7 +126,7 @@ class CheckpointExperts:
         """What `read` left out or put in: the multipliers at the rows named; one read an expert."""
         weights = [self._weight(layer, expert, projection) for expert in experts]
         start, stop = min(rows), max(rows) + 1
-        if any(weight.scale is None for weight in weights):
+        if self._turned or any(weight.scale is None for weight in weights):
             return None
 
         def read_one(weight: Weight) -> Float32:
@@ -96,12 +136,19 @@ class CheckpointExperts:
         values = np.stack(list(map_ordered(read_one, weights, jobs=jobs)))
         return Scales(values, applied=_needs_scale(weights[0], start, stop))
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
         """Bytes that `scales` would take."""
-        if not experts:
+        if not experts or self._turned:
             return 0
         weight = self._weight(layer, experts[0], projection)
-        return len(experts) * len(weight.scale.span(0, weight.rows)) if weight.scale else 0
+        if weight.scale is None:
+            return 0
+        size = len(weight.scale.span(min(rows), max(rows) + 1))
+        if weight.group_index is not None and weight.scale.shape[1] > 1:
+            size += len(weight.group_index.span)
+        return len(experts) * size
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:
         expert = self._inventory.experts(layer)[0]
@@ -109,6 +156,27 @@ class CheckpointExperts:
 
     def _weight(self, layer: int, expert: int, projection: Projection) -> Weight:
         return self._checkpoint.weights.expert(ExpertKey(layer, expert, projection))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows `[start, stop)` of a weight; `is_whole` says that the rows asked for are its columns."""
+
+    weight: Weight
+    start: int
+    stop: int
+    needs_scale: bool
+    is_whole: bool = False
+
+    @property
+    def grids(self) -> tuple[ScaleGrid, ...]:
+        """What must be read beside the codes."""
+        return self.weight.grids if self.needs_scale else ()
+
+    @property
+    def group_index(self) -> TensorRow | None:
+        """The group of each column, read where grids are."""
+        return self.weight.group_index if self.needs_scale else None
 
 
 def _needs_scale(weight: Weight, start: int, stop: int) -> bool:

@@ -83,6 +83,21 @@ class HiddenBasis:
             is_estimate=self._question.is_open,
         )
 
+    def planned_gains(self) -> list[PlannedReads]:
+        """What is read beside that where the basis is not seen, to look for a rotation of it."""
+        if self._same_model:
+            return []
+        reads = self._cost(self._gain_parts(self.unread().layer_map.numbers))
+        if not reads.requests:
+            return []
+        what = "norms before experts, where no basis in common is seen, at most"
+        return [
+            PlannedReads(
+                what=what, requests=reads.requests, bytes=reads.bytes, is_estimate=True,
+                is_bound=True,
+            )
+        ]  # fmt: skip
+
     def unread(self) -> StageZero:
         """What is known before a byte is read: what was typed of layers, and what reading takes.
 

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from inspector.analysis.plan import PlannedReads
+from inspector.analysis.plan import (
+    Pace,
+    PlanDocument,
+    PlannedOption,
+    PlannedReads,
+    time_of,
+    totals_of,
+)
 from inspector.checkpoint import Access, Checkpoint, ReadPolicy, open_checkpoint
 from inspector.cli.output import OutputOptions, say, say_cost, write_view
 from inspector.cli.progress import progress_bar
@@ -62,6 +69,18 @@ def access_of(options: InputOptions) -> Access:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class WaysToRead:
+    """The ways of which a command takes one, and the bytes that it may read so.
+
+    `most_bytes` may be read with what is read before, whichever is taken.
+    """
+
+    options: Sequence[PlannedOption]
+    allowed_bytes: int
+    most_bytes: int
+
+
 @contextmanager
 def opened(options: InputOptions, *, access: Access | None = None) -> Iterator[Checkpoint]:
     """The model's checkpoint, with a progress bar where there is a terminal."""
@@ -77,12 +96,27 @@ def opened(options: InputOptions, *, access: Access | None = None) -> Iterator[C
 
 
 def write_plan(
-    command: str, reads: Sequence[PlannedReads], checkpoint: Checkpoint, outputs: OutputOptions
+    command: str,
+    reads: Sequence[PlannedReads],
+    checkpoint: Checkpoint,
+    outputs: OutputOptions,
+    ways: WaysToRead | None = None,
 ) -> None:
-    """What a command would read, in place of its answer."""
+    """What a command would read, in place of its answer; `ways` where it has a choice."""
     problems = checkpoint.problems
-    view = plan_view(command, reads, checkpoint.model, checkpoint.cost, problems)
-    write_view(view, outputs, problems)
+    document = PlanDocument(
+        schema="s1inspect/plan/1",
+        model=checkpoint.model,
+        cost=checkpoint.cost,
+        findings=list(problems),
+        command=command,
+        totals=totals_of(reads, ways.most_bytes if ways else None),
+        time=time_of(reads, Pace(connections=checkpoint.policy.jobs)),
+        reads=list(reads),
+        options=list(ways.options) if ways else [],
+        allowed_bytes=ways.allowed_bytes if ways else None,
+    )
+    write_view(plan_view(document), outputs, problems)
     finish(checkpoint)
 
 

@@ -1,11 +1,12 @@
 """`--out DIR`: a match whose reads are kept in the folder of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from inspector.analysis.expert_reading import BothWays, CombinedWays
 from inspector.analysis.expert_report import SimilarityDocument
-from inspector.analysis.expert_sampler import ExpertSide
 from inspector.analysis.report import NO_COST
 from inspector.checkpoint import Checkpoint
 from inspector.cli.common import InputOptions
@@ -21,22 +22,23 @@ def open_match(
     path: Path,
     inputs: InputOptions,
     target: Checkpoint,
-    other: Checkpoint,
+    others: Sequence[Checkpoint],
     *,
     seed: int,
     layer_map: str | None = None,
     verify: str | None,
 ) -> RunFolder:
-    """The folder of a match of these two checkpoints, new or begun before.
+    """The folder of a match of these checkpoints, new or begun before.
 
     Raises:
         UsageError: the folder is of another run, or no run's.
     """
     identity = Identity(
         command="expert-similarity",
-        inputs={
-            "model": input_of(target.source, target.catalog.shards),
-            "ref": input_of(other.source, other.catalog.shards),
+        inputs={"model": input_of(target.source, target.catalog.shards)}
+        | {
+            f"ref {number}" if number > 1 else "ref": input_of(one.source, one.catalog.shards)
+            for number, one in enumerate(others, 1)
         },
         parameters={
             "layers": listed(inputs.layer_numbers),
@@ -47,7 +49,7 @@ def open_match(
         },
     )
     options = {
-        "--ref": other.source.location,
+        "--ref": [one.source.location for one in others],
         "--seed": str(seed) if seed else None,
         "--layer-map": layer_map,
         "--verify": verify,
@@ -55,12 +57,22 @@ def open_match(
     return open_run(path, identity, arguments("expert-similarity", inputs, path, options))
 
 
-def kept_sides(
-    folder: RunFolder, target: ExpertSide, reference: ExpertSide
-) -> tuple[KeptExperts, KeptExperts]:
+def kept_ways(
+    folder: RunFolder, target: BothWays, reference: BothWays | CombinedWays
+) -> tuple[BothWays, BothWays | CombinedWays]:
     """Both sides, answering from the folder what it has."""
-    model = KeptExperts(target, folder, called="model")
-    return model, KeptExperts(reference, folder, called="ref")
+    model = _kept(folder, target, "model")
+    if isinstance(reference, BothWays):
+        return model, _kept(folder, reference, "ref")
+    kept = [_kept(folder, one, f"ref-{n}") for n, one in enumerate(reference.models, 1)]
+    return model, CombinedWays(kept, reference.numbering)
+
+
+def _kept(folder: RunFolder, ways: BothWays, called: str) -> BothWays:
+    return BothWays(
+        KeptExperts(ways.straight, folder, called=called),
+        KeptExperts(ways.turned, folder, called=f"{called}-turned"),
+    )
 
 
 def keep_report(folder: RunFolder, document: SimilarityDocument) -> None:

@@ -10,6 +10,9 @@ DEFAULT_MODEL: Final = "internlm/Intern-S1-Pro"
 DEFAULT_JOBS: Final = 32
 """That of `checkpoint.policy`, which a test compares: importing it here would load numpy."""
 
+MATCH_JOBS: Final = 64
+"""Of a match, which is tens of thousands of small reads: the time is that of the round trips."""
+
 ALIASES_HELP: Final = "s1-pro, s1, qwen3 or qwen3-vl"
 
 _INPUT: Final = "Input"
@@ -78,6 +81,14 @@ Reference = Annotated[
     typer.Option(
         "--ref", "-r", metavar="CHECKPOINT", rich_help_panel=_INPUT,
         help="The checkpoint to match against, named as --model is.",
+    ),
+]  # fmt: skip
+References = Annotated[
+    list[str],
+    typer.Option(
+        "--ref", "-r", metavar="CHECKPOINT", rich_help_panel=_INPUT,
+        help="The checkpoint to match against, named as --model is. Several, as in -r a -r b, or a "
+        "folder of checkpoints: parents then say which model they are of.",
     ),
 ]  # fmt: skip
 Revision = Annotated[

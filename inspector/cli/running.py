@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
+from inspector.analysis.expert_reading import BothWays
 from inspector.checkpoint import Checkpoint
-from inspector.checkpoint.experts import CheckpointExperts
+from inspector.checkpoint.matching import both_ways
 from inspector.checkpoint.policy import Progress
 from inspector.cli.common import InputOptions
 from inspector.cli.output import say
@@ -69,13 +70,16 @@ def workers(options: RunOptions, checkpoint: Checkpoint) -> Iterator[Crew | None
         yield crew
 
 
-def experts_of(checkpoint: Checkpoint, crew: Crew | None, opened_as: Recipe) -> CheckpointExperts:
+def ways_of(checkpoint: Checkpoint, crew: Crew | None, opened_as: Recipe) -> BothWays:
     """The experts of a checkpoint, whose rows the crew reads if there is one."""
     if crew is None:
-        return CheckpointExperts(checkpoint)
+        return both_ways(checkpoint)
     check_sendable(opened_as)
-    marks = marks_of(checkpoint.source, checkpoint.catalog.shards)
-    return WorkersExperts(checkpoint, crew, TaskInput(opened_as, marks))
+    given = TaskInput(opened_as, marks_of(checkpoint.source, checkpoint.catalog.shards))
+    straight, turned = (
+        WorkersExperts(checkpoint, crew, given, turned=turned) for turned in (False, True)
+    )
+    return BothWays(straight, turned)
 
 
 def recipe(inputs: InputOptions, checkpoint: Checkpoint, location: str | None = None) -> Recipe:
@@ -128,7 +132,7 @@ def arguments(
     command: str,
     inputs: InputOptions,
     out: Path,
-    options: Mapping[str, str | bool | None],
+    options: Mapping[str, str | bool | Sequence[str] | None],
     targets: Sequence[str] = (),
 ) -> list[str]:
     """What to type to go on. Of a signed URL, the signature is left out."""
@@ -143,6 +147,8 @@ def arguments(
             words.append(option)
         elif isinstance(value, str):
             words += [option, value]
+        else:
+            words += [word for one in value or () for word in (option, one)]
     return words
 
 

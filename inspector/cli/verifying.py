@@ -1,10 +1,12 @@
 """`--verify`: which pairs of experts are read whole, and what they are found to have."""
 
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 
 from inspector.analysis.expert_match import MatchResult
+from inspector.analysis.expert_named import among_all, told_pair
 from inspector.analysis.expert_pairs import (
     Pair,
     PairRequest,
@@ -16,7 +18,6 @@ from inspector.analysis.expert_pairs import (
 )
 from inspector.analysis.expert_question import Progress
 from inspector.analysis.expert_report import ExpertPair
-from inspector.analysis.expert_sampler import ExpertSide
 from inspector.analysis.expert_whole import PairReader
 from inspector.checkpoint.matching import ExpertQuestion
 from inspector.errors import BudgetExceeded, UsageError
@@ -47,48 +48,58 @@ def in_layers(asked: PairRequest, question: ExpertQuestion) -> PairRequest:
     """The pairs, in the layers that are compared.
 
     Raises:
-        UsageError: pairs are named, and norms must be read before it is known what they mean.
+        UsageError: pairs are named, and it is not known what they mean: of which of several
+            references, or in which layers before norms are read.
     """
-    if asked.named and question.hidden.is_open:
+    if asked.named and question.request.numbering.is_of_several:
+        raise UsageError(
+            "--verify names experts of a reference, and there are several",
+            hint="say one --ref, or how many pairs: --verify 24",
+        )
+    if asked.named and any(one.is_open for one in question.hidden):
         raise UsageError(
             "--verify names pairs of layers, and only norms tell which layers are compared",
             hint="say --layer-map, or how many pairs: --verify 24",
         )
-    before = question.request.stage_zero
-    return asked.mapped(before.layer_map.numbers) if before else asked
+    return asked.mapped(question.request.stage_zero[0].layer_map.numbers)
 
 
-def without_pairs(
-    allowed: int | None, target: ExpertSide, reference: ExpertSide, asked: PairRequest
-) -> int | None:
-    """What the looks may read where the pairs must be within `--max-bytes` too.
+def without_pairs(question: ExpertQuestion, asked: PairRequest) -> ExpertQuestion:
+    """The question with what its looks may read where `--max-bytes` must allow the pairs too.
 
     Raises:
         UsageError: a named expert is not there.
         BudgetExceeded: the pairs alone would read more.
     """
-    check_named(target, reference, asked)
+    sides = question.target.straight, question.reference.straight
+    check_named(*sides, asked)
+    request = question.request
+    allowed = request.max_bytes
     if allowed is None or not len(asked):
-        return allowed
-    cost = pairs_cost(target, reference, asked)
+        return question
+    cost = pairs_cost(*sides, asked)
     if cost > allowed:
         raise BudgetExceeded(
             f"--verify would read up to {cost:,} bytes, more than the {allowed:,} allowed",
             hint="raise --max-bytes, or verify fewer pairs",
         )
-    return allowed - cost
+    left = replace(request, max_bytes=allowed - cost, bytes_before=request.bytes_before + cost)
+    return replace(question, request=left)
 
 
 def verified(
-    sides: tuple[ExpertSide, ExpertSide],
+    question: ExpertQuestion,
     asked: PairRequest,
     result: MatchResult,
     folder: RunFolder | None,
     progress: Progress,
 ) -> list[ExpertPair]:
     """The pairs that were asked for, read whole and compared; those that `folder` has are there."""
-    matches = {(one.layer, one.expert): one for one in result.experts}
-    pairs = asked.named or choose_pairs(result.experts, asked.count, asked.seed)
+    sides = question.target.straight, question.reference.straight
+    numbering = question.request.numbering
+    experts = [among_all(one, numbering) for one in result.experts]
+    matches = {(one.layer, one.expert): one for one in experts}
+    pairs = asked.named or choose_pairs(experts, asked.count, asked.seed)
 
     def parents(pair: Pair) -> list[int]:
         match = matches.get((pair.layer, pair.expert))
@@ -97,12 +108,13 @@ def verified(
 
     reader = PairReader(*sides)
     found = []
-    for pair, control in zip(pairs, controls_of(sides[1], pairs, parents), strict=True):
+    controls = controls_of(sides[1], pairs, parents, numbering)
+    for pair, control in zip(pairs, controls, strict=True):
         name = f"pairs/{pair.layer}-{pair.expert}-{pair.reference}-{control}.json"
         kept = folder.load(name) if folder else None
         one = msgspec.json.decode(kept, type=ExpertPair) if kept else reader.compare(pair, control)
         if folder and kept is None:
             folder.save(name, msgspec.json.encode(one))
-        found.append(msgspec.structs.replace(one, chosen=pair.chosen))
+        found.append(told_pair(one, pair.chosen, numbering))
         progress("pairs", len(found), len(pairs))
     return found

@@ -5,7 +5,7 @@ where both readings fit. The modelling code is not evidence: its parameter may b
 the checkpoint it loads holds `[E, H, 2I]`. Only the header knows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -50,13 +50,16 @@ class StoredExpert:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The tensors of one template: by layer (fused), or by layer and expert."""
+    """The tensors of one template: by layer (fused), or by layer and expert.
+
+    `experts` are those of each layer that has tensors here, none where they are fused.
+    """
 
     grammar: ExpertGrammar
     prefix: str
     projections: tuple[Projection, ...]
     rows: Mapping[tuple[int, ...], int]
-    layers: frozenset[int]
+    experts: Mapping[int, Sequence[int]]
 
     def decides_for(self, other: "_Group") -> bool:
         """Whether its axis order is that of another group: gate and up of the same experts."""
@@ -76,18 +79,19 @@ class ExpertInventory:
         self._hidden = config.hidden_size if config else None
         self._groups = sorted(_expert_groups(weights), key=lambda group: -len(group.rows))
         self.layers: tuple[int, ...] = tuple(
-            sorted({layer for group in self._groups for layer in group.layers})
+            sorted({layer for group in self._groups for layer in group.experts})
         )
+        self._experts: dict[int, tuple[int, ...]] = {}
 
     def experts(self, layer: int) -> tuple[int, ...]:
         """The experts that `layer` has, by number."""
-        found: set[int] = set()
-        for group in self._groups_of(layer, None):
-            if not group.grammar.fused:
-                found.update(expert for at, expert in group.rows if at == layer)
-            else:
-                found.update(range(self._count(group, layer)))
-        return tuple(sorted(found))
+        if layer not in self._experts:
+            found: set[int] = set()
+            for group in self._groups_of(layer, None):
+                fused = group.grammar.fused
+                found.update(range(self._count(group, layer)) if fused else group.experts[layer])
+            self._experts[layer] = tuple(sorted(found))
+        return self._experts[layer]
 
     def find(self, key: ExpertKey) -> StoredExpert:
         """Where a matrix is stored.
@@ -107,7 +111,7 @@ class ExpertInventory:
 
     def _groups_of(self, layer: int, prefix: str | None) -> list["_Group"]:
         """The groups that have `layer`, below `prefix` or else below the first prefix of any."""
-        having = [group for group in self._groups if layer in group.layers]
+        having = [group for group in self._groups if layer in group.experts]
         if prefix is None and having:
             prefix = having[0].prefix
         return [group for group in having if group.prefix == prefix]
@@ -242,7 +246,9 @@ def _expert_groups(weights: StoredWeights) -> list[_Group]:
             rows = np.flatnonzero((names.template_ids == template_id) & is_weight)
             numbers = names.numbers[rows][:, :holes].tolist()
             by_numbers = {tuple(n): row for n, row in zip(numbers, rows.tolist(), strict=True)}
-            layers = frozenset(numbers[0] for numbers in by_numbers)
-            groups.append(_Group(grammar, *match, by_numbers, layers))
+            experts: dict[int, list[int]] = {}
+            for layer, *expert in by_numbers:
+                experts.setdefault(layer, []).extend(expert)
+            groups.append(_Group(grammar, *match, by_numbers, experts))
             break
     return groups

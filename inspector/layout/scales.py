@@ -7,7 +7,7 @@ grid: rows / scale rows is wrong where the last block is partial. Sources: DeepS
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from inspector.catalog import TensorRow
@@ -65,6 +65,14 @@ class ScaleGrid:
         if self.encoding.is_packed_down:
             return first * self.bits // 32, -(-last * self.bits // 32)
         return first, last
+
+    def turned(self) -> "ScaleGrid | None":
+        """The grid of the transposed matrix, where that can be read by its rows."""
+        window = None if self.window is None else self.window.turned()
+        if (window is None and self.tensor.count > 1) or self.encoding.is_packed_down:
+            return None
+        block, shape = (self.block[1], self.block[0]), (self.shape[1], self.shape[0])
+        return replace(self, block=block, shape=shape, window=window)
 
     def span(self, start: int, stop: int) -> Span:
         """The bytes that hold the numbers of rows `[start, stop)` of the matrix."""

@@ -78,6 +78,20 @@ class Weight:
         )
         return replace(self, shape=own, grids=grids, shape_tensor=None)
 
+    def turned(self) -> "Weight | None":
+        """The transpose of a matrix that is stored transposed: its rows are runs of bytes.
+
+        None where the rows of this weight are the runs already, or its groups are of columns that
+        are no neighbours.
+        """
+        window = None if self.window is None else self.window.turned()
+        grids = [grid.turned() for grid in self.grids]
+        if window is None or None in grids or self.group_index is not None:
+            return None
+        shape = (self.shape[1], self.shape[0])
+        own = tuple(grid for grid in grids if grid is not None)
+        return replace(self, shape=shape, window=window, grids=own)
+
     def span(self, start: int, stop: int) -> Span:
         """The bytes of the file that hold rows `[start, stop)`, and for some windows more."""
         return stored_span(self.tensor, self.window, self.shape, start, stop)

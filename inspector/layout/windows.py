@@ -1,6 +1,6 @@
 """Matrices inside tensors: which stored rows and columns they are, and which bytes those take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inspector.catalog import TensorRow
 from inspector.format.spans import Span
@@ -37,6 +37,16 @@ class Window:
         if self.transposed:
             return -(-width // self.step), height
         return -(-height // self.step), width
+
+    def turned(self) -> "Window | None":
+        """The same part read along its stored rows: the transpose of a transposed matrix.
+
+        None where the stored rows are the matrix's own already, its columns take turns with others
+        in each, or a word there holds the codes of several.
+        """
+        if not self.transposed or self.step > 1 or self.order:
+            return None
+        return replace(self, transposed=False)
 
 
 def stored_span(

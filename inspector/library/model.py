@@ -3,13 +3,11 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 from inspector import checkpoint as below
 from inspector.analysis.compare.report import Weighed, compare_document, compare_sides
-from inspector.analysis.expert_match import match_experts
 from inspector.analysis.integrity import check_document
 from inspector.analysis.params.report import params_document
 from inspector.analysis.params.terms import Conventions
@@ -18,7 +16,6 @@ from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import DEFAULT_SAMPLE
 from inspector.analysis.quant.summary import audit_document, module_rows
 from inspector.analysis.report import Cost, Model
-from inspector.analysis.similarity_summary import similarity_document
 from inspector.analysis.values import Looks, dequant_document, examine_weight
 from inspector.checkpoint.auditing import allowance_of, audit_checkpoint
 from inspector.checkpoint.choosing import find_weights, naming_parts
@@ -45,6 +42,7 @@ from inspector.render.text import escape
 from inspector.source.access import Access
 from inspector.source.environment import is_offline
 from inspector.source.patience import Patience
+from inspector.source.resolve import checkpoints_in
 from inspector.source.shelf import open_shelf
 
 _LOG: Final = logging.getLogger("inspector")
@@ -241,7 +239,7 @@ class OpenCheckpoint:
 
     def expert_similarity(
         self,
-        ref: "str | OpenCheckpoint",
+        ref: "str | OpenCheckpoint | Sequence[str | OpenCheckpoint]",
         *,
         layers: Numbers = None,
         experts: Numbers = None,
@@ -251,30 +249,27 @@ class OpenCheckpoint:
         """Which experts descend from which of the reference's, with calibrated p-values.
 
         Args:
-            ref: the reference: a name, or a checkpoint that is open.
+            ref: the reference: a name, or a checkpoint that is open; several, or a folder of them,
+                are told apart in the answer.
             layers: only these; the family of hypotheses shrinks with them.
             experts: only these of each layer.
             seed: chooses the rows that are sampled. Do not choose among answers.
             layer_map: which layer of the reference each is compared with, as `--layer-map` says it.
 
         Raises:
-            UsageError: `layer_map` means no pair of layers.
+            UsageError: `layer_map` means no pair of layers; this checkpoint is one of several.
             BudgetExceeded: the first look would read more than is allowed.
             LayoutError: no experts of a known naming, or none in common.
         """
-        with self._opened([ref]) as (target, other):
-            spending = _spending_of([target, other])
+        with self._opened(_references(ref)) as (target, *others):
+            spending = _spending_of([target, *others])
             asked = ask_experts(
-                target, other, layers=_set(layers), experts=_set(experts), seed=seed,
+                target, others, layers=_set(layers), experts=_set(experts), seed=seed,
                 layer_map=layer_map,
             )  # fmt: skip
             asked.check_first_cost()
-            request = replace(asked.request, stage_zero=asked.hidden.read())
-            result = match_experts(*asked.sides, request, target.policy.progress)
-            document = similarity_document(
-                result, target.model, other.model, spending.cost,
-                [*target.problems, *other.problems], seed=seed,
-            )  # fmt: skip
+            asked = asked.after([one.read() for one in asked.hidden])
+            document = asked.answered(target.policy.progress).document(spending.cost)
         return report_of(document, SimilarityReport)
 
     def __repr__(self) -> str:
@@ -360,6 +355,23 @@ def open_checkpoint(
 
 def _spending_of(checkpoints: Sequence[below.Checkpoint]) -> Spending:
     return Spending([one.ledger for one in checkpoints])
+
+
+def _references(
+    ref: str | OpenCheckpoint | Sequence[str | OpenCheckpoint],
+) -> list[str | OpenCheckpoint]:
+    """The references that are meant, each once; a folder of checkpoints means all in it.
+
+    Raises:
+        UsageError: none is named.
+    """
+    named = [ref] if isinstance(ref, str | OpenCheckpoint) else ref
+    distinct: dict[str | OpenCheckpoint, None] = {}
+    for one in named:
+        distinct |= dict.fromkeys(checkpoints_in(one) if isinstance(one, str) else [one])
+    if not distinct:
+        raise UsageError("no reference is named")
+    return list(distinct)
 
 
 def _set(numbers: Numbers) -> frozenset[int] | None:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from inspector.analysis.compare.lineage import EMBEDDING, NORMS, ROUTERS, Basis
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.hidden_basis import BasisFacts
+from inspector.analysis.layer_pairing import LayerMapFacts
 from inspector.render.text import counted, decimal_bytes
 
 _EFFECTS: Final = {
@@ -16,8 +19,21 @@ _EFFECTS: Final = {
 
 
 def basis_notes(document: SimilarityDocument) -> list[str]:
-    """What was read of the basis and what it says; nothing where it was not asked."""
-    basis = document.basis
+    """What was read of the basis and what it says, of each reference; nothing where not asked."""
+    notes = _model_notes(document.basis, document.layer_map)
+    for one in () if document.refs is msgspec.UNSET else document.refs:
+        notes += [f"{one.ref}: {note}" for note in _model_notes(one.basis, one.layer_map)]
+    rotation = document.rotation
+    if rotation is not None:
+        notes.append(
+            f"rotated basis: {rotation.neurons} neurons of gate and up in layers "
+            f"{', '.join(map(str, rotation.layers))}, {rotation.tests:,} tests of the null, "
+            f"every z divided by {rotation.inflation:.3f}; {rotation.status}"
+        )
+    return notes
+
+
+def _model_notes(basis: BasisFacts | None, pairing: LayerMapFacts | None) -> list[str]:
     if basis is None:
         return []
     evidence = ", ".join(_evidence(basis))
@@ -30,7 +46,6 @@ def basis_notes(document: SimilarityDocument) -> list[str]:
         notes.append(
             f"routers propose {name} in {count} of {layers}: a proposal, routers are no experts"
         )
-    pairing = document.layer_map
     if pairing is not None and pairing.weakest is not None:
         weakest = pairing.weakest
         notes.append(
@@ -38,13 +53,6 @@ def basis_notes(document: SimilarityDocument) -> list[str]:
             f"propose; the weakest is layer {weakest.layer}: correlation of what its norms have of "
             f"their own {weakest.effect:.2f}, next best {weakest.runner_up:.2f}, "
             f"log10 p {weakest.log10_p:.1f}"
-        )
-    rotation = document.rotation
-    if rotation is not None:
-        notes.append(
-            f"rotated basis: {rotation.neurons} neurons of gate and up in layers "
-            f"{', '.join(map(str, rotation.layers))}, {rotation.tests:,} tests of the null, "
-            f"every z divided by {rotation.inflation:.3f}; {rotation.status}"
         )
     return notes
 

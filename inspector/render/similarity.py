@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from inspector.analysis.expert_report import (
     ExpertMatch,
     Flag,
     LayerMatch,
+    Parent,
     SimilarityDocument,
     Verdict,
 )
@@ -68,7 +71,12 @@ def _verdict_map(document: SimilarityDocument) -> HeatMap:
 
 def _parents(match: ExpertMatch) -> str:
     """The parents of an expert, best first."""
-    return ", ".join(f"from {parent.expert} (z* {parent.z_star:.1f})" for parent in match.parents)
+    return ", ".join(f"from {_parent(one)} (z* {one.z_star:.1f})" for one in match.parents)
+
+
+def _parent(parent: Parent) -> str | int:
+    """The number of a reference, after its model's name where there are several."""
+    return parent.expert if parent.ref is msgspec.UNSET else f"{parent.ref}:{parent.expert}"
 
 
 def _name(match: ExpertMatch) -> str:
@@ -115,7 +123,7 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
             match.layer,
             match.expert,
             str(match.verdict),
-            ", ".join(str(parent.expert) for parent in match.parents) or None,
+            ", ".join(str(_parent(parent)) for parent in match.parents) or None,
             match.parents[0].z_star if match.parents else None,
             match.retained.estimate if match.retained else None,
             match.sigma.estimate if match.sigma else None,
@@ -150,7 +158,7 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
             match.layer,
             match.expert,
             str(match.verdict),
-            [parent.expert for parent in match.parents],
+            [_parent(parent) for parent in match.parents],
             match.parents[0].z if match.parents else None,
             match.parents[0].z_star if match.parents else None,
             match.parents[0].log10_p if match.parents else None,
@@ -166,6 +174,8 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
 def _notes(document: SimilarityDocument) -> list[str]:
     facts = document.calibration
     notes = basis_notes(document)
+    if document.reading is not msgspec.UNSET:
+        notes.append(f"compared: {document.reading}; no other neurons, and no permuted ones")
     if facts.tests:
         notes.append(
             f"null: {facts.tests:,} tests against {facts.null}: sd {facts.sd:.3f}, "

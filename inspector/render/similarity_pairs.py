@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from inspector.analysis.expert_report import ExpertPair, MatrixPair, NeuronAgreement
 from inspector.render.tables import Column, Table
 
@@ -27,7 +29,7 @@ def pair_table(pairs: Sequence[ExpertPair]) -> Table:
         (
             pair.layer,
             pair.expert,
-            pair.reference,
+            pair.reference if pair.ref is msgspec.UNSET else f"{pair.ref}:{pair.reference}",
             pair.retained.estimate,
             pair.slope.estimate if pair.slope else None,
             pair.residual,

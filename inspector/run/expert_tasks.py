@@ -29,7 +29,7 @@ TASK_BYTES: Final = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class RowsTask:
-    """Read rows of some experts of a layer, or their scales.
+    """Read rows of some experts of a layer, or their scales; `turned`, of the transposed matrix.
 
     The result is a safetensors file; an empty one says that there are no scales.
     """
@@ -42,9 +42,10 @@ class RowsTask:
     projection: Projection
     rows: tuple[int, ...]
     scales: bool
+    turned: bool = False
 
     def run(self, sources: Sequence[Source]) -> bytes:
-        side = _opened(sources[0], self.inputs[0].recipe)
+        side = _opened(sources[0], self.inputs[0].recipe, turned=self.turned)
         if self.scales:
             found = side.scales(self.layer, self.experts, self.projection, self.rows)
             return b"" if found is None else pack_values(found, {})
@@ -55,8 +56,10 @@ class RowsTask:
 class WorkersExperts(CheckpointExperts):
     """Experts of a checkpoint that is open here, whose rows others read."""
 
-    def __init__(self, checkpoint: Checkpoint, crew: Crew, given: TaskInput) -> None:
-        super().__init__(checkpoint)
+    def __init__(
+        self, checkpoint: Checkpoint, crew: Crew, given: TaskInput, *, turned: bool = False
+    ) -> None:
+        super().__init__(checkpoint, turned=turned)
         self._crew = crew
         self._given = given
 
@@ -87,9 +90,10 @@ class WorkersExperts(CheckpointExperts):
     ) -> list[Scales | None]:
         each = self.read_cost(layer, experts[:1], projection, rows)
         cuts = batches([each] * len(experts), max_bytes=TASK_BYTES, max_items=EXPERTS)
+        asked = layer, projection, list(rows), scales, self.is_turned
         tasks = [
             RowsTask(
-                name=f"rows-{digest_of(layer, list(experts[some]), projection, list(rows))}",
+                name=f"rows-{digest_of(*asked, list(experts[some]))}",
                 inputs=(self._given,),
                 size=each * len(experts[some]),
                 layer=layer,
@@ -97,6 +101,7 @@ class WorkersExperts(CheckpointExperts):
                 projection=projection,
                 rows=tuple(rows),
                 scales=scales,
+                turned=self.is_turned,
             )
             for some in cuts
         ]
@@ -111,14 +116,14 @@ def _decoded(content: bytes) -> tuple[Scales | None] | None:
     return None if found is None else (found,)
 
 
-_SIDES: Final[dict[Recipe, CheckpointExperts]] = {}
+_SIDES: Final[dict[tuple[Recipe, bool], CheckpointExperts]] = {}
 _LOCK: Final = threading.Lock()
 
 
-def _opened(source: Source, recipe: Recipe) -> CheckpointExperts:
+def _opened(source: Source, recipe: Recipe, *, turned: bool) -> CheckpointExperts:
     """The experts of a checkpoint, its headers read once in this process."""
     with _LOCK:
-        if recipe not in _SIDES:
+        if (recipe, turned) not in _SIDES:
             checkpoint = Checkpoint(
                 source,
                 Ledger(),
@@ -127,5 +132,6 @@ def _opened(source: Source, recipe: Recipe) -> CheckpointExperts:
                 one_file=recipe.location.shard is not None,
                 access=access_of(recipe),
             )
-            _SIDES[recipe] = CheckpointExperts(checkpoint)
-        return _SIDES[recipe]
+            for one in (False, True):
+                _SIDES[recipe, one] = CheckpointExperts(checkpoint, turned=one)
+        return _SIDES[recipe, turned]

@@ -10,7 +10,7 @@ from inspector.analysis.hidden_basis import BasisFacts, StageZero
 from inspector.analysis.layer_pairing import LayerMapFacts
 from inspector.run.folder import RunFolder
 
-_NAME: Final = "hidden_basis.json"
+_NAME: Final = "hidden_basis"
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,16 +21,19 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     gains: Mapping[int, tuple[bytes, bytes]]
 
 
-def kept_stage_zero(folder: RunFolder, read: Callable[[], StageZero]) -> StageZero:
-    """What a run found before, or what `read` finds and the folder then has."""
-    content = folder.load(_NAME)
+def kept_stage_zero(
+    folder: RunFolder, read: Callable[[], StageZero], reference: int = 1
+) -> StageZero:
+    """What a run found before of a reference, or what `read` finds and the folder then has."""
+    name = f"{_NAME}-{reference}.json" if reference > 1 else f"{_NAME}.json"
+    content = folder.load(name)
     if content is not None:
         try:
             return _unpacked(msgspec.json.decode(content, type=_Kept))
         except (msgspec.MsgspecError, ValueError):
             pass
     found = read()
-    folder.save(_NAME, msgspec.json.encode(_packed(found)))
+    folder.save(name, msgspec.json.encode(_packed(found)))
     return found
 
 

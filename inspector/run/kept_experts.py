@@ -55,8 +55,15 @@ class KeptExperts:
     ) -> int:
         return self._inner.read_cost(layer, experts, projection, rows)
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
-        return self._inner.scale_cost(layer, experts, projection)
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return self._inner.read_requests(layer, experts, projection, rows)
+
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return self._inner.scale_cost(layer, experts, projection, rows)
 
     def read(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]

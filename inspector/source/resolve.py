@@ -101,6 +101,22 @@ def parse_location(text: str, *, revision: str | None = None) -> Location:
     return Location(kind, repo, revision=_one_revision(text, at, revision))
 
 
+def checkpoints_in(text: str) -> list[str]:
+    """The checkpoints that `text` means: those in a local folder that is none itself, or `text`.
+
+    A folder is a checkpoint where it has a config.json, a .safetensors or an .index.json file.
+    """
+    path = Path(text).expanduser() if text.startswith("~") else Path(text)
+    if not _exists(path) or not path.is_dir() or _is_checkpoint(path):
+        return [text]
+    found = sorted(str(one) for one in path.iterdir() if one.is_dir() and _is_checkpoint(one))
+    return found or [text]
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    return any(one.name.endswith((*_FILE_SUFFIXES, "config.json")) for one in folder.iterdir())
+
+
 def open_source(location: Location, ledger: Ledger, access: Access | None = None) -> Source:
     """The source of a location. huggingface_hub and obstore are loaded where they are needed."""
     only = location.shard

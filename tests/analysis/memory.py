@@ -78,11 +78,18 @@ class MemoryExperts:
     ) -> None:
         """Values are stored as they are."""
 
-    def scale_cost(self, layer: int, experts: Sequence[int], projection: Projection) -> int:
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
         return 0
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:
         return Dtype.F32
+
+    def read_requests(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return len(experts)
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]

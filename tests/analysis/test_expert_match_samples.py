@@ -104,6 +104,23 @@ def test_a_model_is_its_own_parent() -> None:
             assert [parent.expert for parent in one.parents] == [one.expert]
 
 
+def test_experts_of_the_sample_resemble_those_of_the_same_origin() -> None:
+    """Against itself: siblings find each other, and those from elsewhere find nobody."""
+    origin = {(one["layer"], one["expert"]): one["parent"] for one in TRUTH}
+    with open_checkpoint(str(SAMPLES / "s1-pro-mini")) as model:
+        side = CheckpointExperts(model)
+        request = MatchRequest(
+            layers=frozenset({0}), experts=None, seed=0, max_bytes=None, router_groups=None,
+            same_model=True,
+        )  # fmt: skip
+        found = match_experts(side, side, request, lambda what, done, total: None)
+    assert found.hypotheses == 32 * 31
+    for one in found.experts:
+        mine = origin[one.layer, one.expert]
+        assert bool(one.parents) == (mine is not None)
+        assert {origin[one.layer, parent.expert] for parent in one.parents} <= {mine}
+
+
 def test_fused_experts_give_the_rows_of_separate_ones() -> None:
     with (
         open_checkpoint(str(SAMPLES / "qwen3-mini")) as alone,

@@ -95,7 +95,7 @@ def matched(ours: Tensors, theirs: Tensors, typed: str | None = None) -> MatchRe
     request = MatchRequest(None, None, seed=0, max_bytes=None, router_groups=None)
     found = HiddenBasis(model, ref, typed, same_model=False).read()
     return match_experts(
-        CheckpointExperts(model), CheckpointExperts(ref), replace(request, stage_zero=found),
+        CheckpointExperts(model), CheckpointExperts(ref), replace(request, stage_zero=(found,)),
         lambda what, done, total: None,
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ def test_in_another_layer_of_the_model_itself_an_expert_of_the_same_number_is_an
     (model, _) = memory_checkpoint(renumbered(parent(), {0: 0, 1: 0}))
     found = HiddenBasis(model, model, "0:1", same_model=True).read()
     request = MatchRequest(
-        None, None, seed=0, max_bytes=None, router_groups=None, same_model=True, stage_zero=found
+        None, None, seed=0, max_bytes=None, router_groups=None, same_model=True, stage_zero=(found,)
     )
     experts = CheckpointExperts(model)
     matches = match_experts(experts, experts, request, lambda what, done, total: None).experts
@@ -139,8 +139,7 @@ def half_new(child: Tensors) -> Tensors:
 
 def test_a_shared_basis_is_seen_and_excludes_what_it_did() -> None:
     found = matched(half_new(trained_on(parent(), 1)), parent())
-    assert found.stage_zero is not None
-    basis = found.stage_zero.basis
+    basis = found.stage_zero[0].basis
     assert basis.basis == "shared"
     assert [one.kind for one in basis.evidence] == ["norms", "embedding", "routers"]
     assert all(one.effect > 0.5 for one in basis.evidence)
@@ -157,7 +156,7 @@ def test_apart_nothing_is_excluded() -> None:
     assert {one.verdict for one in found.experts} == {Verdict.INCONCLUSIVE}
     assert found.rotation is not None
     assert found.rotation.layers == [0, 1, 2]
-    document = similarity_document(found, MODEL, MODEL, COST, [], seed=0)
+    document = similarity_document(found, MODEL, [MODEL], COST, [], seed=0)
     assert "no hidden basis in common was seen, so nothing is excluded" in document.summary
     assert document.budget.excluded == []
     assert document.basis is not None
@@ -178,8 +177,7 @@ COST = Cost(requests=0, bytes=0, seconds=0.0)
 def test_a_basis_that_was_turned_is_found_with_its_parents(basis: Callable[[], Float32]) -> None:
     child = half_new(turned(trained_on(parent(), 1), basis()))
     found = matched(child, parent())
-    assert found.stage_zero is not None
-    assert found.stage_zero.basis.basis == "not_seen"
+    assert found.stage_zero[0].basis.basis == "not_seen"
     for one in found.experts:
         if one.expert < 4:
             assert [(p.layer, p.expert) for p in one.parents] == [(one.layer, one.expert)]
@@ -196,9 +194,8 @@ def test_aligned_experts_show_a_basis_that_nothing_else_does() -> None:
         for name, values in trained_on(parent(), 1).items()
     }
     found = matched(child, parent())
-    assert found.stage_zero is not None
-    assert found.stage_zero.basis.basis == "not_seen"
-    assert found.stage_zero.basis.experts_aligned
+    assert found.stage_zero[0].basis.basis == "not_seen"
+    assert found.stage_zero[0].basis.experts_aligned
     assert found.rotation is None
     assert all(one.parents for one in found.experts)
 
@@ -222,8 +219,7 @@ LAYERS = drawn(3, layers=6)
 def test_norms_propose_the_layers_where_their_counts_differ() -> None:
     child = renumbered(trained_on(LAYERS, 1), {0: 2, 1: 3, 2: 4, 3: 5})
     found = matched(child, LAYERS)
-    assert found.stage_zero is not None
-    layers = found.stage_zero.layer_map
+    layers = found.stage_zero[0].layer_map
     assert (layers.map, layers.origin) == ("l+2", Origin.NORMS)
     effects = [(pair.effect or 0.0, pair.runner_up or 0.0) for pair in layers.pairs]
     assert all(effect > 0.7 > runner_up for effect, runner_up in effects)

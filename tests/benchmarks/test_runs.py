@@ -44,7 +44,7 @@ def test_a_row_of_gate_is_a_neuron(arrays: LayerArrays) -> None:
 def test_a_model_without_scales_says_so(arrays: LayerArrays) -> None:
     model = ModelInMemory({0: arrays}, Dtype.BF16)
     assert model.scales(0, [0], Projection.DOWN, [0]) is None
-    assert model.scale_cost(0, [0], Projection.DOWN) == 0
+    assert model.scale_cost(0, [0], Projection.DOWN, [0]) == 0
 
 
 def test_every_expert_of_a_mixed_run_is_counted_once(mixed: Outcome) -> None:

@@ -165,8 +165,8 @@ def test_the_plan_of_a_match_bounds_it(where: str, hub: Hub) -> None:
     totals, is_estimate = planned(arguments)
     cost = document(*arguments)["cost"]
     assert is_estimate
-    assert cost["requests"] <= totals["requests"] <= 6 * cost["requests"]
-    assert cost["bytes"] <= totals["bytes"] <= 6 * cost["bytes"]
+    assert cost["requests"] <= totals["requests"] <= 3 * cost["requests"]
+    assert cost["bytes"] <= totals["bytes"] <= 2.5 * cost["bytes"]  # a rotation may be looked for
 
 
 def test_a_plan_of_what_is_kept_reads_no_header(hub: Hub) -> None:
@@ -234,8 +234,15 @@ def test_a_match_within_a_budget_answers_with_what_it_allows() -> None:
     """The headers are spent too: what they leave is what the looks may take."""
     arguments = on_disk(SIMILARITY)
     whole = document(*arguments)["cost"]["bytes"]
-    *first_look, _, _ = document(*arguments, "--plan")["reads"]
-    budget = sum(one["bytes"] for one in first_look)
+    needed = {
+        "finding the experts",
+        "norms, embedding rows and routers, for the hidden basis",
+        "choosing rows",
+        "8 rows of every expert",
+    }
+    parts = [one for one in document(*arguments, "--plan")["reads"] if one["what"] in needed]
+    assert len(parts) == len(needed)
+    budget = sum(one["bytes"] for one in parts)
     found = document(*arguments, "--max-bytes", str(budget))
     assert found["cost"]["bytes"] <= budget < whole
     assert invoke(*arguments, "--max-bytes", str(budget - 1)).exit_code == 5

@@ -2,6 +2,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -288,6 +289,30 @@ def test_an_audit_of_no_module_says_which_were_asked_for(
 ) -> None:
     with pytest.raises(UsageError, match=rf"{re.escape(said)}, expert 999: there is no such"):
         model.audit(layers=layers, experts=[999])
+
+
+def test_several_references_are_told_apart_as_by_the_command(
+    model: OpenCheckpoint, tmp_path: Path
+) -> None:
+    for name, one in (("a", QWEN3), ("b", FUSED)):
+        (tmp_path / name).symlink_to(one)
+
+    def told(ref: str | list[str | OpenCheckpoint]) -> dict[str, Any]:
+        report = model.expert_similarity(ref, layers=[0], experts=range(4))
+        found: dict[str, Any] = json.loads(report.to_json())
+        return found
+
+    with open_checkpoint(str(tmp_path / "b"), cache=False) as other:
+        ours = told([str(tmp_path / "a"), other])
+    in_folder = told(str(tmp_path))
+    options = ("-m", S1, "-r", str(tmp_path), "--layers", "0", "--experts", "0..3")
+    theirs = json.loads(answer("expert-similarity", *options, "--json", "--no-cache"))
+    for found in (ours, in_folder, theirs):
+        found["cost"] = None
+    assert ours == in_folder == theirs
+    assert [one["ref"] for one in ours["refs"]] == ["a", "b"]
+    with pytest.raises(UsageError, match="no reference is named"):
+        model.expert_similarity([])
 
 
 def test_layers_are_mapped_as_by_the_command(model: OpenCheckpoint) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 import typer
 
 from inspector.cli.options import (
-    DEFAULT_JOBS,
     DEFAULT_MODEL,
+    MATCH_JOBS,
     Experts,
     Format,
     Jobs,
@@ -22,7 +22,7 @@ from inspector.cli.options import (
     OutputFormat,
     Plan,
     Quiet,
-    Reference,
+    References,
     Revision,
     Scheduler,
 )
@@ -39,12 +39,14 @@ EXAMPLES: Final = (
         "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini "
         "--layer-map 0:0"
     ),
+    "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --plan",
+    "s1inspect expert-similarity -m sample_shards/qwen3-mini -r sample_shards/qwen3-mini",
 )
 
 
 def expert_similarity(
     *,
-    ref: Reference,
+    ref: References,
     model: Model = DEFAULT_MODEL,
     revision: Revision = None,
     layers: Layers = None,
@@ -75,7 +77,7 @@ def expert_similarity(
     json: Json = False,
     quiet: Quiet = False,
     output: OutputFile = None,
-    jobs: Jobs = DEFAULT_JOBS,
+    jobs: Jobs = MATCH_JOBS,
     max_bytes: MaxBytes = None,
     plan: Plan = False,
     offline: Offline = False,
