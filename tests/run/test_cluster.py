@@ -21,7 +21,7 @@ from inspector.run.packing import unpacked
 from inspector.run.recipe import recipe_of
 from inspector.run.tasks import Task, crew_here, results_of
 from inspector.source.base import Ledger
-from tests.cli.running import QWEN3, S1, invoke
+from tests.cli.running import FUSED, QWEN3, S1, invoke
 from tests.run.counting import Deadly, Slow
 
 distributed = pytest.importorskip("distributed", reason="the extra s1inspect[dask] is absent")
@@ -60,6 +60,21 @@ def files(folder: Path) -> dict[str, bytes]:
         ("compare", "-m", S1, "--ref", f"{S1}-e8m0", "--full", "--fail-on", "never"),
         ("dequant", "layers.0.mlp.experts.{0..3}", "-m", S1, "--dtype", "bfloat16"),
         ("expert-similarity", "-m", S1, "--ref", QWEN3, "--layers", "0..1", "--experts", "0..7"),
+        (
+            "expert-similarity",
+            "-m",
+            S1,
+            "-r",
+            QWEN3,
+            "-r",
+            FUSED,
+            "--layers",
+            "0",
+            "--experts",
+            "0..7",
+            "--max-bytes",
+            "2MB",
+        ),
     ],
     ids=lambda command: command[0],
 )
