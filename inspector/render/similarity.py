@@ -111,7 +111,7 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
         Column("layer", right=True),
         Column("expert", right=True),
         Column("verdict"),
-        Column("parent", right=True),
+        Column("parent", right=not _are_named(experts)),
         Column("z*", right=True, show=lambda value: f"{value:.1f}"),
         Column("retained", right=True, show=lambda value: f"{value:.2f}"),
         Column("sigma", right=True, show=lambda value: f"{value:.2f}"),
@@ -133,6 +133,11 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
         for match in experts
     ]
     return Table(columns, rows)
+
+
+def _are_named(experts: Sequence[ExpertMatch]) -> bool:
+    """Whether parents have their models' names, which are words that may be wrapped."""
+    return any(parent.ref is not msgspec.UNSET for one in experts for parent in one.parents)
 
 
 def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:

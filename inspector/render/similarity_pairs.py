@@ -8,10 +8,9 @@ import msgspec
 from inspector.analysis.expert_report import ExpertPair, MatrixPair, NeuronAgreement
 from inspector.render.tables import Column, Table
 
-_COLUMNS: Final = (
-    Column("layer", right=True),
-    Column("expert", right=True),
-    Column("ref", right=True),
+_PAIR: Final = (Column("layer", right=True), Column("expert", right=True))
+
+_FOUND: Final = (
     Column("kept", right=True, show=lambda value: f"{value:.3f}"),
     Column("slope", right=True, show=lambda value: f"{value:.3f}"),
     Column("residual", right=True, show=lambda value: f"{value:.3f}"),
@@ -39,7 +38,8 @@ def pair_table(pairs: Sequence[ExpertPair]) -> Table:
         )
         for pair in pairs
     ]
-    return Table(list(_COLUMNS), rows)
+    are_named = any(pair.ref is not msgspec.UNSET for pair in pairs)
+    return Table([*_PAIR, Column("ref", right=not are_named), *_FOUND], rows)
 
 
 def _equal(matrices: Sequence[MatrixPair]) -> float | None:
