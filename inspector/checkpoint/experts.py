@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from inspector.analysis.expert_sampler import Scales
+from inspector.analysis.report import Reads
 from inspector.catalog import TensorRow
 from inspector.checkpoint import Checkpoint
 from inspector.decode.numeric import Float32
@@ -103,7 +104,8 @@ class CheckpointExperts:
         spans += [grid.span(part.start, part.stop) for grid in part.grids]
         if part.group_index is not None:
             spans.append(part.group_index.span)
-        return len(experts) * sum(map(len, spans))
+        shapes = self._shape_reads(layer, experts, projection)
+        return len(experts) * sum(map(len, spans)) + shapes.bytes
 
     def read_requests(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -111,14 +113,17 @@ class CheckpointExperts:
         """Reads that `read` would take, without making them."""
         if not experts:
             return 0
-        weight = self._weight(layer, experts[0], projection)
-        part = self._part(weight, rows)
-        found = len(experts) * (1 + len(part.grids) + (part.group_index is not None))
-        if weight.shape_tensor is None:
-            return found
+        part = self._part(self._weight(layer, experts[0], projection), rows)
+        each = 1 + len(part.grids) + (part.group_index is not None)
+        return len(experts) * each + self._shape_reads(layer, experts, projection).requests
+
+    def _shape_reads(self, layer: int, experts: Sequence[int], projection: Projection) -> Reads:
+        """What the shapes of packed matrices take, where they are stored beside them."""
+        if self._weight(layer, experts[0], projection).shape_tensor is None:
+            return Reads(requests=0, bytes=0)
         shapes = (self._weight(layer, expert, projection).shape_tensor for expert in experts)
         spans = ((tensor.shard, tensor.span) for tensor in shapes if tensor is not None)
-        return found + self._checkpoint.reader.plan_spans(spans).requests
+        return self._checkpoint.reader.plan_spans(spans)
 
     def scales(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
