@@ -122,6 +122,6 @@ class OneLayer:
     def __call__(self) -> None:
         layer = self._sampler.layers[-1]
         self._sampler._references.pop((layer, self._count), None)
-        raw = self._sampler.targets(layer, self._experts, self._count)
-        look, _ = look_at_layer(self._sampler, layer, self._experts, raw, RULES)
-        assert (look.z.argmax(axis=1) == self._experts % REFERENCES).all()
+        looks, _ = look_at_layer(self._sampler, layer, self._experts, self._count, RULES)
+        for look in looks:
+            assert (look.z.argmax(axis=1) == look.experts % REFERENCES).all()

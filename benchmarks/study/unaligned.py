@@ -107,7 +107,7 @@ def _flips(targets: Float32, scene: Scene) -> Evidence:
 
 def _permuted(targets: Float32, scene: Scene) -> tuple[Ints, Float64]:
     """The shortlist of each target and the contrast of each entry, `[E, 3]` both."""
-    found = permuted_evidence(_opened(targets), _against(scene), (), len(targets))
+    found = permuted_evidence(_opened(targets), _against(scene), ())
     assert found is not None, "enough rows and controls"
     shape = len(targets), -1
     return found.references.reshape(shape), found.contrast.reshape(shape)

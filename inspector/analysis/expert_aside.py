@@ -1,6 +1,7 @@
 """The tests beside the signed one, on experts that it does not decide: sign flips and shifts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ from inspector.analysis.expert_sampler import LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.stats.contrast import MAD_TO_SD, MIN_POOL, leave_one_out_contrast
 from inspector.stats.flips import prepare_flip_targets
-from inspector.stats.matching import Prepared, padded, z_scores
+from inspector.stats.matching import Preparation, Prepared, padded, z_scores
 from inspector.stats.retention import fit_retention, fit_signs, neuron_cosines
 from inspector.stats.shifts import best_shifts, z_at_shifts
 from inspector.stats.skewness import permutation_skewness, without_skewness
@@ -26,13 +27,22 @@ _AT_A_TIME = 64
 """Targets whose products are held at a time: 64 x 136 x 1536 values are 53 MB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Against:
     """References by number, and the experts of other layers that fill a small pool."""
 
     references: Ints
     own: LayerReferences
     pool: tuple[LayerReferences, ...]
+
+    @cached_property
+    def flips(self) -> tuple[Preparation, Prepared]:
+        """What flips are tested by, for as long as this layer is looked at."""
+        return self.own.flips()
+
+    @cached_property
+    def pool_flips(self) -> list[tuple[Preparation, Prepared]]:
+        return [one.flips() for one in self.pool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +57,16 @@ class OpenExperts:
     raw: Float32
     clear_z: float
 
+    def some(self, most: int) -> "OpenExperts":
+        """At most so many of them, evenly chosen; a copy, so that the others can go."""
+        step = max(1, -(-len(self.experts) // most)) if most else len(self.experts) + 1
+        chosen = slice(0, None if most else 0, step)
+        return replace(self, experts=self.experts[chosen], raw=self.raw[chosen].copy())
 
-def flip_scores(raw: Float32, references: LayerReferences) -> Float64:
-    """Z up to signs of some experts, `[E, k, m]` raw rows, against a layer's references."""
-    preparation, prepared = references.flips
+
+def flip_scores(raw: Float32, references: tuple[Preparation, Prepared]) -> Float64:
+    """Z up to signs of some experts, `[E, k, m]` raw rows, against references made for that."""
+    preparation, prepared = references
     parts = [raw[start : start + _AT_A_TIME] for start in range(0, len(raw), _AT_A_TIME)]
     scores = [z_scores(prepare_flip_targets(part, preparation), prepared) for part in parts]
     return np.concatenate(scores)
@@ -58,10 +74,10 @@ def flip_scores(raw: Float32, references: LayerReferences) -> Float64:
 
 def flip_evidence(opened: OpenExperts, against: Against) -> Evidence:
     """Sign flips of some experts of a layer against all its references."""
-    z = flip_scores(opened.raw, against.own)
-    others = [flip_scores(opened.raw, one) for one in against.pool]
+    z = flip_scores(opened.raw, against.flips)
+    others = [flip_scores(opened.raw, one) for one in against.pool_flips]
     contrast = leave_one_out_contrast(z, np.concatenate(others, axis=1) if others else None)
-    preparation, prepared = against.own.flips
+    preparation, prepared = against.flips
     for i in np.flatnonzero(z.max(axis=1) > _SKEWED_FROM).tolist():
         one = prepare_flip_targets(opened.raw[i : i + 1], preparation).vectors[0]
         skewness = permutation_skewness(one, prepared.vectors[z[i].argmax()])

@@ -1,7 +1,8 @@
 """Tests of one kind on one layer as values, and which of them pass over the whole family."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,8 @@ from inspector.stats.correction import holm_accepts, log10_upper_tail
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_SMALL_LOG10_P = -1.0
-"""Tests above this p can pass in no family of interest and are not sorted."""
+SMALL_LOG10_P: Final = -1.0
+"""Tests above this p can pass in no family of interest: they are not sorted, and have no q."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,22 @@ class Evidence:
         """z* = min(z / inflation, contrast); z alone where there is no contrast."""
         return np.fmin(self.z / inflation, self.contrast)
 
+    def likely(self) -> "Evidence":
+        """Only the tests that some inflation can leave small: of millions, what is kept.
+
+        An inflation is at least 1, so no p gets smaller by it; the others are no evidence.
+        """
+        small = np.flatnonzero(self.log10_p(1.0) < SMALL_LOG10_P)
+        exact = self.exact_log10_p
+        return replace(
+            self,
+            experts=self.experts[small],
+            references=self.references[small],
+            z=self.z[small],
+            contrast=self.contrast[small],
+            exact_log10_p=None if exact is None else exact[small],
+        )
+
     def log10_p(self, inflation: float) -> Float64:
         """Of z*, times the number of trials, at most 1."""
         if self.exact_log10_p is not None:
@@ -55,7 +72,7 @@ def passed(
     Hypotheses of the family that are not among them enter with p = 1.
     """
     flat = np.concatenate([np.empty(0), *(logs.ravel() for logs in log10_p)])
-    small = np.flatnonzero(flat < _SMALL_LOG10_P)
+    small = np.flatnonzero(flat < SMALL_LOG10_P)
     accepted = np.zeros(len(flat), dtype=np.bool_)
     accepted[small] = holm_accepts(flat[small], hypotheses=hypotheses, alpha=alpha)
     edges = np.cumsum([logs.size for logs in log10_p])[:-1]

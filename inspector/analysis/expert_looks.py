@@ -1,7 +1,7 @@
 """One look at k rows of every expert that is still open: z against all references, and the null."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,7 @@ from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_permuted import permuted_evidence
 from inspector.analysis.expert_sampler import LayerReferences, Sampler, without_nan
+from inspector.analysis.packed_rows import PackedRows
 from inspector.decode.numeric import Float32
 from inspector.stats.blends import BlendFit, fit_blend
 from inspector.stats.contrast import MIN_POOL
@@ -29,8 +30,7 @@ from inspector.stats.matching import (
     padded,
     pair_contrast,
     prepare_targets,
-    standard_rows,
-    unit_neurons,
+    standardised,
     z_scores,
 )
 from inspector.stats.retention import Interval, fit_signs, neuron_cosines
@@ -43,6 +43,9 @@ ESTIMATE_Z: Final = 4.0
 
 _NULL_TARGETS: Final = 64
 _NULL_FLIPS: Final = 16
+_NULL_FLIP_TESTS: Final = 2048
+"""Tests of flips against other layers that a layer gives the null, if it has as many experts."""
+
 _PAIR_CANDIDATES: Final = 8
 _PAIR_FLOOR: Final = 3.0
 
@@ -128,51 +131,107 @@ def own_scores(raw: Float32, references: LayerReferences) -> Float64:
 
 
 def look_at_layer(
-    sampler: Sampler, layer: int, experts: Ints, raw: Float32, rules: LookRules
-) -> tuple[LayerLook, Null]:
-    """Z of one layer's experts against its references and against those of a few other layers."""
-    count = raw.shape[1]
-    clean = without_nan(raw)
-    dead = ~np.any(clean, axis=(1, 2))
-    standard = standard_rows(unit_neurons(clean))
-    references = sampler.references(layer, count)
-    targets, prepared = _of_one_size(references.preparation.apply(standard), references)
-    numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
-    own = _own_places(experts, numbers, rules)
-    z = np.where(own, 0.0, z_scores(targets, prepared))
-    others = [sampler.references(other, count) for other in sampler.null_layers(layer)]
-    few = len(prepared) <= MIN_POOL
-    pools, null = _off_layer(standard, dead, others, few=few)
-    open_ = np.flatnonzero(~dead & (z.max(axis=1, initial=0.0) <= rules.clear_z))
-    against = Against(numbers, references, tuple(others) if few else ())
-    opened = OpenExperts(layer, experts[open_], clean[open_], rules.clear_z)
-    flips, shifts, permuted, null_flips = None, None, None, []
-    if len(open_) and not rules.same_model:
-        shifts = shift_evidence(opened, targets.take(open_), against)
-        if rules.with_flips and raw.shape[2] == references.raw.shape[2]:
-            flips = flip_evidence(opened, against)
-            null_flips = [flip_scores(clean[~dead][:_NULL_FLIPS], one) for one in others]
-        if rules.permuted_experts:
-            permuted = permuted_evidence(opened, against, others, rules.permuted_experts)
-    look = LayerLook(
-        layer=layer,
-        rows=count,
-        neurons=raw.shape[2],
-        experts=experts,
-        references=numbers,
-        z=z,
-        pool=np.concatenate(pools, axis=1) if few and pools else None,
-        copy=copy_z(targets, prepared),
-        dead=dead,
-        pairs=_contrast_pairs(targets, prepared, z, (clean, references.raw)),
-        estimates=_estimates(sampler, layer, (experts, clean, z), references),
-        flips=flips,
-        shifts=shifts,
-        permuted=permuted,
-        common=_common(standard, open_, references, others),
-        nearest=_nearest(clean, z, numbers, references, rules.numbering),
-    )
-    return look, Null(null, null_flips)
+    sampler: Sampler, layer: int, experts: Ints, count: int, rules: LookRules
+) -> tuple[list[LayerLook], Null]:
+    """Z of one layer's experts against its references and against those of a few other layers.
+
+    The experts are read and looked at in portions, of which each is a look of its own; the first
+    one tells the null.
+    """
+    sampler.begin(layer, count)
+    scene = _Scene(sampler, layer, count, rules)
+    looks: list[LayerLook] = []
+    unlike: list[OpenExperts] = []
+    null = Null([], [])
+    for some in sampler.portions(layer, experts, count):
+        raw = sampler.targets(layer, some, count)
+        look, opened = scene.look(some, without_nan(raw), null if not looks else None)
+        looks.append(look)
+        unlike.append(opened)
+    if rules.permuted_experts and not rules.same_model:
+        chosen = _some_of(unlike, rules.permuted_experts)
+        if len(chosen.experts):
+            permuted = permuted_evidence(chosen, scene.against, scene.others)
+            looks[-1] = replace(looks[-1], permuted=permuted)
+    return looks, null
+
+
+class _Scene:
+    """What the experts of one layer are looked at beside: its references and a few other layers."""
+
+    def __init__(self, sampler: Sampler, layer: int, count: int, rules: LookRules) -> None:
+        self.sampler, self.layer, self.rules = sampler, layer, rules
+        self.references = sampler.references(layer, count)
+        self.others = [
+            sampler.references(other, count) for other in sampler.null_layers(layer, count)
+        ]
+        self.numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
+        self.few = len(self.numbers) <= MIN_POOL
+        self.against = Against(
+            self.numbers, self.references, tuple(self.others) if self.few else ()
+        )
+
+    def look(
+        self, experts: Ints, clean: Float32, null: Null | None
+    ) -> tuple[LayerLook, OpenExperts]:
+        """Z of some experts, `[experts, k, m]` rows without NaN; `null` takes what it is told.
+
+        With them a few of those that stay open, to be matched neuron by neuron.
+        """
+        rules, references, others = self.rules, self.references, self.others
+        dead = ~np.any(clean, axis=(1, 2))
+        standard = standardised(clean)
+        targets, prepared = _of_one_size(references.preparation.apply(standard), references)
+        own = _own_places(experts, self.numbers, rules)
+        z = np.where(own, 0.0, z_scores(targets, prepared))
+        pools, unrelated = _off_layer(
+            standard, dead, others, few=self.few, sampled=null is not None
+        )
+        if null is not None:
+            null.signed.extend(unrelated)
+        open_ = np.flatnonzero(~dead & (z.max(axis=1, initial=0.0) <= rules.clear_z))
+        opened = OpenExperts(self.layer, experts[open_], clean[open_], rules.clear_z)
+        flips, shifts = None, None
+        if len(open_) and not rules.same_model:
+            shifts = shift_evidence(opened, targets.take(open_), self.against)
+            if rules.with_flips and clean.shape[2] == references.raw.shape[2]:
+                flips = flip_evidence(opened, self.against).likely()
+                if null is not None:
+                    null.flips.extend(self._null_flips(clean[~dead][:_NULL_FLIPS]))
+        look = LayerLook(
+            layer=self.layer,
+            rows=clean.shape[1],
+            neurons=clean.shape[2],
+            experts=experts,
+            references=self.numbers,
+            z=z,
+            pool=np.concatenate(pools, axis=1) if self.few and pools else None,
+            copy=copy_z(targets, prepared),
+            dead=dead,
+            pairs=_contrast_pairs(targets, prepared, z, (clean, references.raw)),
+            estimates=_estimates(self.sampler, self.layer, (experts, clean, z), references),
+            flips=flips,
+            shifts=shifts,
+            permuted=None,
+            common=_common(standard, open_, references, others),
+            nearest=_nearest(clean, z, self.numbers, references, rules.numbering),
+        )
+        return look, opened.some(rules.permuted_experts)
+
+    def _null_flips(self, raw: Float32) -> list[Float64]:
+        """Flips of a few experts against other layers: of one, or of as many as tell enough."""
+        layers = -(-_NULL_FLIP_TESTS // max(1, len(raw) * len(self.numbers)))
+        if self.few:
+            return [flip_scores(raw, one) for one in self.against.pool_flips]
+        return [flip_scores(raw, one.flips()) for one in self.others[-layers:]]
+
+
+def _some_of(parts: Sequence[OpenExperts], most: int) -> OpenExperts:
+    """At most so many of experts that were seen in portions."""
+    first = parts[0]
+    experts = np.concatenate([one.experts for one in parts])
+    raw = np.concatenate([one.raw for one in parts])
+    return OpenExperts(first.layer, experts, raw, first.clear_z).some(most)
 
 
 def _of_one_size(targets: Prepared, references: LayerReferences) -> tuple[Prepared, Prepared]:
@@ -188,12 +247,19 @@ def _own_places(experts: Ints, references: Ints, rules: LookRules) -> npt.NDArra
 
 
 def _off_layer(
-    standard: Float32, dead: npt.NDArray[np.bool_], others: list[LayerReferences], *, few: bool
+    standard: Float32,
+    dead: npt.NDArray[np.bool_],
+    others: list[LayerReferences],
+    *,
+    few: bool,
+    sampled: bool,
 ) -> tuple[list[Float64], list[Float64]]:
     """Z against references of other layers: of all targets where R is small, and of a sample."""
-    sample = np.flatnonzero(~dead)
+    sample = np.flatnonzero(~dead) if sampled else np.empty(0, dtype=np.int64)
     if not few and len(sample) > _NULL_TARGETS:
         sample = sample[:: -(-len(sample) // _NULL_TARGETS)]
+    if not few and not sampled:
+        return [], []
     chosen = np.arange(len(standard)) if few else sample
     pools = [
         z_scores(*_of_one_size(other.preparation.apply(standard[chosen]), other))
@@ -260,7 +326,7 @@ def _common(
 
 
 def _contrast_pairs(
-    targets: Prepared, references: Prepared, z: Float64, raw: tuple[Float32, Float32]
+    targets: Prepared, references: Prepared, z: Float64, raw: tuple[Float32, PackedRows]
 ) -> dict[int, list[Likeness]]:
     """Contrasts of the best reference with the next ones, where more than one stands out."""
     pairs = {}

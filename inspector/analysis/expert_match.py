@@ -188,6 +188,7 @@ class _Run:
                 self.branch.release()
             if calibration.status is Calibrated.UNCALIBRATED:
                 break
+        self.sampler.forget()
         return calibration
 
     def _family(self, alpha: float, inflation: float) -> Family:
@@ -259,7 +260,7 @@ class _Run:
             by_few = (z[0].max(axis=1) > threshold) & (z[0].argmax(axis=1) == z[1].argmax(axis=1))
             accepted += int(by_many.sum())
             agreed += int((by_many & by_few).sum())
-        self.sampler.forget()
+            self.sampler.forget()
         return agreed >= _PILOT_AGREEMENT * accepted
 
     def _open_experts(self) -> dict[int, Ints]:
@@ -285,10 +286,9 @@ class _Run:
                     state = self.states[layer, expert]
                     self.states[layer, expert] = replace(state, out_of_budget=True)
                 continue
-            raw = self.sampler.targets(layer, experts, count)
             of_layer = replace(rules, same_model=self.question.is_self(layer))
-            look, blocks = look_at_layer(self.sampler, layer, experts, raw, of_layer)
-            found.append(look)
+            looks, blocks = look_at_layer(self.sampler, layer, experts, count, of_layer)
+            found.extend(looks)
             null.signed.extend(blocks.signed)
             null.flips.extend(blocks.flips)
             self.progress(f"{count} rows", done, len(wanted))

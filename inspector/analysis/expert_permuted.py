@@ -39,9 +39,9 @@ class _Halves:
 
 
 def permuted_evidence(
-    opened: OpenExperts, against: Against, others: Sequence[LayerReferences], most: int
+    opened: OpenExperts, against: Against, others: Sequence[LayerReferences]
 ) -> Evidence | None:
-    """Up to `most` of the open experts, each against its shortlist in contrast to controls.
+    """Experts that are open, each against its shortlist in contrast to controls.
 
     Controls are the other references of the layer and, where these are fewer than `MIN_CONTROLS`,
     references of other layers. None where they are too few all the same, or rows or sizes do not
@@ -51,9 +51,8 @@ def permuted_evidence(
     rows = opened.raw.shape[1]
     if rows < MIN_MATCH_ROWS or opened.raw.shape[2] != own.raw.shape[2]:
         return None
-    chosen = np.arange(len(opened.experts))[:: max(1, -(-len(opened.experts) // most))]
-    targets, references = _halves(opened.raw[chosen], own)
-    outside = [_halves(opened.raw[chosen], one) for one in others[: _layers_needed(own, others)]]
+    targets, references = _halves(opened.raw, own)
+    outside = [_halves(opened.raw, one) for one in others[: _layers_needed(own, others)]]
     halves = (targets.match, references.match), (targets.test, references.test)
     alike = shortlist(halves, SHORTLIST)
     found: list[tuple[int, int, float, float]] = []
@@ -67,14 +66,14 @@ def permuted_evidence(
             return None
         z = np.array(_scores(targets, references, i, candidates))
         contrast = contrast_to_controls(z, np.array(controls))
-        expert = int(opened.experts[chosen[i]])
+        expert = int(opened.experts[i])
         found += [
             (expert, int(against.references[r]), float(z[n]), float(contrast[n]))
             for n, r in enumerate(candidates)
         ]
         best = candidates[int(contrast.argmax())]
         if contrast.max() > opened.clear_z:
-            fit = _estimated(opened.raw[chosen[i]], own, best)
+            fit = _estimated(opened.raw[i], own, best)
             estimates[expert] = Estimates(int(against.references[best]), fit)
     experts, numbers, scores, contrasts = (np.array(one) for one in zip(*found, strict=True))
     return Evidence(opened.layer, experts, numbers, scores, contrasts, estimates=estimates)

@@ -10,18 +10,16 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from inspector.analysis.expert_family import CombinedSide, Numbering
 from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Scales
+from inspector.analysis.packed_rows import PackedRows
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 
 _AT_A_TIME: Final = 16
 """Experts whose neurons are held whole: 128 neurons of 4096 coordinates of 16 are 34 MB."""
-
-_LOW_HALF: Final = np.uint32(0xFFFF)
 
 _PLAIN: Final = frozenset({Dtype.BF16, Dtype.F16, Dtype.F32})
 
@@ -100,7 +98,7 @@ class SampledSide:
     ways: BothWays
     reading: Reading
     along: bool
-    _kept: dict[tuple[int, int], npt.NDArray[np.uint16] | Float32] = field(default_factory=dict)
+    _kept: dict[tuple[int, int], PackedRows] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -133,9 +131,9 @@ class SampledSide:
             some = missing[start : start + _AT_A_TIME]
             found = self._by_neuron.read(layer, some, self.reading.matrix, self._neurons)
             for expert, values in zip(some, found, strict=True):
-                self._kept[layer, expert] = _packed(values[:, block.start : block.stop].T)
+                self._kept[layer, expert] = PackedRows(values[:, block.start : block.stop].T)
         chosen = np.asarray(rows, dtype=np.int64) - block.start
-        return np.stack([_unpacked(self._kept[layer, expert])[chosen] for expert in experts])
+        return np.stack([self._kept[layer, expert][chosen] for expert in experts])
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -223,15 +221,3 @@ class _Asked:
     experts: Sequence[int]
     projection: Projection
     rows: Sequence[int]
-
-
-def _packed(values: Float32) -> npt.NDArray[np.uint16] | Float32:
-    """In half the memory where that loses nothing, as of bfloat16."""
-    bits = np.ascontiguousarray(values).view(np.uint32)
-    return bits.view(np.float32) if np.any(bits & _LOW_HALF) else (bits >> 16).astype(np.uint16)
-
-
-def _unpacked(kept: npt.NDArray[np.uint16] | Float32) -> Float32:
-    if kept.dtype == np.float32:
-        return np.asarray(kept, dtype=np.float32)
-    return (kept.astype(np.uint32) << 16).view(np.float32)

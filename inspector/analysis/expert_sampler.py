@@ -13,11 +13,12 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from inspector.analysis.packed_rows import PackedRows
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from inspector.stats.contrast import MIN_POOL
-from inspector.stats.flips import prepare_flip_references
+from inspector.stats.flips import MAX_FLIP_ROWS, prepare_flip_references
 from inspector.stats.matching import (
     Preparation,
     Prepared,
@@ -35,7 +36,17 @@ OUTLIER_RATIO: Final = 4.0
 """A row whose rms over the references exceeds this many times the median is skipped."""
 
 _OUTLIER_REFERENCES: Final = 16
+_FLOAT_BYTES: Final = 4
+_HALF_BYTES: Final = 2
+_LEAST_LAYERS: Final = 1
 _NULL_LAYERS: Final = 4
+_UNCENTRED: Final = 32
+
+_PORTION_BYTES: Final = 32_000_000
+"""Raw rows of targets that are looked at together; what is made of them takes some times more."""
+
+_KEPT_BYTES: Final = 256_000_000
+"""References that are kept for the layers after theirs, prepared. Two layers are, however large."""
 
 
 class ExpertSide(Protocol):
@@ -99,17 +110,18 @@ class LayerReferences:
     """
 
     def __init__(self, raw: Float32, seed: int) -> None:
-        self.raw = raw
+        self.raw = PackedRows(raw)
         self._seed = seed
         self.preparation, self.prepared = prepare_references(raw)
 
     @cached_property
     def uncentred(self) -> tuple[Preparation, Prepared]:
-        return prepare_uncentred(self.raw)
+        """Of some of them: their median is asked for, and they take as much memory again."""
+        return prepare_uncentred(self.raw[:: -(-len(self.raw) // _UNCENTRED)])
 
-    @cached_property
     def flips(self) -> tuple[Preparation, Prepared]:
-        return prepare_flip_references(self.raw)
+        """What flips are tested by: not kept, as it takes up to 17 times what was read."""
+        return prepare_flip_references(self.raw[:, :MAX_FLIP_ROWS])
 
     @cached_property
     def templates(self) -> Templates:
@@ -136,19 +148,23 @@ class Sampler:
     origins: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
 
+    def portions(self, layer: int, experts: Ints, count: int) -> list[Ints]:
+        """Experts of a layer in as many portions as memory asks for, each spread over all."""
+        neurons = self.target.shape(layer, Projection.DOWN)[1]
+        size = max(1, _PORTION_BYTES // (count * neurons * _FLOAT_BYTES))
+        number = -(-len(experts) // size)
+        return [experts[start::number] for start in range(number)]
+
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
         """`[experts, count, m]` of a layer's target experts."""
         return self.read(self.target, layer, experts.tolist(), Projection.DOWN, self.rows[:count])
 
     def references(self, layer: int, count: int) -> LayerReferences:
-        """A layer's references, prepared; the last few layers are kept."""
+        """A layer's references, prepared; kept until they are forgotten."""
         key = (layer, count)
         if key not in self._references:
             experts = self.reference.experts(layer)
             raw = self.read(self.reference, layer, experts, Projection.DOWN, self.rows[:count])
-            width = 2 * null_width(len(self.layers), len(experts)) + 2
-            while len(self._references) >= width:
-                del self._references[next(iter(self._references))]
             self._references[key] = LayerReferences(without_nan(raw), self.seed)
         return self._references[key]
 
@@ -156,17 +172,23 @@ class Sampler:
         """Keep no references: each layer's is read once a look, in the order of the looks."""
         self._references.clear()
 
+    def begin(self, layer: int, count: int) -> None:
+        """Keep the references that a look at a layer needs, and none that only others did."""
+        needed = {(one, count) for one in (layer, *self.null_layers(layer, count))}
+        for key in self._references.keys() - needed:
+            del self._references[key]
+
     def cost(self, layer: int, experts: Ints, count: int) -> int:
         """Bytes of a look at some experts of a layer, and at references that are not kept."""
         rows = self.rows[:count]
-        others = self.null_layers(layer)
+        others = self.null_layers(layer, count)
         return self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
             self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
             for one in (layer, *others)
             if (one, count) not in self._references
         )
 
-    def null_layers(self, layer: int) -> list[int]:
+    def null_layers(self, layer: int, count: int) -> list[int]:
         """Layers whose references cannot be related to a layer's experts; none that it maps to."""
         own = self.origins.get(layer, frozenset({(0, layer)}))
         apart = [
@@ -174,7 +196,18 @@ class Sampler:
             for one in self.layers
             if one == layer or own.isdisjoint(self.origins.get(one, frozenset({(0, one)})))
         ]
-        return null_layers(apart, layer, len(self.reference.experts(layer)))
+        return null_layers(apart, layer, self._width(layer, count))
+
+    def _width(self, layer: int, count: int) -> int:
+        """How many other layers calibrate a layer: as many as are wanted, or as can be kept.
+
+        Where references are few, those of other layers are the contrast, and all must be there.
+        """
+        references = len(self.reference.experts(layer))
+        neurons = self.reference.shape(layer, Projection.DOWN)[1]
+        kept = _KEPT_BYTES // (references * count * neurons * (_FLOAT_BYTES + _HALF_BYTES))
+        wanted = null_width(len(self.layers), references)
+        return wanted if references <= MIN_POOL else min(wanted, max(_LEAST_LAYERS, kept - 1))
 
     def affords(self, cost: int) -> bool:
         """Whether so many bytes more may be read."""
@@ -237,13 +270,12 @@ def null_width(layers: int, references: int) -> int:
     return min(layers - 1, max(_NULL_LAYERS, math.ceil(2 * MIN_POOL / max(1, references))))
 
 
-def null_layers(layers: Sequence[int], layer: int, references: int) -> list[int]:
+def null_layers(layers: Sequence[int], layer: int, width: int) -> list[int]:
     """The layers before `layer`; for the first few, those around it. So few are held at a time.
 
-    >>> null_layers(range(10), 7, 128), null_layers(range(10), 1, 128)
+    >>> null_layers(range(10), 7, 4), null_layers(range(10), 1, 4)
     ([3, 4, 5, 6], [0, 2, 3, 4])
     """
-    width = null_width(len(layers), references)
     position = list(layers).index(layer)
     start = max(0, position - width)
     stop = position if position >= width else width + 1

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import Estimates
-from inspector.analysis.expert_evidence import Evidence, passed
+from inspector.analysis.expert_evidence import SMALL_LOG10_P, Evidence, passed
 from inspector.analysis.expert_looks import LayerLook, Likeness, Nearby
 from inspector.analysis.expert_report import Flag, Parent
 from inspector.stats.contrast import leave_one_out_contrast
@@ -17,9 +16,6 @@ from inspector.stats.correction import log10_q_values, log10_upper_tail
 Float64 = npt.NDArray[np.float64]
 Key = tuple[int, int]
 """(layer, expert) of a target."""
-
-_SMALL_LOG10_P: Final = -1.0
-"""Tests above this p have no q that matters."""
 
 
 @dataclass(slots=True)
@@ -67,30 +63,29 @@ def decide(looks: Sequence[LayerLook], states: dict[Key, ExpertState], family: F
 
     Hypotheses that were not tested again in this look enter with p = 1.
     """
-    scored = [(look, *_star(look, family.inflation)) for look in looks]
-    log10_p = [log10_upper_tail(star) for _, _, star, _ in scored]
+    tested = [_tested(look, family.inflation) for look in looks]
+    log10_p = [one.log10_p for one in tested]
     log10_q = _q_values(log10_p, family.hypotheses)
     accepted = passed(log10_p, hypotheses=family.hypotheses, alpha=family.alpha)
-    for (look, z, star, has_contrast), logs, qs, hits in zip(
-        scored, log10_p, log10_q, accepted, strict=True
-    ):
+    for look, one, qs, hits in zip(looks, tested, log10_q, accepted, strict=True):
+        parents: dict[int, list[Parent]] = {}
+        order = np.argsort(-one.z, kind="stable")
+        for i in order[hits[order]].tolist():
+            position, reference = divmod(int(one.places[i]), len(look.references))
+            parent = Parent(
+                expert=int(look.references[reference]),
+                layer=look.layer,
+                z=round(float(one.z[i]), 3),
+                z_star=round(float(one.star[i]), 3),
+                log10_p=round(float(one.log10_p[i]), 3),
+                log10_q=round(float(qs[i]), 3),
+            )
+            parents.setdefault(position, []).append(parent)
         for position, expert in enumerate(look.experts.tolist()):
             state = _after(look, position, states.get((look.layer, expert)), family)
-            best = float(logs[position].min())
-            state.best_log10_p = min(best, state.best_log10_p)
-            state.has_contrast = bool(has_contrast[position])
-            order = np.argsort(-z[position], kind="stable")
-            state.accepted = [
-                Parent(
-                    expert=int(look.references[reference]),
-                    layer=look.layer,
-                    z=round(float(z[position, reference]), 3),
-                    z_star=round(float(star[position, reference]), 3),
-                    log10_p=round(float(logs[position, reference]), 3),
-                    log10_q=round(float(qs[position, reference]), 3),
-                )
-                for reference in order[hits[position][order]].tolist()
-            ]
+            state.best_log10_p = min(float(one.best[position]), state.best_log10_p)
+            state.has_contrast = bool(one.has_contrast[position])
+            state.accepted = parents.get(position, [])
             states[look.layer, expert] = state
 
 
@@ -149,19 +144,39 @@ def _after(
     )
 
 
-def _star(look: LayerLook, inflation: float) -> tuple[Float64, Float64, npt.NDArray[np.bool_]]:
-    """z, z* and whether a contrast was possible, `[experts, R]` and `[experts]`."""
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """The tests of a look with a small p, in the order of `places` (expert x R + reference).
+
+    By expert, `best` is the least log10 p, and `has_contrast` whether a contrast was possible.
+    """
+
+    places: npt.NDArray[np.int64]
+    z: Float64
+    star: Float64
+    log10_p: Float64
+    best: Float64
+    has_contrast: npt.NDArray[np.bool_]
+
+
+def _tested(look: LayerLook, inflation: float) -> _Tested:
     z = look.z / inflation
     pool = None if look.pool is None else look.pool / inflation
     contrast = leave_one_out_contrast(z, pool)
-    return z, np.fmin(z, contrast), np.asarray(~np.isnan(contrast).all(axis=1))
+    star = np.fmin(z, contrast)
+    logs = log10_upper_tail(star)
+    places = np.flatnonzero(logs < SMALL_LOG10_P)
+    return _Tested(
+        places, z.ravel()[places], star.ravel()[places], logs.ravel()[places],
+        best=logs.min(axis=1), has_contrast=np.asarray(~np.isnan(contrast).all(axis=1)),
+    )  # fmt: skip
 
 
 def _q_values(log10_p: Sequence[Float64], hypotheses: int) -> list[Float64]:
     """log10 q of every test, in the shapes of `log10_p`; 0 where p is no small one."""
     flat = np.concatenate([logs.ravel() for logs in log10_p])
     q = np.zeros(len(flat))
-    small = np.flatnonzero(flat < _SMALL_LOG10_P)
+    small = np.flatnonzero(flat < SMALL_LOG10_P)
     q[small] = log10_q_values(flat[small], hypotheses=hypotheses)
     parts = np.split(q, np.cumsum([logs.size for logs in log10_p])[:-1])
     return [part.reshape(logs.shape) for part, logs in zip(parts, log10_p, strict=True)]

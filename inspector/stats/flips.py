@@ -16,8 +16,7 @@ from inspector.stats.matching import (
     Prepared,
     prepare_references,
     prepare_targets,
-    standard_rows,
-    unit_neurons,
+    standardised,
 )
 
 Float32 = npt.NDArray[np.float32]
@@ -33,7 +32,10 @@ def outer_products(vectors: Float32) -> Float32:
     array([ 1., -2.,  4.], dtype=float32)
     """
     first, second = np.triu_indices(vectors.shape[1])
-    return vectors[:, first] * vectors[:, second]
+    found = np.empty((len(vectors), len(first), vectors.shape[2]), dtype=np.float32)
+    for one, products in zip(vectors, found, strict=True):
+        np.multiply(one[first], one[second], out=products)
+    return found
 
 
 def prepare_flip_references(raw: Float32) -> tuple[Preparation, Prepared]:
@@ -47,4 +49,4 @@ def prepare_flip_targets(raw: Float32, preparation: Preparation) -> Prepared:
 
 
 def _features(raw: Float32) -> Float32:
-    return outer_products(standard_rows(unit_neurons(raw[:, :MAX_FLIP_ROWS])))
+    return outer_products(standardised(raw[:, :MAX_FLIP_ROWS]))

@@ -7,6 +7,7 @@ likely as the one found. Under it the inner product over neurons has an exact me
 An expert is `[k, m]`: k sampled rows of `down_proj [H, m]`, one k-vector for each of m neurons.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ Float64 = npt.NDArray[np.float64]
 MIN_ROWS_FOR_COMPONENTS: Final = 8
 """From this many rows on, the strongest shared directions are projected out: one in eight."""
 
+
+_STRIP_BYTES: Final = 1 << 22
+"""Experts are prepared in strips of so many bytes: what lies between stays in a cache."""
 
 _NOTHING: Final = 1e-9
 """A mean whose square is this small beside that of the experts is rounding; two experts whose mean
@@ -74,25 +78,47 @@ class Preparation:
         return _centred(self.projected(vectors))
 
     def apply_to_references(self, vectors: Float32) -> Prepared:
-        """The same for references, and off again with what they share at each neuron.
+        """The same for references, in place, and off again with what they share at each neuron.
 
         Unit norm brings a common ancestor of the references back: without this, strangers that
         descend from that ancestor reach a mean z of 3 to 4.5 (m = 1536, k = 8, drift 1).
         """
-        return _centred(without_common(self.projected(vectors)))
+        return _centred(without_common(self.projected(vectors, out=vectors)))
 
-    def projected(self, vectors: Float32) -> Float32:
-        """Without the shared directions, each neuron of unit norm again."""
-        kept = vectors
-        if len(self.basis):
-            kept = vectors - np.matmul(self.basis.T, np.matmul(self.basis, vectors))
-        return unit_neurons(np.asarray(kept, dtype=np.float32))
+    def projected(self, vectors: Float32, out: Float32 | None = None) -> Float32:
+        """Without the shared directions, each neuron of unit norm again; into `out` if given."""
+        found = np.empty_like(vectors) if out is None else out
+        for strip in _strips(vectors):
+            kept = vectors[strip]
+            if len(self.basis):
+                kept = kept - np.matmul(self.basis.T, np.matmul(self.basis, kept))
+            found[strip] = unit_neurons(np.asarray(kept, dtype=np.float32))
+        return found
+
+
+def _strips(vectors: Float32) -> Iterator[slice]:
+    """Experts, some at a time."""
+    size = max(1, _STRIP_BYTES // max(1, vectors[:1].nbytes))
+    for start in range(0, len(vectors), size):
+        yield slice(start, start + size)
+
+
+def standardised(raw: Float32) -> Float32:
+    """Steps 1 and 2: neurons of unit norm, then rows of mean zero and standard deviation one."""
+    found = np.empty(raw.shape, dtype=np.float32)
+    for strip in _strips(raw):
+        found[strip] = standard_rows(unit_neurons(raw[strip]))
+    return found
 
 
 def _centred(vectors: Float32) -> Prepared:
     """Rows to mean zero over neurons, in place, and the Gram matrix of each expert."""
-    vectors -= vectors.mean(axis=2, keepdims=True)
-    return Prepared(vectors, np.asarray(np.matmul(vectors, vectors.transpose(0, 2, 1)), np.float64))
+    grams = np.empty((len(vectors), vectors.shape[1], vectors.shape[1]))
+    for strip in _strips(vectors):
+        some = vectors[strip]
+        some -= some.mean(axis=2, keepdims=True)
+        grams[strip] = np.matmul(some, some.transpose(0, 2, 1))
+    return Prepared(vectors, grams)
 
 
 def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
@@ -102,13 +128,13 @@ def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
     and any effect of position. Only here: centring the targets too would erase a layout in which
     all descend from one reference.
     """
-    vectors = without_common(standard_rows(unit_neurons(raw)))
+    vectors = without_common(standardised(raw))
     preparation = _preparation(vectors)
     return preparation, preparation.apply_to_references(vectors)
 
 
 def without_common(vectors: Float32) -> Float32:
-    """Each reference without its own multiple of their mean at each neuron index.
+    """Each reference without its own multiple of their mean at each neuron index; in place.
 
     One alone stays as it is. The multiple is least squares. Of strangers it is near 1 and this is
     to subtract the mean; of references that drifted unequally far from an ancestor, the nearest has
@@ -119,10 +145,13 @@ def without_common(vectors: Float32) -> Float32:
         return vectors
     mean = vectors.mean(axis=0)
     length = float(np.sum(mean * mean, dtype=np.float64))
-    if length <= _NOTHING * float(np.sum(vectors * vectors, dtype=np.float64)) / len(vectors):
+    squares = np.einsum("rkm,rkm->r", vectors, vectors, dtype=np.float64)
+    if length <= _NOTHING * float(squares.mean()):
         return vectors
     share = np.einsum("rkm,km->r", vectors, mean, dtype=np.float64) / length
-    return np.asarray(vectors - share[:, None, None] * mean, dtype=np.float32)
+    for one, multiple in zip(vectors, share.tolist(), strict=True):
+        one -= np.float32(multiple) * mean
+    return vectors
 
 
 def prepare_uncentred(raw: Float32) -> tuple[Preparation, Prepared]:
@@ -130,7 +159,7 @@ def prepare_uncentred(raw: Float32) -> tuple[Preparation, Prepared]:
 
     A target that resembles all of them in this way, and none once it is gone, shares an ancestor.
     """
-    vectors = standard_rows(unit_neurons(raw))
+    vectors = standardised(raw)
     preparation = _preparation(vectors)
     return preparation, preparation.apply(vectors)
 
@@ -140,7 +169,10 @@ def _preparation(vectors: Float32) -> Preparation:
     rows = vectors.shape[1]
     basis = np.empty((0, rows), dtype=np.float32)
     if rows >= MIN_ROWS_FOR_COMPONENTS:
-        gram = np.matmul(vectors, vectors.transpose(0, 2, 1)).astype(np.float64).sum(axis=0)
+        gram = np.zeros((rows, rows))
+        for strip in _strips(vectors):
+            some = vectors[strip]
+            gram += np.matmul(some, some.transpose(0, 2, 1)).sum(axis=0, dtype=np.float64)
         _, directions = np.linalg.eigh(gram)
         basis = directions[:, -max(1, rows // 8) :].T.astype(np.float32)
     return Preparation(basis)
@@ -148,7 +180,7 @@ def _preparation(vectors: Float32) -> Preparation:
 
 def prepare_targets(raw: Float32, preparation: Preparation) -> Prepared:
     """Steps 1, 2 and 4 to 6 for target experts, `[E, k, m]` raw rows."""
-    return preparation.apply(standard_rows(unit_neurons(raw)))
+    return preparation.apply(standardised(raw))
 
 
 def z_scores(targets: Prepared, references: Prepared) -> Float64:

@@ -57,7 +57,10 @@ def third_moments(vectors: Float32) -> Float32:
     """
     first, second = np.triu_indices(vectors.shape[1])
     weights = np.where(first == second, 1, 2**0.5).astype(np.float32)[:, None]
-    return np.stack([((weights * x[first] * x[second]) @ x.T).ravel() for x in vectors])
+    found = np.empty((len(vectors), len(first) * vectors.shape[1]), dtype=np.float32)
+    for x, moments in zip(vectors, found, strict=True):
+        moments[:] = ((weights * x[first] * x[second]) @ x.T).ravel()
+    return found
 
 
 def match_neurons(target: Float32, reference: Float32) -> tuple[Ints, Ints]:
@@ -99,8 +102,10 @@ def contrast_to_controls(z: Float64, controls: Float64) -> Float64:
 def _moment_correlations(targets: Prepared, references: Prepared) -> Float32:
     theirs = third_moments(references.vectors)
     common = theirs.mean(axis=0)
+    theirs -= common
     ours = third_moments(targets.vectors) - common
-    return np.asarray(_unit(ours) @ _unit(theirs - common).T, dtype=np.float32)
+    lengths = np.linalg.norm(theirs, axis=1)
+    return np.asarray(_unit(ours) @ theirs.T / np.maximum(lengths, 1e-30), dtype=np.float32)
 
 
 def _centred(vectors: Float32) -> Float64:

@@ -8,7 +8,7 @@ Intervals are of the profile likelihood, 95 %; neurons count as independent.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -112,8 +112,18 @@ class _Parents:
         return self._preparation.projected((units - self._mean) * self._scale)
 
 
+class Experts(Protocol):
+    """Raw rows `[R, k, m]`: an array, or what is indexed like one."""
+
+    def __len__(self) -> int:
+        """R."""
+
+    def __getitem__(self, index: slice, /) -> Float32:
+        """Some of them."""
+
+
 def draw_templates(
-    references: Float32, preparation: Preparation, rng: np.random.Generator
+    references: Experts, preparation: Preparation, rng: np.random.Generator
 ) -> Templates:
     """Templates from the references of one layer, `[R, k, m]` raw rows.
 

@@ -20,7 +20,8 @@ Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _TARGETS_AT_A_TIME: Final = 32
-"""Bounds what is held: 32 x 128 x 1536 correlations are 25 MB."""
+_REFERENCES_AT_A_TIME: Final = 32
+"""Bound what is held: of 128 rows of 1536 neurons, 25 MB of spectra for each of the two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,25 @@ class BestShifts:
 def best_shifts(targets: Prepared, references: Prepared) -> BestShifts:
     """The best shift other than 0 of every target against every reference, by FFT."""
     neurons = references.vectors.shape[2]
-    spectra = _spectra(references.vectors)
     z = np.empty((len(targets), len(references)))
     shift = np.empty(z.shape, dtype=np.int64)
     deviation = _deviation(targets, references)
-    for start in range(0, len(targets), _TARGETS_AT_A_TIME):
-        part = slice(start, start + _TARGETS_AT_A_TIME)
-        products = np.matmul(np.conj(_spectra(targets.vectors[part])), spectra.transpose(0, 2, 1))
-        aligned = irfft(products, n=neurons, axis=0)
-        aligned[0] = -np.inf
-        shift[part] = aligned.argmax(axis=0)
-        best = np.take_along_axis(aligned, shift[part][None], axis=0)[0]
-        z[part] = np.where(deviation[part] > 0, best / deviation[part], 0.0)
+    for theirs in _parts(len(references), _REFERENCES_AT_A_TIME):
+        spectra = _spectra(references.vectors[theirs]).transpose(0, 2, 1)
+        for ours in _parts(len(targets), _TARGETS_AT_A_TIME):
+            products = np.matmul(np.conj(_spectra(targets.vectors[ours])), spectra)
+            aligned = irfft(products, n=neurons, axis=0, overwrite_x=True)
+            aligned[0] = -np.inf
+            found = aligned.argmax(axis=0)
+            best = np.take_along_axis(aligned, found[None], axis=0)[0]
+            unit = deviation[ours, theirs]
+            shift[ours, theirs] = found
+            z[ours, theirs] = np.divide(best, unit, out=np.zeros(unit.shape), where=unit > 0)
     return BestShifts(z, shift)
+
+
+def _parts(count: int, size: int) -> list[slice]:
+    return [slice(start, min(count, start + size)) for start in range(0, count, size)]
 
 
 def z_at_shifts(targets: Prepared, references: Prepared, shift: Ints) -> Float64:
