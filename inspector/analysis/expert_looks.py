@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -131,20 +132,32 @@ def own_scores(raw: Float32, references: LayerReferences) -> Float64:
 
 
 def look_at_layer(
-    sampler: Sampler, layer: int, experts: Ints, count: int, rules: LookRules
+    sampler: Sampler,
+    layer: int,
+    experts: Ints,
+    count: int,
+    rules: LookRules,
+    after: tuple[int, Ints] | None = None,
 ) -> tuple[list[LayerLook], Null]:
     """Z of one layer's experts against its references and against those of a few other layers.
 
     The experts are read and looked at in portions, of which each is a look of its own; the first
-    one tells the null.
+    one tells the null. What is looked at next is read meanwhile: in the end the first portion of
+    the layer and experts `after`.
     """
     sampler.begin(layer, count)
     scene = _Scene(sampler, layer, count, rules)
     looks: list[LayerLook] = []
     unlike: list[OpenExperts] = []
     null = Null([], [])
-    for some in sampler.portions(layer, experts, count):
+    portions = sampler.portions(layer, experts, count)
+    following: list[tuple[int, Ints]] = [(layer, some) for some in portions[1:]]
+    if after is not None:
+        following.append((after[0], sampler.portions(*after, count)[0]))
+    for some, then in zip_longest(portions, following):
         raw = sampler.targets(layer, some, count)
+        if then is not None:
+            sampler.expect(then[0], then[1], count)
         look, opened = scene.look(some, without_nan(raw), null if not looks else None)
         looks.append(look)
         unlike.append(opened)

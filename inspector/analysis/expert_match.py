@@ -22,9 +22,8 @@ from inspector.analysis.expert_looks import (
 )
 from inspector.analysis.expert_named import main_model, named, of_model
 from inspector.analysis.expert_places import (
+    look_at_places,
     place_cost,
-    places_evidence,
-    read_places,
 )
 from inspector.analysis.expert_question import (
     MatchRequest,
@@ -35,10 +34,12 @@ from inspector.analysis.expert_question import (
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
 from inspector.analysis.expert_rotated import RotatedBranch
 from inspector.analysis.expert_sampler import (
+    Ahead,
     ExpertSide,
     LayerReferences,
     Sampler,
     row_block,
+    when_asked,
     without_outliers,
 )
 from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
@@ -87,22 +88,28 @@ class MatchResult:
 
 
 def match_experts(
-    target: ExpertSide, reference: ExpertSide, request: MatchRequest, progress: Progress
+    target: ExpertSide,
+    reference: ExpertSide,
+    request: MatchRequest,
+    progress: Progress,
+    ahead: Ahead = when_asked,
 ) -> MatchResult:
     """Match every expert of `target` against the references of its layer.
+
+    `ahead` begins to read what is looked at next; by default nothing is read before it is needed.
 
     Raises:
         UsageError: no wanted layer has experts in both models.
         LayoutError: no layer or expert to match, or experts that share no rows.
         BudgetExceeded: the first look alone would read more than `max_bytes`.
     """
-    return _Run(Question(target, reference, request), progress).match()
+    return _Run(Question(target, reference, request), progress, ahead).match()
 
 
 class _Run:
     """One run: what is asked, what was read, and the state of every expert."""
 
-    def __init__(self, question: Question, progress: Progress) -> None:
+    def __init__(self, question: Question, progress: Progress, ahead: Ahead) -> None:
         self.question = question
         self.progress = progress
         self.layers = question.layers
@@ -116,6 +123,7 @@ class _Run:
             seed=request.seed,
             allowance=question.budget,
             origins={layer: question.models.origins(layer) for layer in question.layers},
+            ahead=ahead,
         )
         self.branch = RotatedBranch(self.sampler, question)
         self.states: dict[Key, ExpertState] = {}
@@ -287,12 +295,24 @@ class _Run:
                     self.states[layer, expert] = replace(state, out_of_budget=True)
                 continue
             of_layer = replace(rules, same_model=self.question.is_self(layer))
-            looks, blocks = look_at_layer(self.sampler, layer, experts, count, of_layer)
+            after = self._after(layer, wanted, count, first=first)
+            looks, blocks = look_at_layer(self.sampler, layer, experts, count, of_layer, after)
             found.extend(looks)
             null.signed.extend(blocks.signed)
             null.flips.extend(blocks.flips)
             self.progress(f"{count} rows", done, len(wanted))
         return found, null
+
+    def _after(
+        self, layer: int, wanted: Mapping[int, Ints], count: int, *, first: bool
+    ) -> tuple[int, Ints] | None:
+        """What the look comes to next, where there is no doubt that it may be read."""
+        left = [one for one in wanted if one > layer and len(wanted[one])]
+        if not left:
+            return None
+        after = left[0], wanted[left[0]]
+        both = sum(self.sampler.cost(one, wanted[one], count) for one in (layer, left[0]))
+        return after if first or self.sampler.affords(both) else None
 
     def _first_cost_after(self, layer: int, count: int) -> int:
         """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
@@ -342,15 +362,10 @@ class _Run:
                 tested, asked = False, dead
             if not asked:
                 continue
-            raw = read_places(self.sampler, self.sampler.target, layer, asked)
-            for expert, values in zip(asked, raw, strict=True):
-                states[expert].dead &= not values.any()
-            if tested:
-                theirs = read_places(self.sampler, self.sampler.reference, layer, numbers)
-                references = np.asarray(numbers, dtype=np.int64), theirs
-                evidence.append(
-                    places_evidence(layer, np.asarray(asked, dtype=np.int64), raw, references)
-                )
+            alive, found = look_at_places(self.sampler, layer, asked, numbers if tested else ())
+            evidence.extend(found)
+            for expert in alive:
+                states[expert].dead = False
         family = self._family(SIDE_ALPHA, 1.0)
         decide_aside(evidence, self.states, family, Flag.DOWN_REINITIALISED)
 

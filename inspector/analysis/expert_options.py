@@ -13,7 +13,7 @@ import numpy as np
 from inspector.analysis.expert_match import LOOK_ALPHA, LOOK_ROWS, MatchResult, match_experts
 from inspector.analysis.expert_question import MatchRequest, Progress, Question
 from inspector.analysis.expert_reading import WHOLE, Reading, Ways
-from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, row_block
+from inspector.analysis.expert_sampler import BLOCK_ROWS, Ahead, ExpertSide, row_block, when_asked
 from inspector.analysis.expert_verdicts import EXCLUDED_COSINE, EXCLUDED_FRACTION, excluded_region
 from inspector.analysis.plan import PlannedOption
 from inspector.layout.families import Projection
@@ -70,9 +70,10 @@ class ReadingChoice:
     allowed: int
     request: MatchRequest
 
-    def matched(self, progress: Progress) -> MatchResult:
-        """The match, read the way that is taken."""
-        return match_experts(self.taken.target, self.taken.reference, self.request, progress)
+    def matched(self, progress: Progress, ahead: Ahead = when_asked) -> MatchResult:
+        """The match, read the way that is taken; `ahead` begins to read what comes next."""
+        taken = self.taken
+        return match_experts(taken.target, taken.reference, self.request, progress, ahead)
 
     def planned(self, stored_bytes: int) -> list[PlannedOption]:
         """Each way as a plan tells it; `stored_bytes` are those of all experts."""

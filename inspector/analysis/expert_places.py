@@ -11,12 +11,15 @@ from inspector.analysis.expert_sampler import ExpertSide, Sampler, without_nan
 from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection
 from inspector.stats.matching import standard_rows
-from inspector.stats.places import log10_p_of_places, rows_in_place
+from inspector.stats.places import all_rows_in_place, log10_p_of_places
 
 Ints = npt.NDArray[np.int64]
 
 PLACE_ROWS: Final = 16
 """Rows of gate and of up, one neuron each: 13 in place have p <= 1.6e-10."""
+
+_AT_A_TIME: Final = 64
+"""Experts that are held at a time: 64 x 16 rows of gate and up of 4096 columns are 34 MB."""
 
 _PROJECTIONS: Final = (Projection.GATE, Projection.UP)
 
@@ -48,6 +51,27 @@ def read_places(sampler: Sampler, side: ExpertSide, layer: int, experts: Sequenc
     return np.concatenate([without_nan(part) for part in parts], axis=2)
 
 
+def look_at_places(
+    sampler: Sampler, layer: int, experts: Sequence[int], references: Sequence[int]
+) -> tuple[list[int], list[Evidence]]:
+    """Which experts have rows that are not all zero, and how all lie beside the references.
+
+    Nothing is tested where there are no references. Some experts are held at a time.
+    """
+    numbers = np.asarray(references, dtype=np.int64)
+    theirs = read_places(sampler, sampler.reference, layer, references) if references else None
+    alive: list[int] = []
+    evidence = []
+    for start in range(0, len(experts), _AT_A_TIME):
+        some = experts[start : start + _AT_A_TIME]
+        raw = read_places(sampler, sampler.target, layer, some)
+        alive += [one for one, values in zip(some, raw, strict=True) if values.any()]
+        if theirs is not None:
+            found = places_evidence(layer, np.asarray(some), raw, (numbers, theirs))
+            evidence.append(found.likely())
+    return alive, evidence
+
+
 def places_evidence(
     layer: int, experts: Ints, raw: Float32, references: tuple[Ints, Float32]
 ) -> Evidence:
@@ -57,7 +81,7 @@ def places_evidence(
     """
     numbers, theirs = references
     ours, theirs = _standard_columns(raw), _standard_columns(theirs)
-    hits = np.stack([rows_in_place(one, theirs) for one in ours])
+    hits = all_rows_in_place(ours, theirs)
     none = np.full(hits.size, np.nan)
     return Evidence(
         layer,

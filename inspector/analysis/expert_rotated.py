@@ -161,7 +161,8 @@ def rotated_evidence(
                 if of == model and known.layer(one, model) != known.layer(layer, model)
             ]
             null += others
-            evidence.append(_evidence(layer, open_[layer], (numbers[model, layer], z), others))
+            found_here = _evidence(layer, open_[layer], (numbers[model, layer], z), others)
+            evidence.append(found_here.likely())
     return evidence, calibrate(null, np.random.default_rng(question.request.seed))
 
 

@@ -5,7 +5,7 @@ So pairs from different layers share coordinates and calibrate each other.
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Protocol
@@ -28,6 +28,9 @@ from inspector.stats.matching import (
 from inspector.stats.retention import Templates, draw_templates
 
 Ints = npt.NDArray[np.int64]
+
+_Key = tuple[bool, int, tuple[int, ...], int]
+"""Whether of the target, layer, experts, and how many rows."""
 
 BLOCK_ROWS: Final = 128
 """Rows are chosen inside one block of this height: there every column has one FP8 scale."""
@@ -103,6 +106,17 @@ class Scales:
     applied: bool
 
 
+Read = Callable[[], Float32]
+
+Ahead = Callable[[Read], Read]
+"""Begins to read, and gives what waits for it; `when_asked` begins only then."""
+
+
+def when_asked(read: Read) -> Read:
+    """Nothing is read ahead."""
+    return read
+
+
 class LayerReferences:
     """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
 
@@ -146,7 +160,9 @@ class Sampler:
     spent: int = 0
     reserved: int = 0
     origins: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
+    ahead: Ahead = when_asked
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
+    _begun: dict[_Key, Read] = field(default_factory=dict)
 
     def portions(self, layer: int, experts: Ints, count: int) -> list[Ints]:
         """Experts of a layer in as many portions as memory asks for, each spread over all."""
@@ -157,14 +173,34 @@ class Sampler:
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
         """`[experts, count, m]` of a layer's target experts."""
-        return self.read(self.target, layer, experts.tolist(), Projection.DOWN, self.rows[:count])
+        return self._down(self.target, layer, experts.tolist(), count)
+
+    def expect(self, layer: int, experts: Ints, count: int) -> None:
+        """Begin to read what a look will ask for next: some experts, and the layer's references."""
+        self._begin(self.target, layer, experts.tolist(), count)
+        if (layer, count) not in self._references:
+            self._begin(self.reference, layer, self.reference.experts(layer), count)
+
+    def _begin(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> None:
+        rows = self.rows[:count]
+        self._begun[side is self.target, layer, tuple(experts), count] = self.ahead(
+            lambda: side.read(layer, experts, Projection.DOWN, rows)
+        )
+
+    def _down(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> Float32:
+        """Rows of `down_proj`, which may be under way."""
+        begun = self._begun.pop((side is self.target, layer, tuple(experts), count), None)
+        if begun is None:
+            return self.read(side, layer, experts, Projection.DOWN, self.rows[:count])
+        self.spent += side.read_cost(layer, experts, Projection.DOWN, self.rows[:count])
+        return begun()
 
     def references(self, layer: int, count: int) -> LayerReferences:
         """A layer's references, prepared; kept until they are forgotten."""
         key = (layer, count)
         if key not in self._references:
             experts = self.reference.experts(layer)
-            raw = self.read(self.reference, layer, experts, Projection.DOWN, self.rows[:count])
+            raw = self._down(self.reference, layer, experts, count)
             self._references[key] = LayerReferences(without_nan(raw), self.seed)
         return self._references[key]
 

@@ -21,6 +21,7 @@ from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
 from inspector.checkpoint.hidden import HiddenBasis
 from inspector.errors import UsageError
+from inspector.source.pool import begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class ExpertQuestion:
         choice = self.choice
         is_whole = choice.taken.reading == WHOLE
         told = None if is_whole else choice.taken.what
-        return ExpertAnswer(self, choice.matched(progress), told)
+        return ExpertAnswer(self, choice.matched(progress, begin), told)
 
 
 @dataclass(frozen=True, slots=True)

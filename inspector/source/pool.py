@@ -41,6 +41,13 @@ def threads(jobs: int) -> Iterator[Executor]:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
+def begin(function: Callable[[], Result]) -> Callable[[], Result]:
+    """`function`, begun in a thread of its own; what is returned waits for what it returns."""
+    outcome: Future[Result] = Future()
+    _spawn(function, outcome, name="s1inspect-ahead")
+    return outcome.result
+
+
 def call_interruptibly(function: Callable[[], Result]) -> Result:
     """What `function` returns. On the main thread it runs in another, so that Ctrl-C is heard.
 
@@ -49,6 +56,12 @@ def call_interruptibly(function: Callable[[], Result]) -> Result:
     if threading.current_thread() is not threading.main_thread():
         return function()
     outcome: Future[Result] = Future()
+    _spawn(function, outcome, name="s1inspect-wait")
+    return outcome.result()
+
+
+def _spawn(function: Callable[[], Result], outcome: Future[Result], *, name: str) -> None:
+    """Run `function` in a thread that nothing waits for at the end."""
 
     def work() -> None:
         try:
@@ -56,5 +69,4 @@ def call_interruptibly(function: Callable[[], Result]) -> Result:
         except BaseException as error:  # it belongs to the caller, whatever it is
             outcome.set_exception(error)
 
-    threading.Thread(target=work, name="s1inspect-wait", daemon=True).start()
-    return outcome.result()
+    threading.Thread(target=work, name=name, daemon=True).start()

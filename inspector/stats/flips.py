@@ -40,7 +40,8 @@ def outer_products(vectors: Float32) -> Float32:
 
 def prepare_flip_references(raw: Float32) -> tuple[Preparation, Prepared]:
     """References of one layer, `[R, k, m]` raw rows, for `z_scores` up to signs."""
-    return prepare_references(_features(raw))
+    features = _features(raw)
+    return prepare_references(features, out=features)
 
 
 def prepare_flip_targets(raw: Float32, preparation: Preparation) -> Prepared:

@@ -103,9 +103,9 @@ def _strips(vectors: Float32) -> Iterator[slice]:
         yield slice(start, start + size)
 
 
-def standardised(raw: Float32) -> Float32:
+def standardised(raw: Float32, out: Float32 | None = None) -> Float32:
     """Steps 1 and 2: neurons of unit norm, then rows of mean zero and standard deviation one."""
-    found = np.empty(raw.shape, dtype=np.float32)
+    found = np.empty(raw.shape, dtype=np.float32) if out is None else out
     for strip in _strips(raw):
         found[strip] = standard_rows(unit_neurons(raw[strip]))
     return found
@@ -121,14 +121,14 @@ def _centred(vectors: Float32) -> Prepared:
     return Prepared(vectors, grams)
 
 
-def prepare_references(raw: Float32) -> tuple[Preparation, Prepared]:
-    """Steps 1 to 6 for the references of one layer, `[R, k, m]` raw rows.
+def prepare_references(raw: Float32, out: Float32 | None = None) -> tuple[Preparation, Prepared]:
+    """Steps 1 to 6 for the references of one layer, `[R, k, m]` raw rows; into `out` if given.
 
     What the references have in common at each neuron index is taken off, which removes an ancestor
     and any effect of position. Only here: centring the targets too would erase a layout in which
     all descend from one reference.
     """
-    vectors = without_common(standardised(raw))
+    vectors = without_common(standardised(raw, out))
     preparation = _preparation(vectors)
     return preparation, preparation.apply_to_references(vectors)
 

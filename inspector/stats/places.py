@@ -20,7 +20,16 @@ def rows_in_place(target: Float32, references: Float32) -> Ints:
     Rows of each expert are centred by their own mean over the k rows and compared by cosine. A row
     of zeros and a tie match nothing.
     """
-    ours, theirs = _centred(target[None])[0], _centred(references)
+    return np.asarray(all_rows_in_place(target[None], references)[0])
+
+
+def all_rows_in_place(targets: Float32, references: Float32) -> Ints:
+    """The same of several targets `[E, k, n]`, `[E, R]`."""
+    theirs = _centred(references)
+    return np.stack([_in_place(one, theirs) for one in _centred(targets)])
+
+
+def _in_place(ours: Float32, theirs: Float32) -> Ints:
     cosines = np.matmul(theirs, ours.T)
     own = np.einsum("rkk->rk", cosines).copy()
     np.einsum("rkk->rk", cosines)[:] = -np.inf

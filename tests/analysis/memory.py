@@ -119,7 +119,22 @@ def match(
     same_model: bool = False,
 ) -> MatchResult:
     """The answer for two models in memory."""
-    request = MatchRequest(
+    asked = request(
+        layers=layers, experts=experts, seed=seed, max_bytes=max_bytes, same_model=same_model
+    )
+    return match_experts(target, reference, asked, lambda what, done, total: None)
+
+
+def request(
+    *,
+    layers: frozenset[int] | None = None,
+    experts: frozenset[int] | None = None,
+    seed: int = 0,
+    max_bytes: int | None = None,
+    same_model: bool = False,
+) -> MatchRequest:
+    """What is asked of models in memory."""
+    return MatchRequest(
         layers=layers,
         experts=experts,
         seed=seed,
@@ -127,4 +142,3 @@ def match(
         router_groups=None,
         same_model=same_model,
     )
-    return match_experts(target, reference, request, lambda what, done, total: None)

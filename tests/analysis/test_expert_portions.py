@@ -1,0 +1,134 @@
+"""What a look holds at a time changes no verdict, and what is read ahead no read."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from inspector.analysis import expert_places, expert_sampler
+from inspector.analysis.expert_evidence import Evidence
+from inspector.analysis.expert_looks import LookRules, look_at_layer
+from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.packed_rows import PackedRows
+from inspector.layout.families import Projection
+from inspector.source.pool import begin
+from tests.analysis.memory import NEURONS, MemoryExperts, match, request, simulated_layers
+from tests.analysis.test_expert_match import family
+
+FLOAT_BYTES = 4
+
+
+def answers(result: MatchResult) -> list[object]:
+    return [
+        (one.layer, one.expert, one.verdict, [parent.expert for parent in one.parents], one.rows)
+        for one in result.experts
+    ]
+
+
+def test_portions_change_no_answer_and_read_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = match(*family())
+    monkeypatch.setattr(expert_sampler, "_PORTION_BYTES", 7 * 8 * NEURONS * FLOAT_BYTES)
+    monkeypatch.setattr(expert_places, "_AT_A_TIME", 2)
+    target, reference = family()
+    assert answers(match(target, reference)) == answers(whole)
+    reads = Counter(
+        (one.layer, expert, one.projection, one.rows)
+        for one in target.reads
+        for expert in one.experts
+    )
+    first = [n for (*_, projection, rows), n in reads.items() if len(rows) == 8]
+    assert len(first) == 3 * 40
+    assert set(first) == {1}
+    assert max(len(one.experts) for one in target.reads if len(one.rows) == 8) == 7
+
+
+def test_references_of_another_layer_are_kept_as_memory_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target, reference = family(layers=6)
+    sampler = Sampler(target, reference, tuple(range(6)), range(8))
+    assert sampler.null_layers(5, 8) == [1, 2, 3, 4]
+    monkeypatch.setattr(expert_sampler, "_KEPT_BYTES", 1)
+    assert sampler.null_layers(5, 8) == [4]
+    rules = LookRules(clear_z=5.0, with_flips=True, permuted_experts=0, same_model=False)
+    for layer in range(6):
+        look_at_layer(sampler, layer, np.arange(40), 8, rules)
+        assert len(sampler._references) <= 2
+    of_rows = Counter(one.layer for one in reference.reads if one.projection is Projection.DOWN)
+    assert set(of_rows.values()) == {1}
+
+
+def test_a_small_pool_has_all_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    target, reference = family(layers=6, references=8)
+    monkeypatch.setattr(expert_sampler, "_KEPT_BYTES", 1)
+    sampler = Sampler(target, reference, tuple(range(6)), range(8))
+    assert sampler.null_layers(5, 8) == [1, 2, 3, 4]
+
+
+def test_what_is_read_ahead_is_read_once_and_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(expert_sampler, "_PORTION_BYTES", 7 * 8 * NEURONS * FLOAT_BYTES)
+    sides, again = family(), family()
+    waited = match(*sides)
+    begun = match_experts(*again, request(), lambda what, done, total: None, begin)
+    assert begun == waited
+    for one, other in zip(sides, again, strict=True):
+        assert Counter(one.reads) == Counter(other.reads)
+
+
+def test_an_error_of_what_is_read_ahead_is_raised() -> None:
+    target, reference = family()
+    read = partial(MemoryExperts.read, target)
+
+    class Failing(MemoryExperts):
+        def read(self, layer, experts, projection, rows):  # type: ignore[no-untyped-def]
+            if layer == 2 and len(rows) == 8:
+                raise OSError("gone")
+            return read(layer, experts, projection, rows)
+
+    with pytest.raises(OSError, match="gone"):
+        match_experts(Failing(target.down), reference, request(), lambda *_: None, begin)
+
+
+def test_kept_tests_are_those_that_some_inflation_can_leave_small() -> None:
+    rng = np.random.default_rng(0)
+    z, contrast = rng.standard_normal((2, 5000)) * 2
+    every = Evidence(0, np.arange(5000), np.arange(5000), z, contrast)
+    kept = every.likely()
+    assert 0 < len(kept.z) < len(z)
+    for inflation in (1.0, 1.3, 2.0):
+        small = every.log10_p(inflation) < -1
+        assert np.isin(every.experts[small], kept.experts).all()
+    exact = replace(every, exact_log10_p=np.linspace(-5, 0, 5000)).likely()
+    assert len(exact.z) == 4000
+
+
+@pytest.mark.parametrize("low_bits", [False, True])
+def test_packed_rows_are_the_same_bits(low_bits: bool) -> None:  # noqa: FBT001
+    rng = np.random.default_rng(1)
+    values = rng.standard_normal((4, 3, 16)).astype(np.float32)
+    values[0, 0, :3] = np.nan, -np.inf, -0.0
+    if not low_bits:
+        values = (values.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    rows = PackedRows(values)
+    assert len(rows) == 4
+    assert rows.nbytes == values.nbytes // (1 if low_bits else 2)
+    for index in (2, np.array([3, 1]), slice(None, None, 2), (slice(None), slice(1, 3))):
+        assert rows[index].tobytes() == np.ascontiguousarray(values[index]).tobytes()
+
+
+def test_references_are_prepared_alike_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    from inspector.stats import matching
+
+    layers, rng = simulated_layers(1, 3)
+    raw = layers[0].draw(9, rng)[:, :16]
+    whole = matching.prepare_references(raw)
+    monkeypatch.setattr(matching, "_STRIP_BYTES", 2 * raw[:1].nbytes)
+    strips = matching.prepare_references(raw)
+    np.testing.assert_allclose(strips[0].basis, whole[0].basis, atol=1e-5)
+    np.testing.assert_allclose(strips[1].vectors, whole[1].vectors, atol=1e-5)
+    np.testing.assert_allclose(strips[1].grams, whole[1].grams, rtol=1e-4, atol=1e-4)
