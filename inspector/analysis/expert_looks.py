@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import zip_longest
 from typing import Final
 
@@ -26,6 +27,7 @@ from inspector.stats.blends import BlendFit, fit_blend
 from inspector.stats.contrast import MIN_POOL
 from inspector.stats.matching import (
     PairContrast,
+    Preparation,
     Prepared,
     copy_z,
     padded,
@@ -43,6 +45,9 @@ ESTIMATE_Z: Final = 4.0
 """Experts whose best z is beyond this may be accepted: they are compared with that reference."""
 
 _NULL_TARGETS: Final = 64
+_ALONE: Final = 32
+"""From more references on, no other layer's fill a pool or are controls."""
+
 _NULL_FLIPS: Final = 16
 _NULL_FLIP_TESTS: Final = 2048
 """Tests of flips against other layers that a layer gives the null, if it has as many experts."""
@@ -159,6 +164,8 @@ def look_at_layer(
         if then is not None:
             sampler.expect(then[0], then[1], count)
         look, opened = scene.look(some, without_nan(raw), null if not looks else None)
+        if not looks and len(portions) > 1:
+            scene.settle()
         looks.append(look)
         unlike.append(opened)
     if rules.permuted_experts and not rules.same_model:
@@ -173,7 +180,7 @@ class _Scene:
     """What the experts of one layer are looked at beside: its references and a few other layers."""
 
     def __init__(self, sampler: Sampler, layer: int, count: int, rules: LookRules) -> None:
-        self.sampler, self.layer, self.rules = sampler, layer, rules
+        self.sampler, self.layer, self.rows, self.rules = sampler, layer, count, rules
         self.references = sampler.references(layer, count)
         self.others = [
             sampler.references(other, count) for other in sampler.null_layers(layer, count)
@@ -183,6 +190,17 @@ class _Scene:
         self.against = Against(
             self.numbers, self.references, tuple(self.others) if self.few else ()
         )
+
+    @cached_property
+    def apart(self) -> tuple[Preparation, Prepared] | None:
+        """References of another layer, with what they have in common."""
+        return self.others[0].uncentred if self.others else None
+
+    def settle(self) -> None:
+        """Let go of layers that told the null, where no other portion needs them."""
+        if len(self.numbers) > _ALONE and self.apart is not None:
+            self.others = []
+            self.sampler.settle(self.layer, self.rows)
 
     def look(
         self, experts: Ints, clean: Float32, null: Null | None
@@ -203,10 +221,13 @@ class _Scene:
         if null is not None:
             null.signed.extend(unrelated)
         open_ = np.flatnonzero(~dead & (z.max(axis=1, initial=0.0) <= rules.clear_z))
-        opened = OpenExperts(self.layer, experts[open_], clean[open_], rules.clear_z)
+        every = len(open_) == len(experts)
+        raw = clean if every else clean[open_]
+        opened = OpenExperts(self.layer, experts[open_], raw, rules.clear_z)
         flips, shifts = None, None
         if len(open_) and not rules.same_model:
-            shifts = shift_evidence(opened, targets.take(open_), self.against)
+            aligned = targets if every else targets.take(open_)
+            shifts = shift_evidence(opened, aligned, self.against)
             if rules.with_flips and clean.shape[2] == references.raw.shape[2]:
                 flips = flip_evidence(opened, self.against).likely()
                 if null is not None:
@@ -226,7 +247,7 @@ class _Scene:
             flips=flips,
             shifts=shifts,
             permuted=None,
-            common=_common(standard, open_, references, others),
+            common=_common(standard, open_, references, self.apart),
             nearest=_nearest(clean, z, self.numbers, references, rules.numbering),
         )
         return look, opened.some(rules.permuted_experts)
@@ -320,20 +341,24 @@ def _nearest(
 
 
 def _common(
-    standard: Float32, open_: Ints, references: LayerReferences, others: list[LayerReferences]
+    standard: Float32,
+    open_: Ints,
+    references: LayerReferences,
+    apart: tuple[Preparation, Prepared] | None,
 ) -> dict[int, float]:
     """By position: the median of z against references whose common part was left in.
 
     In contrast to the same against another layer, which neurons in order of size would lift alike.
     """
-    if len(references.raw) < 2 or not others or not len(open_):
+    if len(references.raw) < 2 or apart is None or not len(open_):
         return {}
     if standard.shape[2] != references.raw.shape[2]:
         return {}
-    medians = []
-    for one in (references, others[0]):
-        preparation, prepared = one.uncentred
-        medians.append(np.median(z_scores(preparation.apply(standard[open_]), prepared), axis=1))
+    some = standard if len(open_) == len(standard) else standard[open_]
+    medians = [
+        np.median(z_scores(preparation.apply(some), prepared), axis=1)
+        for preparation, prepared in (references.uncentred, apart)
+    ]
     level = medians[0] - np.maximum(np.median(medians[1]), 0.0)
     return dict(zip(open_.tolist(), level.tolist(), strict=True))
 

@@ -214,6 +214,13 @@ class Sampler:
         for key in self._references.keys() - needed:
             del self._references[key]
 
+    def settle(self, layer: int, count: int) -> None:
+        """The layers apart have told a layer's null: keep what the next layer's look needs."""
+        later = [one for one in self.layers if one > layer][:1]
+        needed = {layer, *(other for one in later for other in self.null_layers(one, count))}
+        for key in self._references.keys() - {(one, count) for one in needed}:
+            del self._references[key]
+
     def cost(self, layer: int, experts: Ints, count: int) -> int:
         """Bytes of a look at some experts of a layer, and at references that are not kept."""
         rows = self.rows[:count]
