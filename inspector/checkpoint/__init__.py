@@ -120,8 +120,7 @@ class Checkpoint:
     def claim(self) -> QuantConfig | None:
         """What is claimed of the quantization, in config.json or beside it; None where nothing is.
 
-        Raises:
-            ConfigError: no JSON, or none with a claim where one should be.
+        A file that cannot be read counts as absent, which is one of `problems`.
         """
         return self._configs.claim
 

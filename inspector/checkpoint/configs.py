@@ -19,6 +19,7 @@ class Configs:
         self._source = source
         self._problems = problems
         self._malformed: list[Malformed] = []
+        self._unreadable: list[str] = []
 
     @cached_property
     def config(self) -> ModelConfig | None:
@@ -41,36 +42,43 @@ class Configs:
     def claim(self) -> QuantConfig | None:
         """What is claimed of the quantization, in config.json or beside it; None where nothing is.
 
-        Raises:
-            ConfigError: no JSON, or none with a claim where one should be.
+        A file that cannot be read counts as absent.
         """
-        if self._is_claimed:
-            return self.config.quantization if self.config else None
+        readable = self._readable
+        if readable is not None and readable.quantization is not None:
+            return readable.quantization
         text = self._read(MODELOPT_NAME)
         if text is None:
             return None
-        found = parse_modelopt(text, file=MODELOPT_NAME)
+        try:
+            found = parse_modelopt(text, file=MODELOPT_NAME)
+        except ConfigError as error:
+            self._note_unreadable(MODELOPT_NAME, error)
+            return None
         self._note(found.malformed)
         return found
 
     @cached_property
     def stated(self) -> tuple[ModelConfig | None, Declared]:
         """What is stated of layouts. A file that cannot be read counts as absent."""
-        config, claim, unreadable, file = None, None, list[str](), CONFIG_NAME
-        try:
-            config = self.config
-            file = MODELOPT_NAME
-            if self._is_claimed or MODELOPT_NAME in self._source.files():
-                claim = self.claim
-        except ConfigError as error:
-            self._problems.append(unreadable_config(file, error))
-            unreadable = [str(error)]
-        malformed = (*unreadable, *map(str, self._malformed))
+        config = self._readable
+        is_claimed = config is not None and config.quantization is not None
+        claim = self.claim if is_claimed or MODELOPT_NAME in self._source.files() else None
+        malformed = (*self._unreadable, *map(str, self._malformed))
         return config, replace(declared_by(claim), malformed=malformed)
 
-    @property
-    def _is_claimed(self) -> bool:
-        return self.config is not None and self.config.quantization is not None
+    @cached_property
+    def _readable(self) -> ModelConfig | None:
+        """config.json, None where there is none that can be read."""
+        try:
+            return self.config
+        except ConfigError as error:
+            self._note_unreadable(CONFIG_NAME, error)
+            return None
+
+    def _note_unreadable(self, file: str, error: ConfigError) -> None:
+        self._unreadable.append(str(error))
+        self._problems.append(unreadable_config(file, error))
 
     def _note(self, malformed: tuple[Malformed, ...]) -> None:
         self._malformed += malformed

@@ -88,12 +88,12 @@ class Fields:
         self._note(name, "two positive integers")
         return None
 
-    def names(self, name: str) -> tuple[str, ...]:
+    def names(self, name: str) -> tuple[str, ...] | None:
         value = self.values.get(name)
         if isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             return tuple(value)
         self._note(name, "a list of names")
-        return ()
+        return None
 
     def inside(self, name: str) -> "Fields | None":
         """The fields of an object inside this one."""

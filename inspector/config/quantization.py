@@ -41,13 +41,16 @@ class _Reading:
     format_key: str
 
 
+NOT_CONVERTED: Final = "modules_to_not_convert"
+IGNORED_LAYERS: Final = "ignored_layers"
+
 _READINGS: Final = MappingProxyType(
     {
-        Dialect.FP8: _Reading(("modules_to_not_convert", "ignored_layers"), Syntax.REGEX, "fmt"),
-        Dialect.FBGEMM_FP8: _Reading(("modules_to_not_convert",), Syntax.REGEX, "fmt"),
+        Dialect.FP8: _Reading((NOT_CONVERTED, IGNORED_LAYERS), Syntax.REGEX, "fmt"),
+        Dialect.FBGEMM_FP8: _Reading((NOT_CONVERTED,), Syntax.REGEX, "fmt"),
         Dialect.COMPRESSED_TENSORS: _Reading(("ignore",), Syntax.NAME, "format"),
         Dialect.MODELOPT: _Reading(("ignore", "exclude_modules"), Syntax.GLOB, "quant_algo"),
-        Dialect.MXFP4: _Reading(("modules_to_not_convert",), Syntax.REGEX, "fmt"),
+        Dialect.MXFP4: _Reading((NOT_CONVERTED,), Syntax.REGEX, "fmt"),
     }
 )
 
@@ -97,8 +100,9 @@ class QuantConfig:
 
     `method` is `quant_method` as written and `dialect` None where it is not understood; `where`
     says in which file and key the claim stands. `skip_key` is None where there is no list, which
-    is something else than an empty one. `codings` are all that it states, whichever weights each
-    is for. `malformed` lists the fields of a wrong type, which count as absent.
+    is something else than an empty one. `lists` are all lists of the dialect that are there, by
+    key, `skip` the first of them. `codings` are all that it states, whichever weights each is for.
+    `malformed` lists the fields of a wrong type, which count as absent.
     """
 
     method: str
@@ -110,6 +114,7 @@ class QuantConfig:
     weight_block_size: Block | None
     skip_key: str | None
     skip: SkipList
+    lists: Mapping[str, tuple[str, ...]]
     groups: tuple[TargetGroup, ...]
     codings: tuple[StatedCoding, ...]
     raw: Mapping[str, Any]
@@ -124,16 +129,11 @@ class QuantConfig:
         stated = str(self.raw.get("checkpoint_format") or "gptq")
         return {"gptq": True, "gptq_v2": False}.get(stated) if self.method == "gptq" else None
 
-    def checked_list(self) -> SkipList:
-        """The list of modules left alone, for those whose answer is all about it.
-
-        Raises:
-            ConfigError: it is malformed.
-        """
-        for one in self.malformed:
-            if self.skip_key is not None and one.where == f"{self.where}.{self.skip_key}":
-                raise ConfigError(str(one))
-        return self.skip
+    @property
+    def has_malformed_list(self) -> bool:
+        """Whether a list of modules left alone is there and cannot be read."""
+        paths = {f"{self.where}.{key}" for key in _skip_keys(self.dialect)}
+        return any(one.where in paths for one in self.malformed)
 
 
 _PLACES: Final = (
@@ -177,8 +177,10 @@ def _read(claim: Fields) -> QuantConfig:
     raw = claim.values
     method = claim.text("quant_method") or _implied_method(raw)
     dialect = _BY_METHOD.get(method)
-    reading = _READINGS.get(dialect, _READINGS[Dialect.FP8]) if dialect else _READINGS[Dialect.FP8]
-    skip_key = next((key for key in reading.skip_keys if raw.get(key) is not None), None)
+    reading = _READINGS[dialect or Dialect.FP8]
+    stated = {key: claim.names(key) for key in _skip_keys(dialect) if raw.get(key) is not None}
+    lists = {key: names for key, names in stated.items() if names is not None}
+    skip_key = next(iter(lists), None)
     groups = tuple(_groups(claim))
     return QuantConfig(
         method=method,
@@ -189,12 +191,17 @@ def _read(claim: Fields) -> QuantConfig:
         activation_scheme=claim.text("activation_scheme"),
         weight_block_size=claim.block("weight_block_size"),
         skip_key=skip_key,
-        skip=SkipList(claim.names(skip_key) if skip_key else (), reading.syntax),
+        skip=SkipList(lists[skip_key] if skip_key else (), reading.syntax),
+        lists=MappingProxyType(lists),
         groups=groups,
         codings=tuple(dict.fromkeys(_codings(claim, groups))),
         raw=raw,
         malformed=tuple(dict.fromkeys(claim.malformed)),
     )
+
+
+def _skip_keys(dialect: Dialect | None) -> tuple[str, ...]:
+    return _READINGS[dialect or Dialect.FP8].skip_keys
 
 
 def _implied_method(raw: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ Told from the name and the number of axes; nothing here looks at dtypes.
 """
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from inspector.catalog.names import Template
@@ -32,6 +33,18 @@ class ModuleKind(StrEnum):
 
 
 QUANTIZABLE: Final = frozenset({ModuleKind.LINEAR, ModuleKind.EXPERTS})
+
+
+CLASS_KINDS: Final = MappingProxyType(
+    {
+        "Linear": frozenset(
+            {ModuleKind.LINEAR, ModuleKind.EXPERTS, ModuleKind.HEAD, ModuleKind.ROUTER}
+        ),
+        "Embedding": frozenset({ModuleKind.EMBEDDING}),
+    }
+)
+"""torch's class of a module -> the kinds that are of it, where names tell. Heads inside layers of
+multi-token prediction, of kind `OTHER`, are not told from convolutions."""
 
 
 def module_kind(weight: Template, axes: int) -> ModuleKind:

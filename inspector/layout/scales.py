@@ -160,7 +160,7 @@ def lay_grid(
         (Granularity.TENSOR, (rows, columns)),
         (Granularity.CHANNEL, (1, columns)),
     ):
-        if not by_block_only and _is_simple(matrix, numbers, granularity):
+        if not by_block_only and _is_simple(matrix, numbers, granularity, declared):
             return _grid(matrix, numbers, granularity, block)
     raise _no_grid(matrix, numbers, [*declared, *([specified] if specified else [])])
 
@@ -199,20 +199,24 @@ def _fits(matrix: Matrix, numbers: Numbers, block: Block) -> bool:
     return numbers.tensor.shape == _stored_shape(matrix, numbers, block)
 
 
-def _is_simple(matrix: Matrix, numbers: Numbers, granularity: Granularity) -> bool:
+def _is_simple(
+    matrix: Matrix, numbers: Numbers, granularity: Granularity, declared: Sequence[Block]
+) -> bool:
     """Whether the numbers are one for the matrix, or one for each of its rows."""
-    return numbers.tensor.shape in set(_simple_shapes(matrix, numbers, granularity))
+    return numbers.tensor.shape in set(_simple_shapes(matrix, numbers, granularity, declared))
 
 
 def _simple_shapes(
-    matrix: Matrix, numbers: Numbers, granularity: Granularity
+    matrix: Matrix, numbers: Numbers, granularity: Granularity, declared: Sequence[Block]
 ) -> Iterator[tuple[int, ...]]:
     rows, window = matrix.page[0], matrix.window
     pages = () if window is None or window.alone else (window.pages,)
     if granularity is Granularity.TENSOR:
         if numbers.encoding.is_packed_down:
             return  # a word of one row holds the numbers of several
-        yield from ((), (1,), (1, 1), pages, (*pages, 1), (*pages, 1, 1))
+        yield from ((), (1,), pages, (*pages, 1))
+        if not any(height > 1 for height, _ in declared):
+            yield from ((1, 1), (*pages, 1, 1))  # else it is a grid, of another block's size
     elif window is not None and window.alone:
         yield numbers.stored(rows, 1)[::-1]
     else:

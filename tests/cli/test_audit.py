@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from inspector import open_checkpoint
 from inspector.analysis.quant.sample import DEFAULT_SAMPLE
 from inspector.cli.commands import audit as signature
 from tests.analysis.quant.faults import FAULTS
@@ -56,12 +57,34 @@ def test_exit_codes(options: str, code: int) -> None:
     assert invoke("audit", "-m", *f"{SAMPLES}/{options}".split()).exit_code == code
 
 
-def test_a_config_that_is_none_is_code_5(tmp_path: Path) -> None:
-    model = qwen_like(layers=1)
-    model.config["quantization_config"]["modules_to_not_convert"] = "lm_head"
-    result = invoke("audit", "-m", str(model.write(tmp_path)))
-    assert result.exit_code == 5
-    assert "modules_to_not_convert should be a list of names" in result.stderr
+@pytest.mark.parametrize("entries", ["lm_head", ["lm_head", None], {"lm_head": True}])
+def test_a_malformed_list_is_a_finding_and_all_else_is_audited(
+    tmp_path: Path, entries: object
+) -> None:
+    model = qwen_like(layers=2)
+    FAULTS["missing_scale"](model)
+    model.config["quantization_config"]["modules_to_not_convert"] = entries
+    where = str(model.write(tmp_path))
+    found = document("-m", where)
+    rules = [one["rule"] for one in found["findings"]]
+    assert rules == ["malformed_config", "missing_scale"]
+    assert found["declared"]["modules_to_not_convert"] is None
+    assert set(found["loaders"].values()) == {None}
+    assert found["observed"]["looked_into"]["with_codes"] > 0
+    with open_checkpoint(where) as opened:
+        assert [one.rule for one in opened.audit().findings] == rules
+
+
+def test_a_config_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    where = qwen_like(layers=1).write(tmp_path)
+    (where / "config.json").write_bytes(b'{"quantization_config": ')
+    result = invoke("audit", "-m", str(where), "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["declared"]) == (1, None)
+    rules = [one["rule"] for one in found["findings"]]
+    assert rules[0] == "malformed_config"
+    assert set(rules[1:]) == {"scale_shape"}  # the block size is in the config
+    assert found["observed"]["quantized_modules"] == 16
 
 
 def test_errors_fail_where_warnings_do_not(tmp_path: Path) -> None:

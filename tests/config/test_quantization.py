@@ -89,15 +89,21 @@ def test_modelopt_states_it_in_a_file_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("entries", ["lm_head", [1], {"a": 1}])
-def test_a_list_that_is_none_counts_as_absent_and_is_refused_where_it_is_the_question(
-    entries: object,
-) -> None:
+def test_a_list_that_is_none_counts_as_absent_and_says_so(entries: object) -> None:
     found = claim(quant_method="fp8", modules_to_not_convert=entries)
     assert found.skip.entries == ()
     (malformed,) = found.malformed
     assert malformed.where == "config.json: quantization_config.modules_to_not_convert"
-    with pytest.raises(ConfigError, match="should be a list of names"):
-        found.checked_list()
+    assert malformed.expected == "a list of names"
+    assert found.has_malformed_list
+    assert found.skip_key is None
+
+
+def test_both_lists_of_fp8_are_kept_and_the_first_is_that_of_transformers() -> None:
+    found = claim(quant_method="fp8", ignored_layers=["b"], modules_to_not_convert=["a"])
+    assert dict(found.lists) == {"modules_to_not_convert": ("a",), "ignored_layers": ("b",)}
+    assert (found.skip_key, found.skip.entries) == ("modules_to_not_convert", ("a",))
+    assert not found.has_malformed_list
 
 
 def weights(**stated: Any) -> dict[str, Any]:

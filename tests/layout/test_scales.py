@@ -40,7 +40,8 @@ def scale_row(*shape: int) -> TensorRow:
     [
         ((192, 256), (), None, Granularity.TENSOR, (192, 256)),
         ((192, 256), (1,), None, Granularity.TENSOR, (192, 256)),
-        ((192, 256), (1, 1), (128, 128), Granularity.TENSOR, (192, 256)),
+        ((192, 256), (1, 1), None, Granularity.TENSOR, (192, 256)),
+        ((192, 256), (1,), (128, 128), Granularity.TENSOR, (192, 256)),
         ((192, 256), (192,), None, Granularity.CHANNEL, (1, 256)),
         ((192, 256), (192, 1), None, Granularity.CHANNEL, (1, 256)),
         ((192, 256), (192, 1), (128, 128), Granularity.CHANNEL, (1, 256)),
@@ -62,6 +63,7 @@ def test_the_shape_of_a_scale_says_its_class(
 @pytest.mark.parametrize(
     ("weight", "shape", "tiles"),
     [
+        ((192, 256), (1, 1), [2, 2]),  # a grid of larger blocks, not one scale for all
         ((576, 512), (4, 4), [5, 4]),  # 576 // 128 is 4; the last block is partial
         ((13568, 4096), (108, 32), [106, 32]),  # four shards, each rounded up on its own
         ((192, 256), (2, 1), [2, 2]),

@@ -23,12 +23,10 @@ from inspector.analysis.quant.sample import Look, choose_looks
 from inspector.analysis.quant.structure import Example, check_structure, examples_of
 from inspector.analysis.quant.values import check_values
 from inspector.config.quantization import QuantConfig
-from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import Problem, Severity, UsageError
 from inspector.layout.weights import WeightBook
 
 _UE8M0: Final = "ue8m0"
-_NO_LIST: Final = SkipList((), Syntax.NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +65,15 @@ class Audit:
 def audit_facts(book: WeightBook, claim: QuantConfig | None, chosen: Chosen | None = None) -> Facts:
     """What can be told without reading a number, of the modules that are chosen, or of all.
 
+    A list of modules that is malformed counts as absent, and nothing is said of loaders: each would
+    do something else with it.
+
     Raises:
-        ConfigError: the config's list of modules is malformed.
         UsageError: no module is chosen.
     """
-    if claim is not None:
-        claim.checked_list()
     chosen = chosen or Chosen()
     every = modules_of(book.in_store)
-    listed = covered_by(every, claim.skip if claim else _NO_LIST)
+    listed = covered_by(every, claim)
     unlisted = unlisted_but_unquantized(every, claim, listed)
     findings = list(dead_entries(every, claim, listed))
     modules = every
@@ -93,7 +91,8 @@ def audit_facts(book: WeightBook, claim: QuantConfig | None, chosen: Chosen | No
     views: list[LoaderView] = []
     if claim is not None and claim.dialect is not None:
         findings += check_list(modules, claim, listed, unlisted)
-        views = views_of(modules, claim)
+        if not claim.has_malformed_list:
+            views = views_of(modules, claim)
         findings += check_loaders(modules, views, _blamed(listed, unlisted))
     left_out = len(every) - len(modules)
     found = tuple(findings)

@@ -3,18 +3,25 @@
 The list is read as its dialect defines it; how loaders read it is `loaders/`.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from inspector.analysis.name_lists import name_patterns
-from inspector.analysis.quant.modules import Mask, Members, Modules, other_names
+from inspector.analysis.quant.modules import KINDS, Mask, Members, Modules, other_names
 from inspector.analysis.quant.rules import finding
 from inspector.config.quantization import EVERY_LINEAR, Dialect, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 from inspector.errors import Problem
-from inspector.layout.modules import QUANTIZABLE, ModuleKind
+from inspector.layout.modules import CLASS_KINDS, QUANTIZABLE, ModuleKind
+
+_NO_LIST: Final = SkipList((), Syntax.NAME)
+
+_CLASS_NAME: Final = re.compile(r"[A-Z]\w*")
+"""Modules are named in small letters, and their classes are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,20 @@ class Listed:
         return replace(self, modules=self.modules[members], quantized_by=quantized_by)
 
 
-def covered_by(modules: Modules, skip: SkipList) -> Listed:
-    """Which modules a list covers."""
+def covered_by(modules: Modules, claim: QuantConfig | None) -> Listed:
+    """Which modules the list of a claim covers; none where there is no list."""
+    skip = claim.skip if claim else _NO_LIST
+    classes = _classes(claim) if claim else {}
     listed = np.zeros(len(modules), dtype=np.bool_)
     used = np.zeros(len(skip), dtype=np.bool_)
     on_unquantized = np.zeros(len(skip), dtype=np.bool_)
     quantized_by = {}
     counts = modules.of_kinds(QUANTIZABLE | {ModuleKind.ROUTER, ModuleKind.HEAD})
+    used[list(classes)] = True
+    kinds = modules.kind_ids.tolist()
     for member, name in enumerate(modules.names() if len(skip) else ()):
         entries = skip.covering(name)
+        entries += [at for at, of_class in classes.items() if KINDS[kinds[member]] in of_class]
         if not entries:
             continue
         listed[member] = True
@@ -54,6 +66,21 @@ def covered_by(modules: Modules, skip: SkipList) -> Listed:
         elif counts[member]:
             on_unquantized[entries] = True
     return Listed(listed, quantized_by, used, on_unquantized)
+
+
+def _classes(claim: QuantConfig) -> dict[int, frozenset[ModuleKind]]:
+    """The entries that name a class, by position, and the kinds of modules that are of it.
+
+    compressed-tensors reads an entry as a name or as a class (0.20 `utils/match.py`, `is_match`).
+    Of which class a module is, names tell for a few classes only: any other covers nothing here.
+    """
+    if claim.dialect is not Dialect.COMPRESSED_TENSORS:
+        return {}
+    return {
+        at: CLASS_KINDS.get(entry, frozenset())
+        for at, entry in enumerate(claim.skip.entries)
+        if _CLASS_NAME.fullmatch(entry)
+    }
 
 
 def check_list(

@@ -152,8 +152,6 @@ def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     coding, scale = weight.coding, weight.scale
     if coding is None or scale is None or not weight.rows:
         return None
-    if coding.bits < 8 and weight.window is not None and weight.window.transposed:
-        return None  # codes of one byte lie in two rows
     if whole:
         return 0, weight.rows
     if scale.granularity is Granularity.TENSOR:

@@ -56,6 +56,29 @@ def test_an_entry_of_an_fp8_list(entry: str, expected: tuple[Verdict, ...]) -> N
     assert verdicts(config("fp8", [entry]), VISION) == expected
 
 
+@pytest.mark.parametrize(
+    ("ignored", "expected"),
+    [
+        ([OUT], (QUANTIZED, LEFT, LEFT, LEFT)),
+        ([], (QUANTIZED, QUANTIZED, QUANTIZED, QUANTIZED)),
+        (None, (QUANTIZED, QUANTIZED, QUANTIZED, QUANTIZED)),
+    ],
+    ids=["other", "empty", "null"],
+)
+def test_of_two_lists_each_loader_reads_its_own(
+    ignored: list[str] | None, expected: tuple[Verdict, ...]
+) -> None:
+    """vllm and lmdeploy read the other list where `ignored_layers` is empty; sglang does not."""
+    claim = config("fp8", [VISION], ignored_layers=ignored)
+    assert verdicts(claim, OUT) == expected
+    read = LEFT if not ignored else QUANTIZED
+    assert verdicts(claim, VISION) == (LEFT, read, QUANTIZED, read)
+
+
+def test_transformers_reads_ignored_layers_where_there_is_no_other_list() -> None:
+    assert verdicts(config("fp8", None, ignored_layers=[OUT]), OUT) == (LEFT,) * 4
+
+
 def test_some_parts_of_a_fused_layer_are_refused_by_two_and_decided_by_others() -> None:
     claim = config("fp8", [Q])
     assert verdicts(claim, Q, beside=(K, V)) == (LEFT, REFUSED, REFUSED, LEFT)
@@ -94,6 +117,12 @@ def test_whole_names_and_regular_expressions_of_compressed_tensors() -> None:
     ):
         claim = config("compressed-tensors", [entry], config_groups=groups)
         assert verdicts(claim, OUT) == expected, entry
+
+
+def test_a_class_in_the_list_of_compressed_tensors_is_read_by_the_library_alone() -> None:
+    groups = {"g": {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float"}}}
+    claim = config("compressed-tensors", ["Linear"], config_groups=groups)
+    assert verdicts(claim, OUT) == (LEFT, QUANTIZED, QUANTIZED, REFUSED)
 
 
 def test_a_group_for_some_modules_leaves_the_others_alone() -> None:

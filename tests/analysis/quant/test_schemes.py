@@ -15,6 +15,7 @@ from tests.quantized import (
     E4M3,
     Model,
     audited,
+    awq,
     bitsandbytes,
     config_of,
     gptq,
@@ -144,6 +145,47 @@ def test_gptq_is_looked_into_where_the_config_says_how_its_zero_points_are_store
     (family,) = observed_of(found).quantized
     assert (family.scheme, family.shape, family.granularity) == ("GPTQ", (16, 64), "channel")
     assert observed_of(found).looked_into.scales == 16
+
+
+@pytest.mark.parametrize(("store", "method"), [(gptq, "gptq"), (awq, "awq")])
+def test_codes_packed_across_rows_or_along_them_are_looked_into(
+    store: Callable[[str, int, int], dict[str, Any]], method: str
+) -> None:
+    """Whose codes are all at one end is clipped, by whichever order they are packed in."""
+    module = "model.layers.0.self_attn.o_proj"
+    claim = {"quant_method": method, "bits": 4, "group_size": 64}
+    tensors = store(module, 16, 64)
+    tensors[f"{module}.qweight"][:] = -1
+    found = audited(Model(tensors, {"model_type": "m", "quantization_config": claim}))
+    observed = observed_of(found)
+    assert (observed.looked_into.with_codes, observed.looked_into.blocks) == (1, 16)
+    assert rules_of(found) == ["saturated_codes"]
+    (finding,) = found.findings
+    assert finding.found == f"{16 * 63:,} of {16 * 63:,}"
+
+
+IGNORED_CLASSES = {
+    "Linear": (["listed_but_quantized"], True),
+    "Qwen3MoeRMSNorm": (["unlisted_but_unquantized"], False),
+    "linear": (["dead_skip_entry", "unlisted_but_unquantized"], False),
+}
+
+
+@pytest.mark.parametrize("entry", IGNORED_CLASSES)
+def test_a_class_in_the_list_of_compressed_tensors_is_no_dead_name(entry: str) -> None:
+    """`Linear` covers every linear layer; of what other classes cover, names do not tell."""
+    model = packed_int4()
+    module = "language_model.model.layers.0.self_attn.o_proj"
+    model.tensors[f"{module}.weight"] = np.ones((4, 64), dtype=BF16)
+    model.config["quantization_config"]["ignore"] = ["lm_head", entry]
+    found = audited(model)
+    expected, covers = IGNORED_CLASSES[entry]
+    rules = [rule for rule in rules_of(found) if rule != "loader_disagreement"]
+    assert [rule.replace("ambiguous_skip_entry", "listed_but_quantized") for rule in rules] == (
+        expected
+    )
+    (family,) = (one for one in observed_of(found).unquantized if "o_proj" in one.name)
+    assert bool(family.listed) == covers
 
 
 def test_a_scale_by_channel_covers_a_row() -> None:

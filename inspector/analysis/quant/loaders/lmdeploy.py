@@ -1,7 +1,8 @@
 """lmdeploy 0.18 (PyTorch engine): what it takes as quantized.
 
 `pytorch/config.py` `QuantizationConfig.from_config`: awq, smooth_quant, fp8 with `fmt` e4m3 or
-e5m2, and compressed-tensors' packed 4-bit integers in groups of 32; anything else is an error.
+e5m2, and compressed-tensors' packed 4-bit integers in groups of 32; anything else is an error. It
+takes `ignored_layers` before `modules_to_not_convert`, unless it is empty.
 `get_quant_method`: a module is left out where its whole name is inside some entry: the other way
 round than elsewhere, so that a bare entry leaves out nothing. `pytorch/models/utils/model.py`
 `update_quant_config`: an entry for q_proj stands for the fused qkv_proj, one for gate_proj for
@@ -18,6 +19,7 @@ from inspector.analysis.quant.loaders.rule import (
     LeavesOut,
     Refusal,
     Rule,
+    ignored_layers_or_else,
     nothing,
 )
 from inspector.config.quantization import EVERY_LINEAR, Dialect, QuantConfig
@@ -36,7 +38,7 @@ def rule(config: QuantConfig) -> Rule | Refusal:
     if config.dialect is Dialect.FP8:
         if config.fmt not in _FORMATS:
             return Refusal(f"fmt {config.fmt} is neither e4m3 nor e5m2")
-        listed = _inside_an_entry(config.skip.entries)
+        listed = _inside_an_entry(ignored_layers_or_else(config))
         return Rule(WITHOUT_HEAD, listed, Fusion(listed, nothing))
     if config.dialect is Dialect.COMPRESSED_TENSORS:
         if not _is_packed_int4(config):

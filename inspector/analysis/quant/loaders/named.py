@@ -2,6 +2,7 @@
 
 compressed-tensors 0.20 `utils/match.py`: `match_name`, `_match_class`. A module is quantized where
 a group's target is its name, matches it, or is the class `Linear`, and the list does not have it.
+The library reads the list for classes too; vllm, sglang and lmdeploy read it for names alone.
 """
 
 from inspector.analysis.quant.loaders.rule import LeavesOut
@@ -9,10 +10,13 @@ from inspector.config.quantization import EVERY_LINEAR, QuantConfig
 from inspector.config.skip_list import SkipList, Syntax
 
 
-def leaves_out_by_name(config: QuantConfig, *, suffixes: bool = False) -> LeavesOut:
+def leaves_out_by_name(
+    config: QuantConfig, *, suffixes: bool = False, classes: bool = False
+) -> LeavesOut:
     """Whether a module is left out: by the list, or because no group is meant for it.
 
-    `suffixes` says that an entry also means every module whose last components it names. The
+    `suffixes` says that an entry also means every module whose last components it names, `classes`
+    that it may be the class `Linear`, which all are that are asked about. The
     experts of a layer are meant where their first would be: the loaders ask by its projections.
     """
     skip = SkipList(config.skip.entries, Syntax.NAME)
@@ -23,6 +27,9 @@ def leaves_out_by_name(config: QuantConfig, *, suffixes: bool = False) -> Leaves
 
     def covered(name: str) -> bool:
         return bool(skip.covering(name)) or (suffixes and name.endswith(plain))
+
+    if classes and EVERY_LINEAR in skip.entries:
+        return lambda _: True
 
     def leaves_out(name: str) -> bool:
         asked = _projections(name)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from inspector.config.quantization import IGNORED_LAYERS, NOT_CONVERTED, QuantConfig
 from inspector.layout.modules import ModuleKind
 
 
@@ -28,6 +29,11 @@ LeavesOut = Callable[[str], bool]
 def nothing(_: str) -> bool:
     """The list that has no module."""
     return False
+
+
+def ignored_layers_or_else(config: QuantConfig) -> tuple[str, ...]:
+    """The list that vllm and lmdeploy read of FP8: `ignored_layers`, where it has an entry."""
+    return config.lists.get(IGNORED_LAYERS) or config.lists.get(NOT_CONVERTED, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 `srt/layers/quantization/utils.py` `is_layer_skipped`: an entry means every module that has its
 components in a row; fused layers by all of their parts; experts also where an entry names something
 inside them. `fp8.py` takes entries with and without a leading `model.`, and asks for linear layers
-and experts. `mxfp4.py` reads no list. `modelopt_quant.py` `is_layer_excluded`: shell patterns of
-the whole name or of one component, for linear layers and the head; for experts patterns alone.
+and experts; where `ignored_layers` is there, whatever it holds, it reads no other list. `mxfp4.py`
+reads no list. `modelopt_quant.py` `is_layer_excluded`: shell patterns of the whole name or of one
+component, for linear layers and the head; for experts patterns alone.
 `compressed_tensors/utils.py` `should_ignore_layer`: whole names, names' last components, or `re:`.
 fbgemm_fp8 is not registered.
 """
@@ -23,7 +24,12 @@ from inspector.analysis.quant.loaders.rule import (
     Rule,
     nothing,
 )
-from inspector.config.quantization import Dialect, QuantConfig
+from inspector.config.quantization import (
+    IGNORED_LAYERS,
+    NOT_CONVERTED,
+    Dialect,
+    QuantConfig,
+)
 
 VERSION: Final = "0.5.23"
 
@@ -35,7 +41,7 @@ def rule(config: QuantConfig) -> Rule | Refusal:
     entries = config.skip.entries
     match config.dialect:
         case Dialect.FP8:
-            bare = [entry.removeprefix(_MODEL) for entry in entries]
+            bare = [entry.removeprefix(_MODEL) for entry in _first_list(config)]
             both = (*bare, *(f"{_MODEL}{entry}" for entry in bare))
             components = _by_components(both)
             listed = _with_experts(components, both)
@@ -55,6 +61,11 @@ def rule(config: QuantConfig) -> Rule | Refusal:
             return Rule(WITH_HEAD, named, Fusion(frozenset(entries).__contains__, named))
         case _:
             return Refusal(f"quant_method {config.method} is not one that it knows")
+
+
+def _first_list(config: QuantConfig) -> tuple[str, ...]:
+    first = IGNORED_LAYERS if IGNORED_LAYERS in config.raw else NOT_CONVERTED
+    return config.lists.get(first, ())
 
 
 def _by_components(entries: tuple[str, ...]) -> LeavesOut:

@@ -29,6 +29,6 @@ def rule(config: QuantConfig) -> Rule | Refusal:
         case Dialect.MXFP4:
             return Rule(EXPERTS, lambda name: bool(skip.covering(name)))
         case Dialect.COMPRESSED_TENSORS:
-            return Rule(WITH_HEAD, leaves_out_by_name(config))
+            return Rule(WITH_HEAD, leaves_out_by_name(config, classes=True))
         case _:
             return Refusal(f"quant_method {config.method} is not one that it knows")

@@ -2,7 +2,8 @@
 
 `quantization/utils/quant_utils.py` `is_layer_skipped`: whole names; fused layers by all of their
 parts; the experts of a layer where any entry names something inside them. `quantization/fp8.py`
-asks for linear layers and experts, not for the head; `fbgemm_fp8.py` for linear layers only;
+asks for linear layers and experts, not for the head, and takes `ignored_layers` before
+`modules_to_not_convert`, unless it is empty; `fbgemm_fp8.py` for linear layers only;
 `mxfp4.py` quantizes experts whatever the list says. `quantization/modelopt.py`
 `is_layer_excluded`: the same, or any part of the name, or a shell pattern; the head is asked about.
 `compressed_tensors/utils.py` `should_ignore_layer`: whole names or `re:`.
@@ -21,6 +22,7 @@ from inspector.analysis.quant.loaders.rule import (
     LeavesOut,
     Refusal,
     Rule,
+    ignored_layers_or_else,
     nothing,
 )
 from inspector.config.quantization import Dialect, QuantConfig
@@ -34,6 +36,8 @@ _VISION: Final = ("vision_tower", "vision_model", "vit_large_projector")
 def rule(config: QuantConfig) -> Rule | Refusal:
     """How vllm reads a config."""
     entries = config.skip.entries
+    if config.dialect is Dialect.FP8:
+        entries = ignored_layers_or_else(config)
     whole_name, exactly = _by_whole_name(entries), frozenset(entries).__contains__
     match config.dialect:
         case Dialect.FP8:
