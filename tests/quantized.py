@@ -89,8 +89,14 @@ def bitsandbytes(module: str, outputs: int, inputs: int) -> dict[str, Array]:
         weight: np.full((outputs * inputs // 2, 1), 0x12, np.uint8),
         f"{weight}.absmax": np.ones(-(-outputs * inputs // 64), np.float32),
         f"{weight}.quant_map": np.linspace(-1, 1, 16, dtype=np.float32),
-        f"{weight}.quant_state.bitsandbytes__nf4": np.zeros(90, np.uint8),
+        f"{weight}.quant_state.bitsandbytes__nf4": bitsandbytes_state((outputs, inputs)),
     }
+
+
+def bitsandbytes_state(shape: tuple[int, int], block: int = 64, **nested: float) -> Array:
+    """The JSON beside a weight of bitsandbytes, as bytes."""
+    said = {"quant_type": "nf4", "blocksize": block, "dtype": "bfloat16", "shape": shape, **nested}
+    return np.frombuffer(json.dumps(said).encode(), np.uint8)
 
 
 def audited(model: Model, *, sample: int | None = None) -> Audit:

@@ -195,7 +195,7 @@ class _CodeCounts:
         shifted = any(grid.action in (Action.SUBTRACT, Action.ADD) for grid in weight.grids)
         self._zeros = (
             None
-            if scale is None or shifted or weight.group_index is not None
+            if scale is None or shifted or scale.row_length or weight.group_index is not None
             else ZeroBlocks(scale.block, first_column=self._own.start)
         )
         self.saturated = None if self._coding is None or not is_float(self._coding) else 0

@@ -113,7 +113,7 @@ class WeightComparison:
     def _settle(self) -> None:
         """Give packed weights their true shapes, and leave out pairs whose are unlike."""
         sides = [[(one.pair.model, one.pair.ref)[side] for one in self._samples] for side in (0, 1)]
-        if all(weight.shape_tensor is None for weights in sides for weight in weights):
+        if all(weight.state is None for weights in sides for weight in weights):
             return
         model, ref = (
             checkpoint.reader.settle(weights)

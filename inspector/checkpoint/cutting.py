@@ -6,8 +6,9 @@ from typing import Final
 import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES, Array, stored_array
-from inspector.decode.packed import rows_of_words
+from inspector.decode.packed import halves_swapped, rows_of_words
 from inspector.format.dtypes import Dtype
+from inspector.layout.scheme_table import FLAT
 from inspector.layout.weights import Weight
 from inspector.layout.windows import Window
 
@@ -29,6 +30,8 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
     if weight.coding is None:
         shape = (stop - start, *weight.shape[1:]) if weight.shape else ()
         return stored_array(content, dtype, shape)
+    if weight.scheme in FLAT:
+        return halves_swapped(_elements(content, Dtype.U8, stop - start))
     return _elements(content, dtype, stop - start)
 
 

@@ -101,11 +101,11 @@ class CheckpointExperts:
             return 0
         part = self._part(self._weight(layer, experts[0], projection), rows)
         spans = [part.weight.span(part.start, part.stop)]
-        spans += [grid.span(part.start, part.stop) for grid in part.grids]
+        spans += [one for grid in part.grids for _, one in grid.spans(part.start, part.stop)]
         if part.group_index is not None:
             spans.append(part.group_index.span)
-        shapes = self._shape_reads(layer, experts, projection)
-        return len(experts) * sum(map(len, spans)) + shapes.bytes
+        states = self._state_reads(layer, experts, projection)
+        return len(experts) * sum(map(len, spans)) + states.bytes
 
     def read_requests(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
@@ -114,15 +114,16 @@ class CheckpointExperts:
         if not experts:
             return 0
         part = self._part(self._weight(layer, experts[0], projection), rows)
-        each = 1 + len(part.grids) + (part.group_index is not None)
-        return len(experts) * each + self._shape_reads(layer, experts, projection).requests
+        beside = sum(1 for grid in part.grids for _ in grid.spans(part.start, part.stop))
+        each = 1 + beside + (part.group_index is not None)
+        return len(experts) * each + self._state_reads(layer, experts, projection).requests
 
-    def _shape_reads(self, layer: int, experts: Sequence[int], projection: Projection) -> Reads:
-        """What the shapes of packed matrices take, where they are stored beside them."""
-        if self._weight(layer, experts[0], projection).shape_tensor is None:
+    def _state_reads(self, layer: int, experts: Sequence[int], projection: Projection) -> Reads:
+        """What the states of matrices take, where there are such beside them."""
+        if self._weight(layer, experts[0], projection).state is None:
             return Reads(requests=0, bytes=0)
-        shapes = (self._weight(layer, expert, projection).shape_tensor for expert in experts)
-        spans = ((tensor.shard, tensor.span) for tensor in shapes if tensor is not None)
+        states = (self._weight(layer, expert, projection).state for expert in experts)
+        spans = ((tensor.shard, tensor.span) for tensor in states if tensor is not None)
         return self._checkpoint.reader.plan_spans(spans)
 
     def scales(

@@ -17,7 +17,7 @@ from inspector.checkpoint.cutting import (
 )
 from inspector.checkpoint.discover import REMOTE_KINDS
 from inspector.checkpoint.policy import ReadPolicy
-from inspector.decode.beside import numbers
+from inspector.decode.beside import nested_numbers, numbers
 from inspector.decode.blocks import Factor, Order, decode_rows
 from inspector.decode.numeric import Array, Float32, stored_array, to_float32
 from inspector.errors import DecodeError, LayoutError
@@ -146,42 +146,36 @@ class Reader:
 
     def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
         """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
-        if weight.shape_tensor is not None:
-            raise LayoutError(f"{weight.name}: its shape is in {weight.shape_tensor.name}, unread")
+        if weight.state is not None:
+            raise LayoutError(f"{weight.name}: its shape is in {weight.state.name}, unread")
         content = self._source.read(weight.tensor.shard, weight.span(start, stop))
         return stored_rows(content, weight, start, stop)
 
     def settle(self, weights: Sequence[Weight]) -> list[Weight]:
-        """The weights with the shapes that their `shape_tensor` holds, where they have one.
+        """The weights as their `state` says that they are, where they have one.
 
         Raises:
-            LayoutError: a shape that does not fit the words that hold the codes.
+            LayoutError: a state that does not fit what headers say.
         """
-        waiting = [weight.shape_tensor for weight in weights if weight.shape_tensor is not None]
-        self._source.expect((tensor.shard, tensor.span) for tensor in waiting)
+        states = [weight.state for weight in weights if weight.state is not None]
+        self._source.expect((tensor.shard, tensor.span) for tensor in states)
         contents = map_ordered(
-            lambda tensor: self._source.read(tensor.shard, tensor.span), waiting, jobs=self._jobs
-        )
-        shapes = (
-            stored_array(content, tensor.dtype, tensor.shape)
-            for content, tensor in zip(contents, waiting, strict=True)
+            lambda tensor: self._source.read(tensor.shard, tensor.span), states, jobs=self._jobs
         )
         return [
-            weight if weight.shape_tensor is None else weight.with_shape(next(shapes).tolist())
-            for weight in weights
+            weight if weight.state is None else weight.settled(next(contents)) for weight in weights
         ]
 
     def settled(self, weight: Weight) -> Weight:
-        """One weight with the shape that its `shape_tensor` holds; what was announced stays so.
+        """One weight as its `state` says that it is; what was announced stays so.
 
         Raises:
-            LayoutError: a shape that does not fit the words that hold the codes.
+            LayoutError: a state that does not fit what headers say.
         """
-        tensor = weight.shape_tensor
+        tensor = weight.state
         if tensor is None:
             return weight
-        content = self._source.read(tensor.shard, tensor.span)
-        return weight.with_shape(stored_array(content, tensor.dtype, tensor.shape).tolist())
+        return weight.settled(self._source.read(tensor.shard, tensor.span))
 
     def _read_grids(self, weight: Weight, start: int, stop: int) -> list[Factor]:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""
@@ -189,6 +183,9 @@ class Reader:
         order = self._read_order(weight)
         for grid in weight.grids:
             values = self.read_numbers(grid, start, stop)
+            if grid.row_length:
+                factors.append(Factor(_spread(values[0], grid, start, stop), (1, 1), grid.action))
+                continue
             first_row = start - grid.rows_for(start, stop)[0] * grid.block[0]
             own = order if grid.shape[1] > 1 else None
             factors.append(Factor(values, grid.block, grid.action, first_row, own))
@@ -222,18 +219,41 @@ class Reader:
     def read_numbers(self, grid: ScaleGrid, start: int, stop: int) -> Float32:
         """The numbers that rows `[start, stop)` of the grid's matrix take: `[grid rows, columns]`.
 
+        Of blocks that go on over the ends of rows, those that the rows have: `[1, blocks]`.
+
         Raises:
             SourceError: the bytes cannot be obtained.
         """
         dtype = grid.tensor.dtype
         content = self._source.read(grid.tensor.shard, grid.span(start, stop))
+        if grid.row_length:
+            first, last = grid.run_for(start, stop)
+            stored = stored_array(content, dtype, (1, last - first))
+            return self._unnested(stored, grid, first)
         first, last = grid.rows_for(start, stop)
+        if grid.nested is not None:
+            stored = stored_array(content, dtype, (last - first, grid.shape[1]))
+            return self._unnested(stored, grid, first * grid.shape[1])
         if grid.window is None:
             count = grid.stored_rows(first, last)[1] - grid.stored_rows(first, last)[0]
             stored = stored_array(content, dtype, (count, grid.stored_columns))
         else:
             stored = window_rows(content, grid.window, dtype, *grid.stored_rows(first, last))
         return numbers(stored, dtype, grid.encoding, columns=grid.shape[1], bits=grid.bits)
+
+    def _unnested(self, stored: Array, grid: ScaleGrid, first: int) -> Float32:
+        """Numbers that may be codes themselves, the first of which is `first` of all in order."""
+        nested = grid.nested
+        if nested is None:
+            return to_float32(stored, grid.tensor.dtype)
+        table, scales = (
+            to_float32(
+                stored_array(self._source.read(one.shard, one.span), one.dtype, one.shape),
+                one.dtype,
+            )
+            for one in (nested.table, nested.scale)
+        )
+        return nested_numbers(stored, table, scales, nested.block, nested.offset, first)
 
     def read_scale_rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
         """The multiplier of each value in those rows, `[rows, columns]`; ones without a scale."""
@@ -243,6 +263,8 @@ class Reader:
         start, stop = min(rows), max(rows) + 1
         block_rows, block_columns = scale.block
         grid = self.read_numbers(scale, start, stop)
+        if scale.row_length:
+            return np.take(_spread(grid[0], scale, start, stop), np.asarray(rows) - start, axis=0)
         found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
         order = self._read_order(weight) if scale.shape[1] > 1 else None
         if order is not None:
@@ -253,14 +275,22 @@ class Reader:
 def _spans(part: Part) -> Iterator[tuple[str, Span]]:
     """Every span that rows of a weight take, by shard: the shape, the grids, the codes."""
     weight = part.weight
-    if weight.shape_tensor is not None:
-        yield weight.shape_tensor.shard, weight.shape_tensor.span
+    if weight.state is not None:
+        yield weight.state.shard, weight.state.span
     if weight.group_index is not None:
         yield weight.group_index.shard, weight.group_index.span
     for grid in weight.grids:
-        yield grid.tensor.shard, grid.span(part.start, part.stop)
+        yield from grid.spans(part.start, part.stop)
     for piece in pieces(weight, part.start, part.stop):
         yield weight.tensor.shard, weight.span(*piece)
+
+
+def _spread(run: Float32, grid: ScaleGrid, start: int, stop: int) -> Float32:
+    """`[rows, columns]`: of a run of blocks, the number of each value of rows `[start, stop)`."""
+    block, length = grid.block[1], grid.row_length
+    before = start * length - grid.run_for(start, stop)[0] * block
+    flat: Float32 = np.repeat(run, block)[before : before + (stop - start) * length]
+    return flat.reshape(stop - start, length)
 
 
 def _moved(factors: Sequence[Factor], rows: int) -> list[Factor]:

@@ -12,7 +12,7 @@ from inspector.format.dtypes import Dtype
 def numbers(
     stored: Array, dtype: Dtype, encoding: Encoding, *, columns: int, bits: int = 0
 ) -> Float32:
-    """Stored numbers as `[rows, columns]` float32, exactly.
+    """Stored numbers as `[rows, columns]` float32, exactly; a 127th of a maximum is rounded.
 
     Those packed in words are `bits` wide and lie down the rows: as many rows as the words hold
     come back.
@@ -26,6 +26,8 @@ def numbers(
     """
     if encoding is Encoding.PLAIN:
         return to_float32(stored, dtype)
+    if encoding is Encoding.MAXIMUM:
+        return to_float32(stored, dtype) / np.float32(127)
     exponents = NUMPY_DTYPES[Dtype.F8_E8M0]
     if encoding is Encoding.E8M0 and stored.itemsize == 1:
         return to_float32(stored.view(exponents), Dtype.F8_E8M0)
@@ -41,3 +43,26 @@ def numbers(
         offset = (1 << (bits - 1)) - (encoding is Encoding.LESS_ONE_WORDS)
         return down.T.astype(np.float32) - np.float32(offset)
     raise DecodeError(f"{dtype} numbers cannot be {encoding}")
+
+
+def nested_numbers(
+    codes: Array, table: Float32, scales: Float32, block: int, offset: float, first: int
+) -> Float32:
+    """Numbers that are coded themselves: `table[code] * scale + offset`, in float32.
+
+    Args:
+        codes: `[rows, columns]` U8, in the order in which scales are laid over them.
+        table: `[256]` values of codes.
+        scales: of all blocks of `block` codes.
+        block: codes of one scale.
+        offset: added to all.
+        first: which of all codes the first of these is.
+
+    >>> table = np.arange(256, dtype=np.float32)
+    >>> scales = np.array([1, 10], dtype=np.float32)
+    >>> nested_numbers(np.array([[1, 2, 3]], dtype=np.uint8), table, scales, 2, 0.5, 1)
+    array([[ 1.5, 20.5, 30.5]], dtype=float32)
+    """
+    places = (first + np.arange(codes.size)).reshape(codes.shape) // block
+    found: Float32 = table[codes] * scales[places] + np.float32(offset)
+    return found

@@ -30,6 +30,9 @@ _WITHOUT_MINUS_ZERO: Final = frozenset({Number.SIGNED, Number.E4M3FNUZ, Number.E
 """Formats where the sign bit alone is no zero: -128, or the one NaN of FNUZ."""
 
 
+_NF4_ZERO: Final = 7
+
+
 def is_float(coding: Coding) -> bool:
     """Whether codes are floating-point numbers, which can saturate."""
     return coding.number in _LARGEST
@@ -49,6 +52,8 @@ def code_magnitudes(codes: Array, coding: Coding, columns: int) -> Magnitudes:
     sign = 1 << (coding.bits - 1)
     if coding.number is Number.UNSIGNED:
         return single
+    if coding.number is Number.NF4:
+        return single ^ np.uint8(_NF4_ZERO)
     if coding.number is Number.OFFSET:
         return single ^ np.uint8(sign)
     if coding.number in _WITHOUT_MINUS_ZERO:

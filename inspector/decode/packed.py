@@ -31,6 +31,22 @@ _PLAIN_DTYPES: Final = MappingProxyType(
 _CODES: Final = MappingProxyType({coding: dtype for dtype, coding in PLAIN_CODINGS.items()})
 
 
+_FP4: Final = tuple(value / 12 for value in (0.0, 0.0625, 8.0, 12.0, 4.0, 6.0, 2.0, 3.0))
+_TABLES: Final = MappingProxyType(
+    {
+        Number.NF4: (
+            -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+            -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+            0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+            0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+        ),
+        Number.FP4: (*_FP4, *(-value for value in _FP4)),
+    }
+)  # fmt: skip
+"""The values of codes that are places in a table (QLoRA, appendix E; bitsandbytes `functional.py`,
+`get_4bit_type`). bitsandbytes stores the table too, and decodes by the name of the type."""
+
+
 def code_values(codes: Array, coding: Coding, out: Float32) -> None:
     """The values of codes, without any scale, into `out` `[rows, columns]`.
 
@@ -62,6 +78,8 @@ def code_table(coding: Coding) -> Float32:
     every = np.arange(1 << coding.bits, dtype=np.uint8)
     if coding.number is Number.UNSIGNED:
         return every.astype(np.float32)
+    if coding.number in _TABLES:
+        return np.array(_TABLES[coding.number], dtype=np.float32)
     if coding.number is Number.OFFSET:
         return every.astype(np.float32) - np.float32(1 << (coding.bits - 1))
     values: Float32 = every.view(_NUMPY_NUMBERS[coding.number]).astype(np.float32)
@@ -128,6 +146,16 @@ def rows_of_words(words: Array, order: Sequence[int]) -> npt.NDArray[np.uint8]:
         own[...] = codes[:, 0::2]
         own[:, : columns // 2] |= codes[:, 1::2] << 4
     return packed
+
+
+def halves_swapped(codes: Array) -> npt.NDArray[np.uint8]:
+    """Bytes whose first code is in the upper half, with it in the lower one.
+
+    >>> halves_swapped(np.array([[0x12]], dtype=np.uint8)).tolist() == [[0x21]]
+    True
+    """
+    stored = bytes_of(codes)
+    return np.asarray((stored >> 4) | (stored << 4), dtype=np.uint8)
 
 
 _WORDS_AT_A_TIME: Final = 64

@@ -2,7 +2,8 @@
 
 Sources: OCP Microscaling Formats 1.0 (E2M1, E2M3, E3M2, E8M0), compressed-tensors
 `compressors/pack_quantized/helpers.py` (integers stored with an offset in 32-bit words), MLX
-`mlx.core.quantize` (integers from zero), AutoAWQ `awq/utils/packing_utils.py` (order in a word).
+`mlx.core.quantize` (integers from zero), AutoAWQ `awq/utils/packing_utils.py` (order in a word),
+bitsandbytes `functional.py`, `get_4bit_type` (NF4 and FP4, whose codes are places in a table).
 """
 
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ class Number(StrEnum):
     SIGNED = "signed integer"
     OFFSET = "integer stored with an offset"
     UNSIGNED = "integer from zero"
-    ENTRY = "place in a table of numbers"
+    NF4 = "nf4"
+    FP4 = "fp4 of bitsandbytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ E2M1: Final = Coding(Number.E2M1, 4)
 E2M3: Final = Coding(Number.E2M3, 6)
 E4M3: Final = Coding(Number.E4M3, 8)
 INT8: Final = Coding(Number.SIGNED, 8)
+NF4: Final = Coding(Number.NF4, 4)
+FP4: Final = Coding(Number.FP4, 4)
 
 PLAIN_CODINGS: Final = MappingProxyType(
     {
@@ -79,7 +83,8 @@ class Encoding(StrEnum):
 
     `E8M0_WORDS` are four exponents in one I32, the first in the lowest byte (DeepGEMM
     `csrc/apis/layout.hpp`); `OFFSET_WORDS` are integers packed down the rows of I32 words, of GPTQ
-    less one (AutoGPTQ `pack`), of AWQ in the order `AWQ_ORDER`.
+    less one (AutoGPTQ `pack`), of AWQ in the order `AWQ_ORDER`. `MAXIMUM` are the largest
+    magnitudes of rows of INT8 (bitsandbytes `functional.py`, `int8_vectorwise_quant`).
     """
 
     PLAIN = "as its dtype says"
@@ -89,6 +94,7 @@ class Encoding(StrEnum):
     OFFSET_WORDS = "integers with an offset, packed along the rows"
     LESS_ONE_WORDS = "the same, stored less one"
     AWQ_WORDS = "the same, in AWQ's order"
+    MAXIMUM = "largest magnitudes, 127 times the scale"
 
     @property
     def is_packed_down(self) -> bool:

@@ -34,9 +34,13 @@ class Part(StrEnum):
     SHAPE = "shape"
     GROUP_INDEX = "group_index"
     CODEBOOK = "codebook"
-    STATE = "state"
+    NF4_STATE = "nf4_state"
+    FP4_STATE = "fp4_state"
+    NESTED_SCALE = "nested_scale"
+    NESTED_CODEBOOK = "nested_codebook"
     BIASES = "biases"
     ROW_MAXIMUM = "row_maximum"
+    ORDERING = "ordering"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +81,13 @@ COMPANIONS: Final = (
     Ending("_g_idx", Part.GROUP_INDEX),
     Ending(".g_idx", Part.GROUP_INDEX, ".weight"),
     Ending(".quant_map", Part.CODEBOOK),
-    Ending(".nested_absmax", Part.STATE),
-    Ending(".nested_quant_map", Part.STATE),
-    Ending(".quant_state.bitsandbytes__nf4", Part.STATE),
-    Ending(".quant_state.bitsandbytes__fp4", Part.STATE),
+    Ending(".nested_absmax", Part.NESTED_SCALE),
+    Ending(".nested_quant_map", Part.NESTED_CODEBOOK),
+    Ending(".quant_state.bitsandbytes__nf4", Part.NF4_STATE),
+    Ending(".quant_state.bitsandbytes__fp4", Part.FP4_STATE),
     Ending(".biases", Part.BIASES, ".weight"),
     Ending(".SCB", Part.ROW_MAXIMUM, ".weight"),
-    Ending(".weight_format", Part.STATE, ".weight"),
+    Ending(".weight_format", Part.ORDERING, ".weight"),
 )
 """Endings of tensors that stand beside a weight, in the order they are looked for."""
 

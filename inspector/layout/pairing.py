@@ -39,7 +39,8 @@ class Pairing:
             for template, (last, _) in zip(names.templates, holders, strict=True)
         )
         self.owners = np.full(len(names), NOBODY, dtype=np.int64)
-        self._parts = {part: np.full(len(names), NOBODY, dtype=np.int64) for part in Part}
+        self._nobody = np.full(len(names), NOBODY, dtype=np.int64)
+        self._parts = dict.fromkeys(Part, self._nobody)
         self._by_template = _rows_by_template(names)
         for weight_id, part, companion_id in _template_pairs(
             names.templates, self.weight_templates
@@ -94,6 +95,8 @@ class Pairing:
             found = place[inverse[len(weights) :]]
             weights, companions = weights[found[found != NOBODY]], companions[found != NOBODY]
         self.owners[companions] = weights
+        if self._parts[part] is self._nobody:
+            self._parts[part] = self._nobody.copy()
         column = self._parts[part]
         free = column[weights] == NOBODY
         column[weights[free]] = companions[free]

@@ -29,11 +29,26 @@ class Granularity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Nested:
+    """Of scales that are codes: a `table` of numbers, a `scale` for each `block`, an `offset`.
+
+    A scale is `table[code] * scale + offset`, in float32.
+    """
+
+    scale: TensorRow
+    table: TensorRow
+    block: int
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScaleGrid:
     """Numbers laid over one matrix: `block` is what each covers, `action` what it does to a code.
 
     `shape` is of the grid, as the matrix lies; `window` is the part of the tensor's page that
     belongs to the matrix, where it is fused. `bits` is of one number that is packed in words.
+    `nested` is there where the numbers are codes themselves. `row_length` is other than 0 where
+    blocks go on over the ends of rows: it is how many values a row has, and the grid is one row.
     """
 
     tensor: TensorRow
@@ -44,6 +59,8 @@ class ScaleGrid:
     action: Action = Action.MULTIPLY
     encoding: Encoding = Encoding.PLAIN
     bits: int = 0
+    nested: Nested | None = None
+    row_length: int = 0
 
     @property
     def stored_columns(self) -> int:
@@ -59,6 +76,11 @@ class ScaleGrid:
         if self.encoding.is_packed_down:
             return first - first % 32, min(-(-last // 32) * 32, self.shape[0])
         return first, last
+
+    def run_for(self, start: int, stop: int) -> tuple[int, int]:
+        """Of blocks that go on over the ends of rows: those that rows `[start, stop)` have."""
+        length, block = self.row_length, self.block[1]
+        return start * length // block, -(-stop * length // block)
 
     def stored_rows(self, first: int, last: int) -> tuple[int, int]:
         """The stored rows that hold rows `[first, last)` of the grid."""
@@ -76,11 +98,20 @@ class ScaleGrid:
 
     def span(self, start: int, stop: int) -> Span:
         """The bytes that hold the numbers of rows `[start, stop)` of the matrix."""
+        if self.row_length:
+            return stored_span(self.tensor, None, self.tensor.shape, *self.run_for(start, stop))
         first, last = self.rows_for(start, stop)
         if self.window is not None:
             return stored_span(self.tensor, self.window, self.shape, first, last)
         stored = self.stored_rows(0, self.shape[0])[1], self.stored_columns
         return stored_span(self.tensor, None, stored, *self.stored_rows(first, last))
+
+    def spans(self, start: int, stop: int) -> Iterator[tuple[str, Span]]:
+        """By shard, the same, and the bytes of what the numbers are decoded with."""
+        yield self.tensor.shard, self.span(start, stop)
+        if self.nested is not None:
+            for tensor in (self.nested.table, self.nested.scale):
+                yield tensor.shard, tensor.span
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +252,7 @@ def _simple_shapes(
         yield numbers.stored(rows, 1)[::-1]
     else:
         yield (*pages, *numbers.stored(rows, 1))
-        if numbers.encoding is Encoding.PLAIN:
+        if numbers.encoding in (Encoding.PLAIN, Encoding.MAXIMUM):
             yield (*pages, rows)
             if window is not None and window.transposed:
                 yield (*pages, 1, rows)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from inspector.format.codings import E2M1, E2M3, E4M3, INT8, PLAIN_CODINGS, Coding, Number
+from inspector.format.codings import E2M1, E2M3, E4M3, FP4, INT8, NF4, PLAIN_CODINGS, Coding
 from inspector.format.dtypes import Dtype
 from inspector.layout.endings import Form, Part
 
 
 class SchemeName(StrEnum):
-    """The schemes that are known; the last two are told and not decoded."""
+    """The schemes that are known."""
 
     FP8 = "fp8"
     MXFP8 = "mxfp8"
@@ -26,8 +26,9 @@ class SchemeName(StrEnum):
     GPTQ = "GPTQ"
     AWQ = "AWQ"
     MLX = "MLX"
-    BITSANDBYTES = "bitsandbytes"
-    BITSANDBYTES_INT8 = "bitsandbytes LLM.int8"
+    NF4 = "bitsandbytes NF4"
+    FP4 = "bitsandbytes FP4"
+    LLM_INT8 = "bitsandbytes LLM.int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Scheme:
 
     `coding` None is the one of the codes' dtype. `group` is how many columns one number of the
     scale covers by specification, None where a config states it. `needs` must stand beside the
-    codes, `may` can. Of a scheme that is not decoded, only the shape of its values is told.
+    codes, `may` can.
     """
 
     name: SchemeName
@@ -47,7 +48,6 @@ class Scheme:
     group: int | None = None
     needs: frozenset[Part] = frozenset()
     may: frozenset[Part] = frozenset()
-    is_decoded: bool = True
 
     @property
     def is_narrow(self) -> bool:
@@ -61,6 +61,8 @@ _EXPONENTS: Final = frozenset({Dtype.F8_E8M0, Dtype.U8})
 _BYTES: Final = frozenset({Dtype.U8, Dtype.I8, Dtype.F4})
 _PLAIN: Final = frozenset({Form.PLAIN, Form.QDATA})
 _PACKED: Final = frozenset({Form.PACKED})
+_ANY_STORAGE: Final = frozenset({Dtype.U8, Dtype.I8}) | FLOATS
+_NESTED: Final = frozenset({Part.NESTED_SCALE, Part.NESTED_CODEBOOK})
 _QWEIGHT: Final = frozenset({Form.QWEIGHT})
 
 SCHEMES: Final = (
@@ -115,15 +117,18 @@ SCHEMES: Final = (
     Scheme(SchemeName.MXFP4, _PLAIN, frozenset({Dtype.U32}), frozenset({Dtype.U8}), E2M1, 32),
     Scheme(SchemeName.MXFP8, _PLAIN, frozenset({Dtype.U32}), frozenset({Dtype.U8}), E4M3, 32),
     Scheme(SchemeName.NVFP4, _PLAIN, frozenset({Dtype.U32}), frozenset({Dtype.U8}), E2M1, 16),
-    # bitsandbytes NF4 and FP4; their scales are codes too where they are quantized twice
+    # bitsandbytes: 4 bits in bytes, or in a dtype that a trainer shards; LLM.int8
     Scheme(
-        SchemeName.BITSANDBYTES, _PLAIN, frozenset({Dtype.U8}), frozenset({Dtype.F32, Dtype.U8}),
-        Coding(Number.ENTRY, 4), needs=frozenset({Part.CODEBOOK}), may=frozenset({Part.STATE}),
-        is_decoded=False,
+        SchemeName.NF4, _PLAIN, _ANY_STORAGE, FLOATS | {Dtype.U8}, NF4,
+        needs=frozenset({Part.CODEBOOK, Part.NF4_STATE}), may=_NESTED,
     ),
     Scheme(
-        SchemeName.BITSANDBYTES_INT8, _PLAIN, frozenset({Dtype.I8}), frozenset({Dtype.F32}), INT8,
-        needs=frozenset({Part.ROW_MAXIMUM}), may=frozenset({Part.STATE}), is_decoded=False,
+        SchemeName.FP4, _PLAIN, _ANY_STORAGE, FLOATS | {Dtype.U8}, FP4,
+        needs=frozenset({Part.CODEBOOK, Part.FP4_STATE}), may=_NESTED,
+    ),
+    Scheme(
+        SchemeName.LLM_INT8, _PLAIN, frozenset({Dtype.I8}), frozenset({Dtype.F32}), INT8,
+        needs=frozenset({Part.ROW_MAXIMUM}), may=frozenset({Part.ORDERING}),
     ),
 )  # fmt: skip
 """Looked up in this order; what fits no row is not decoded, never by a default."""
@@ -131,10 +136,14 @@ SCHEMES: Final = (
 PACKED_DTYPES: Final = frozenset(
     dtype
     for scheme in SCHEMES
-    for dtype in scheme.dtypes
+    for dtype in scheme.dtypes - FLOATS
     if (scheme.coding.bits < dtype.bits if scheme.coding else dtype not in PLAIN_CODINGS)
 )
 """Dtypes of which one element may hold several codes."""
+
+FLAT: Final = frozenset({SchemeName.NF4, SchemeName.FP4})
+"""Schemes whose codes are one run, of a shape that no header has; the first of a byte is in its
+upper half."""
 
 WORDS: Final = frozenset({Dtype.I32, Dtype.U32})
 """Dtypes of which one element may hold codes of any width."""

@@ -14,7 +14,7 @@ from inspector.format.codings import PLAIN_CODINGS, Coding, Number
 from inspector.format.dtypes import Dtype
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
-from inspector.layout.scheme_table import FLOATS, SCHEMES, Scheme, SchemeName
+from inspector.layout.scheme_table import FLAT, FLOATS, SCHEMES, Scheme, SchemeName
 
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
@@ -64,7 +64,7 @@ def coded(
                 hint="its scale is missing: no tensor of a known scale name stands beside it",
             )
         return None
-    if tensor.dtype in FLOATS | {Dtype.F64}:
+    if tensor.dtype in FLOATS | {Dtype.F64} and Part.CODEBOOK not in parts:
         return None
     beside = frozenset(parts) - {Part.SCALE}
     found = [
@@ -94,8 +94,6 @@ def coded(
 
 
 def _why_undecoded(scheme: Scheme, declared: Declared) -> str | None:
-    if not scheme.is_decoded:
-        return f"{scheme.name} is not decoded yet"
     if scheme.name is SchemeName.GPTQ and declared.zeros_less_one is None:
         told = (
             f"quant_method {declared.method} does not say" if declared.method else "no config says"
@@ -149,8 +147,8 @@ def _unpacked(
         number = Number.UNSIGNED if is_mlx else Number.OFFSET
         return Coded(scheme, Coding(number, bits), (*shape[:-1], columns))
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
-    if scheme.name is SchemeName.BITSANDBYTES:
-        shape = (coding.codes_in(tensor.count, tensor.dtype), 1)  # its true shape is no header's
+    if scheme.name in FLAT:
+        shape = (1, coding.codes_in(tensor.count, tensor.dtype))
     elif shape:
         shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
     return Coded(scheme, coding, shape)

@@ -12,11 +12,12 @@ from inspector.catalog.names import Rows
 from inspector.errors import LayoutError
 from inspector.format.codings import AWQ_ORDER, Action, Encoding
 from inspector.format.dtypes import Dtype
+from inspector.layout.bitsandbytes import flat_grid
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
-from inspector.layout.scheme_table import PACKED_DTYPES, WORDS, Scheme, SchemeName
+from inspector.layout.scheme_table import FLAT, PACKED_DTYPES, WORDS, Scheme, SchemeName
 from inspector.layout.schemes import Coded, coded
 from inspector.layout.windows import Window
 
@@ -160,6 +161,8 @@ class StoredWeights:
         how = stored.coded
         if how is None:
             return ()
+        if how.scheme.name in FLAT:
+            return (flat_grid(stored.name, stored.shape[1], stored.parts),)
         return tuple(
             self._grid(
                 matrix, self._numbers(stored, part, how), how.scheme, is_scale=part is Part.SCALE
@@ -176,6 +179,8 @@ class StoredWeights:
             encoding = _SCALE_ENCODINGS.get(tensor.dtype, Encoding.PLAIN)
             if how.scheme.name is SchemeName.NVFP4 and tensor.dtype is Dtype.U8:
                 encoding = Encoding.E4M3
+        elif part is Part.ROW_MAXIMUM:
+            encoding = Encoding.MAXIMUM
         elif part is Part.ZERO_POINT and tensor.dtype is Dtype.I32:
             encoding = {
                 SchemeName.AWQ: Encoding.AWQ_WORDS,
@@ -227,6 +232,7 @@ _ORDER = (
     Part.ZERO_POINT,
     Part.OFFSET,
     Part.SCALE,
+    Part.ROW_MAXIMUM,
     Part.SECOND_SCALE,
     Part.GLOBAL_SCALE,
     Part.BIASES,
@@ -235,6 +241,7 @@ _ACTIONS = {
     Part.ZERO_POINT: Action.SUBTRACT,
     Part.OFFSET: Action.SUBTRACT,
     Part.SCALE: Action.MULTIPLY,
+    Part.ROW_MAXIMUM: Action.MULTIPLY,
     Part.SECOND_SCALE: Action.MULTIPLY,
     Part.GLOBAL_SCALE: Action.DIVIDE,
     Part.BIASES: Action.ADD,

@@ -1,8 +1,8 @@
 """Logical weights: every matrix that a name can mean, with its scale, wherever the bytes lie."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -12,11 +12,12 @@ from inspector.config import ModelConfig
 from inspector.errors import LayoutError
 from inspector.format.codings import Action, Coding
 from inspector.format.spans import Span
+from inspector.layout.bitsandbytes import parse_state, settled_grid
 from inspector.layout.declared import Declared, declared_by
 from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
-from inspector.layout.scheme_table import SchemeName
+from inspector.layout.scheme_table import FLAT, SchemeName
 from inspector.layout.schemes import scheme_name
 from inspector.layout.stored import Stored, StoredWeights
 from inspector.layout.windows import Window, stored_span
@@ -28,7 +29,8 @@ class Weight:
 
     `shape` is of its values. `window` is the part of `tensor` that it is, None where it is all of
     it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
-    in their order. `shape_tensor` holds the true shape where `shape` is that of padded words.
+    in their order. `state` is read first, where there is one: until `settled` by it, a weight has
+    the shape that its headers tell.
     `group_index` holds the group of each column, where groups are not of neighbours.
     """
 
@@ -39,7 +41,7 @@ class Weight:
     scheme: SchemeName | None = None
     coding: Coding | None = None
     grids: tuple[ScaleGrid, ...] = ()
-    shape_tensor: TensorRow | None = None
+    state: TensorRow | None = None
     group_index: TensorRow | None = None
 
     @property
@@ -52,12 +54,33 @@ class Weight:
         """The grid that is called its scale, the finest that multiplies."""
         return next((grid for grid in self.grids if grid.action is Action.MULTIPLY), None)
 
-    def with_shape(self, shape: Sequence[int]) -> Self:
-        """The weight with its true shape, read from `shape_tensor`.
+    def settled(self, content: bytes) -> Self:
+        """The weight as the content of its `state` says that it is.
 
         Raises:
-            LayoutError: other rows, or columns that the last word of a row does not hold.
+            LayoutError: no such state, or one that does not fit what headers say.
         """
+        if self.state is None:
+            return self
+        if self.scheme is SchemeName.LLM_INT8:
+            if any(content):
+                raise LayoutError(
+                    f"{self.name}: {self.state.name} is {content[0]}: its codes are in the order "
+                    "of a kernel, which is not decoded"
+                )
+            return replace(self, state=None)
+        if self.scheme in FLAT:
+            state = parse_state(content, name=self.state.name)
+            grid = settled_grid(self.name, self.grids[0], state, self.shape[1])
+            return replace(self, shape=state.shape, grids=(grid,), state=None)
+        width = self.state.dtype.bits // 8
+        places = range(0, len(content), width)
+        return self._with_shape(
+            [int.from_bytes(content[at : at + width], "little", signed=True) for at in places]
+        )
+
+    def _with_shape(self, shape: Sequence[int]) -> Self:
+        """With the true shape of packed words, where `shape` is that of padded ones."""
         coding, tensor = self.coding, self.tensor
         words = tensor.shape[-1] if tensor.shape else 0
         fits = (
@@ -76,14 +99,17 @@ class Weight:
             else grid
             for grid in self.grids
         )
-        return replace(self, shape=own, grids=grids, shape_tensor=None)
+        return replace(self, shape=own, grids=grids, state=None)
 
     def turned(self) -> "Weight | None":
         """The transpose of a matrix that is stored transposed: its rows are runs of bytes.
 
-        None where the rows of this weight are the runs already, or its groups are of columns that
-        are no neighbours.
+        None where the rows of this weight are the runs already, its groups are of columns that are
+        no neighbours, or an element of the runs holds codes of several columns.
         """
+        coding = self.coding
+        if coding is not None and coding.bits < self.tensor.dtype.bits:
+            return None
         window = None if self.window is None else self.window.turned()
         grids = [grid.turned() for grid in self.grids]
         if window is None or None in grids or self.group_index is not None:
@@ -184,6 +210,14 @@ def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
         scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
         coding=None if how is None else how.coding,
         grids=grids,
-        shape_tensor=stored.parts.get(Part.SHAPE) if how is not None else None,
+        state=_state(stored.parts) if how is not None else None,
         group_index=stored.parts.get(Part.GROUP_INDEX) if how is not None else None,
     )
+
+
+def _state(parts: Mapping[Part, TensorRow]) -> TensorRow | None:
+    """What has to be read of a quantized weight before its shape is known, or its order."""
+    return next((parts[part] for part in _STATES if part in parts), None)
+
+
+_STATES: Final = (Part.SHAPE, Part.NF4_STATE, Part.FP4_STATE, Part.ORDERING)

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -187,25 +186,31 @@ def test_the_entries_of_an_archive_are_streamed(tmp_path: Path) -> None:
             assert info.file_size == 128 + 256 * 256 * 4
 
 
-@pytest.mark.parametrize(
-    ("store", "says"),
-    [
-        (gptq, "GPTQ stores zero points as they are or less one, and no config says which"),
-        (bitsandbytes, "bitsandbytes is not decoded yet"),
-    ],
-    ids=["GPTQ", "bitsandbytes"],
-)
 @pytest.mark.parametrize("target", ["layers.0.q_proj", "layers.0.q_proj.weight", "*"])
-def test_a_scheme_that_is_not_decoded_is_refused_by_name(
-    tmp_path: Path, store: Callable[[str, int, int], dict[str, Array]], says: str, target: str
-) -> None:
+def test_a_scheme_that_is_not_decoded_is_refused_by_name(tmp_path: Path, target: str) -> None:
     model = tmp_path / "model.safetensors"
-    model.write_bytes(shard_of(store("layers.0.q_proj", 16, 64)))
+    model.write_bytes(shard_of(gptq("layers.0.q_proj", 16, 64)))
     found = invoke("dequant", target, "-m", str(model))
     assert found.exit_code == 5
     assert found.stdout == ""
     (line,) = found.stderr.splitlines()
+    says = "GPTQ stores zero points as they are or less one, and no config says which"
     assert line.endswith(f"layers.0.q_proj.weight: {says}")
+
+
+def test_bitsandbytes_is_planned_read_and_exported_in_its_own_shape(tmp_path: Path) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_bytes(shard_of(bitsandbytes("layers.0.q_proj", 16, 96)))
+    file = tmp_path / "x.npy"
+    planned = json.loads(answer("dequant", "q_proj", "-m", str(model), "--plan", "--json"))
+    assert planned["reads"][1]["bytes"] >= 16 * 96 // 2 + 4 * 16 * 96 // 64
+    found = json.loads(answer("dequant", "q_proj", "-m", str(model), "--json", "-o", str(file)))
+    (weight,) = found["tensors"]
+    assert (weight["shape"], weight["scale"]["block"]) == ([16, 96], [1, 64])
+    low, high = (float(np.float32(0.5250730514526367)), float(np.float32(0.6961928009986877)))
+    assert np.load(file)[5, :4].tolist() == [-high, -low, -high, -low]
+    cut = json.loads(answer("dequant", "q_proj", "-m", str(model), "--json", "--rows", "3:5"))
+    assert cut["tensors"][0]["statistics"]["count"] == 2 * 96
 
 
 def test_awq_and_gptq_are_exported_by_their_own_names(tmp_path: Path) -> None:

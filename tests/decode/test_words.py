@@ -230,11 +230,6 @@ def test_experts_of_mlx_lie_in_a_tensor_for_each_projection() -> None:
 
 
 TOLD: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]] = {
-    "bitsandbytes of 8 bits": (
-        {".weight": np.zeros((4, 32), np.int8), ".SCB": np.ones(4, np.float32),
-         ".weight_format": np.zeros((), np.uint8)},
-        None, r"bitsandbytes LLM\.int8 is not decoded yet",
-    ),
     "torchao of 4 bits": (
         {"._weight_qdata": np.zeros((4, 16), np.uint8), "._weight_scale": float32(np.ones((1, 4))),
          "._weight_zero_point": np.zeros((1, 4), np.int8)},

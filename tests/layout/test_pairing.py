@@ -34,8 +34,15 @@ NAMES = {
     "bitsandbytes": (
         "w.weight",
         {"w.weight.absmax": Part.SCALE, "w.weight.quant_map": Part.CODEBOOK,
-         "w.weight.quant_state.bitsandbytes__nf4": Part.STATE},
+         "w.weight.quant_state.bitsandbytes__nf4": Part.NF4_STATE,
+         "w.weight.nested_absmax": Part.NESTED_SCALE,
+         "w.weight.nested_quant_map": Part.NESTED_CODEBOOK},
     ),
+    "bitsandbytes FP4": (
+        "w.weight",
+        {"w.weight.absmax": Part.SCALE, "w.weight.quant_state.bitsandbytes__fp4": Part.FP4_STATE},
+    ),
+    "LLM.int8": ("w.weight", {"w.SCB": Part.ROW_MAXIMUM, "w.weight_format": Part.ORDERING}),
     "torchao": ("w._weight_qdata", {"w._weight_scale": Part.SCALE}),
 }  # fmt: skip
 FORMS = {

@@ -45,7 +45,7 @@ class NumberReader(Protocol):
         """Rows `[start, stop)` as stored."""
 
     def settled(self, weight: Weight) -> Weight:
-        """The weight with the shape that its `shape_tensor` holds."""
+        """The weight as its `state` says that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,17 +184,18 @@ def gather(
 
 def look_into(look: Look, reader: NumberReader) -> Evidence:
     """What one weight's scales and codes say. Of one look alone: looks can be tasks of a run."""
-    beside = _look_beside(look.weight, reader)
-    weight, scale = look.weight, look.weight.scale
-    coding = weight.coding
-    if look.rows is None or scale is None or coding is None:
-        return beside.evidence
-    if weight.shape_tensor is not None:
+    weight = look.weight
+    if look.settles:
         try:
             weight = reader.settled(weight)
         except LayoutError:
-            return beside.evidence + Evidence(misfits=1)
-        scale = weight.scale or scale
+            is_coded = weight.scale is not None and weight.scale.nested is not None
+            told = Evidence(weights=1) if is_coded else _look_beside(weight, reader).evidence
+            return told + Evidence(misfits=1)
+    beside = _look_beside(weight, reader)
+    coding, scale = weight.coding, weight.scale
+    if look.rows is None or scale is None or coding is None:
+        return beside.evidence
     kind = CodeFormat(
         coding,
         two_ended=any(grid.action is Action.SUBTRACT for grid in weight.grids),

@@ -28,7 +28,7 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
         "scale_not_finite": (_ERROR, "A scale is NaN or infinite."),
         "nan_codes": (_ERROR, "Codes are NaN or infinite in blocks whose scale is sound."),
         "zero_point_range": (_ERROR, "A zero point is NaN, or no value that a code has."),
-        "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit their words."),
+        "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit them."),
         "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
         "ambiguous_skip_entry": (
             _WARNING,
@@ -50,7 +50,7 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
         ),
         "not_decoded": (
             _INFO,
-            "Weights are of a scheme that is told and not decoded yet: no number is looked into.",
+            "Weights are of a scheme that is told and not decoded: no number is looked into.",
         ),
         "scale_in_other_shard": (_INFO, "A scale lies in another shard than its weight."),
     }

@@ -13,6 +13,7 @@ from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
 from inspector.layout.pairing import NOBODY
 from inspector.layout.scales import Granularity
+from inspector.layout.scheme_table import FLAT
 from inspector.layout.weights import Weight, WeightBook
 
 DEFAULT_SAMPLE: Final = 4
@@ -46,12 +47,18 @@ class Look:
     def spans(self) -> Iterator[tuple[str, Span]]:
         """The bytes that it takes, by shard."""
         for grid in self.weight.grids:
-            yield grid.tensor.shard, grid.span(0, self.weight.rows)
-        shape = self.weight.shape_tensor
-        if shape is not None and self.rows is not None:
-            yield shape.shard, shape.span
+            yield from grid.spans(0, self.weight.rows)
+        state = self.weight.state
+        if state is not None and self.settles:
+            yield state.shard, state.span
         for piece in self.pieces():
             yield self.weight.tensor.shard, self.weight.span(*piece)
+
+    @property
+    def settles(self) -> bool:
+        """Whether the weight's state is read: its codes are, or its scales are coded by it."""
+        scale = self.weight.scale
+        return self.rows is not None or (scale is not None and scale.nested is not None)
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """The rows whose codes are read, in pieces of some megabytes that cut no block."""
@@ -152,6 +159,8 @@ def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     coding, scale = weight.coding, weight.scale
     if coding is None or scale is None or not weight.rows:
         return None
+    if weight.scheme in FLAT:
+        return None  # every code is a number, and none is beyond its block's scale
     if whole:
         return 0, weight.rows
     if scale.granularity is Granularity.TENSOR:

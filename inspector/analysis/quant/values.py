@@ -86,7 +86,7 @@ _RULES: Final = (
     _Rule(
         "packed_shape", lambda one: one.misfits,
         "the shape stored beside packed codes is not theirs",
-        "the rows of the words, and columns that fill them but for the last word",
+        "a shape that the codes fill, but for the last word of a row",
         lambda one: f"another for {one.misfits:,}",
     ),
     _Rule(

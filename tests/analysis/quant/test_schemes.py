@@ -17,6 +17,7 @@ from tests.quantized import (
     audited,
     awq,
     bitsandbytes,
+    bitsandbytes_state,
     config_of,
     gptq,
     normal,
@@ -112,29 +113,63 @@ def test_a_scale_of_packed_integers_that_is_not_finite_is_found() -> None:
     assert rules_of(audited(model)) == ["scale_not_finite"]
 
 
-@pytest.mark.parametrize(
-    ("store", "scheme", "says"),
-    [
-        (gptq, "GPTQ", "GPTQ stores zero points as they are or less one, and no config says which"),
-        (bitsandbytes, "bitsandbytes", "bitsandbytes is not decoded yet"),
-    ],
-)
-def test_a_scheme_that_is_not_decoded_is_named(
-    store: Callable[[str, int, int], dict[str, Any]], scheme: str, says: str
-) -> None:
+def test_a_scheme_that_is_not_decoded_is_named() -> None:
     tensors: dict[str, Any] = {}
     for layer in range(3):
-        tensors |= store(f"model.layers.{layer}.self_attn.o_proj", 16, 64)
+        tensors |= gptq(f"model.layers.{layer}.self_attn.o_proj", 16, 64)
     found = audited(Model(tensors, {"model_type": "m"}))
     (finding,) = found.findings
     assert (finding.rule, str(finding.severity)) == ("not_decoded", "info")
-    assert says in finding.message
+    assert "GPTQ stores zero points as they are or less one, and no config" in finding.message
     observed = observed_of(found)
     (family,) = observed.quantized
     assert (family.name, family.modules) == ("model.layers.{0..2}.self_attn.o_proj", 3)
-    assert (family.scheme, family.kind) == (scheme, "linear")
+    assert (family.scheme, family.kind) == ("GPTQ", "linear")
     assert observed.unquantized == []
     assert observed.looked_into.weights == 0
+
+
+def nested_nf4() -> Model:
+    """Two matrices of bitsandbytes, whose scales are codes too."""
+    tensors: dict[str, Any] = {}
+    for layer in range(2):
+        module = f"model.layers.{layer}.self_attn.o_proj"
+        tensors |= bitsandbytes(module, 16, 64)
+        tensors |= {
+            f"{module}.weight.absmax": np.arange(16, dtype=np.uint8),
+            f"{module}.weight.nested_absmax": np.ones(1, np.float32),
+            f"{module}.weight.nested_quant_map": np.linspace(-1, 1, 256, dtype=np.float32),
+            f"{module}.weight.quant_state.bitsandbytes__nf4": bitsandbytes_state(
+                (16, 64), nested_blocksize=256, nested_offset=2.0
+            ),
+        }
+    return Model(tensors, {"model_type": "m", "quantization_config": {"quant_method": "bnb"}})
+
+
+LAST = "model.layers.1.self_attn.o_proj.weight"
+OF_BITSANDBYTES: dict[str, tuple[str, Any, str]] = {
+    "nan": ("nested_absmax", np.array([np.nan], np.float32), "scale_not_finite"),
+    "zero": ("nested_quant_map", np.full(256, -2, np.float32), "zero_scale"),
+    "state": ("quant_state.bitsandbytes__nf4", bitsandbytes_state((16, 32)), "packed_shape"),
+    "no state": ("quant_state.bitsandbytes__nf4", np.zeros(9, np.uint8), "packed_shape"),
+    "count": ("absmax", np.zeros(15, np.uint8), "scale_shape"),
+}
+
+
+@pytest.mark.parametrize("fault", OF_BITSANDBYTES)
+def test_scales_of_bitsandbytes_are_judged_as_they_are_decoded(fault: str) -> None:
+    """Two families: by the tensors' shapes, or by what was read."""
+    model = nested_nf4()
+    found = audited(model)
+    assert rules_of(found) == []
+    (family,) = observed_of(found).quantized
+    assert (family.scheme, family.block, family.modules) == ("bitsandbytes NF4", (1, 64), 2)
+    assert observed_of(found).looked_into.scales == 32
+    part, spoilt, rule = OF_BITSANDBYTES[fault]
+    model.tensors[f"{LAST}.{part}"] = spoilt
+    found = audited(model)
+    assert rules_of(found) == [rule]
+    assert found.findings[0].where.tensor == LAST.removesuffix(".weight")
 
 
 def test_gptq_is_looked_into_where_the_config_says_how_its_zero_points_are_stored() -> None:
