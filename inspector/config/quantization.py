@@ -242,6 +242,18 @@ def _codings(claim: Fields, groups: tuple[TargetGroup, ...]) -> Iterator[StatedC
             yield _coding(inside)
         if key in _OVERRIDES:
             yield from map(_coding, inside.each())
+        if key == "quant_type":
+            yield from (StatedCoding(group_size=size) for size in _group_sizes(value))
+
+
+def _group_sizes(stated: object) -> Iterator[int]:
+    """The sizes of groups inside torchao's `quant_type`, however deep: a config of its own each."""
+    if not isinstance(stated, dict):
+        return
+    for key, value in stated.items():
+        if key == "group_size" and type(value) is int and value > 0:
+            yield value
+        yield from _group_sizes(value)
 
 
 def _coding(stated: Fields) -> StatedCoding:

@@ -3,7 +3,8 @@
 A weight `M.weight` may be stored under that name or as `M.weight_packed`; beside it stand its
 scales and what else it takes to read the codes. Sources: transformers `conversion_mapping.py`,
 compressed-tensors `compressors/`, modelopt `quantization/qtensor/`, and the checkpoints themselves
-(DeepSeek-V4 `.scale`, Mistral `.qscale_weight`, gpt-oss `_blocks`, torchao `_qdata`). GPTQ and AWQ
+(DeepSeek-V4 `.scale`, Mistral `.qscale_weight`, gpt-oss `_blocks`, torchao `_qdata`; modelopt calls
+those of a fused `gate_up_proj` `gate_up_proj_weight_scale`). GPTQ and AWQ
 name their parts after the module, and so does MLX (`mlx.nn` `QuantizedLinear`); bitsandbytes
 `functional.py` puts its own below the weight, and those of 8 bits (`nn/modules.py`) beside it.
 """
@@ -71,7 +72,10 @@ COMPANIONS: Final = (
     Ending(".qscale_weight", Part.SCALE, ".weight"),
     Ending(".scales", Part.SCALE, ".weight"),
     Ending(".absmax", Part.SCALE),
+    Ending("_weight_scale", Part.SCALE),
     Ending("_scale_2", Part.SECOND_SCALE),
+    Ending("_weight_scale_2", Part.SECOND_SCALE),
+    Ending("._weight_per_tensor_scale", Part.SECOND_SCALE, ".weight"),
     Ending("_global_scale", Part.GLOBAL_SCALE),
     Ending("._weight_zero_point", Part.ZERO_POINT, ".weight"),
     Ending("_zero_point", Part.ZERO_POINT),
@@ -93,6 +97,7 @@ COMPANIONS: Final = (
 
 ACTIVATION_ENDINGS: Final = (
     ".input_scale",
+    "_input_scale",
     ".input_scale_ub",
     ".input_global_scale",
     ".input_zero_point",

@@ -160,7 +160,8 @@ class ExpertInventory:
         if key.expert >= shape[0]:
             raise LayoutError(f"{name}: no expert {key.expert} of {shape[0]}")
         transposed = not key.is_bias and self._is_transposed(group, key.layer, stored)
-        if transposed and stored.coded is not None and stored.coded.coding.bits < 8:
+        how = stored.coded
+        if how is not None and how.coding.bits < 8 and transposed != how.packed_down:
             raise LayoutError(f"{name}: packed along its outputs; no known scheme does that")
         height, width = (shape[1], 1) if key.is_bias else shape[1:]
         part = group.projections.index(key.projection)

@@ -88,8 +88,13 @@ SCHEMES: Final = (
     Scheme(SchemeName.MXFP6, _PACKED, _BYTES, _EXPONENTS, E2M3, 32),
     # modelopt NVFP4
     Scheme(
-        SchemeName.NVFP4, _PLAIN, _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
+        SchemeName.NVFP4, frozenset({Form.PLAIN}), _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
         needs=frozenset({Part.SECOND_SCALE}),
+    ),
+    # torchao NVFP4, with the second scale or without
+    Scheme(
+        SchemeName.NVFP4, frozenset({Form.QDATA}), _BYTES, frozenset({Dtype.F8_E4M3}), E2M1, 16,
+        may=frozenset({Part.SECOND_SCALE}),
     ),
     # compressed-tensors nvfp4-pack-quantized
     Scheme(

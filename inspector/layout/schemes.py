@@ -29,13 +29,15 @@ _CODES: Final = frozenset(PLAIN_CODINGS)
 class Coded:
     """How a weight is coded: its scheme, its codes, and the shape that they unpack to.
 
-    `undecoded` says why its values cannot be had, where that is so.
+    `undecoded` says why its values cannot be had, where that is so. `packed_down`: the codes of one
+    element are of neighbouring rows of a stored page, not of its columns.
     """
 
     scheme: Scheme
     coding: Coding
     shape: tuple[int, ...]
     undecoded: str | None = None
+    packed_down: bool = False
 
     @property
     def is_input_first(self) -> bool:
@@ -149,9 +151,26 @@ def _unpacked(
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
     if scheme.name in FLAT:
         shape = (1, coding.codes_in(tensor.count, tensor.dtype))
+    elif _is_packed_down(scheme, coding, tensor, scale):
+        pages, rows, columns = shape
+        shape = (pages, coding.codes_in(rows, tensor.dtype), columns)
+        return Coded(scheme, coding, shape, packed_down=True)
     elif shape:
         shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
     return Coded(scheme, coding, shape)
+
+
+def _is_packed_down(scheme: Scheme, coding: Coding, tensor: TensorRow, scale: TensorRow) -> bool:
+    """Whether the pages `[in, out]` of a fused tensor are packed along their inputs.
+
+    So modelopt stores the experts of Llama-4 (`unified_export_hf.py`): packed as `[E, out, in]`,
+    then turned, and the scales with it. Their shape tells; of no other order can it be.
+    """
+    if scheme.group is None or coding.bits >= tensor.dtype.bits or len(tensor.shape) != 3:
+        return False
+    pages, rows, columns = tensor.shape
+    groups = -(-coding.codes_in(rows, tensor.dtype) // scheme.group)
+    return scale.shape == (pages, groups, columns)
 
 
 def _words_of_columns_or_rows(

@@ -45,6 +45,13 @@ class Stored:
         rows, columns = self.shape
         return Window(0, 1, (columns, rows), (0, columns), (0, rows), transposed=True, alone=True)
 
+    def in_elements(self, window: Window) -> Window:
+        """The window of a matrix in stored elements, where they hold codes of several rows."""
+        if self.coded is None or not self.coded.packed_down:
+            return window
+        height, width = self.tensor.shape[1:]
+        return replace(window, stored_shape=(height, width), rows=(0, height))
+
     @property
     def page_of_words(self) -> Window | None:
         """The same in stored elements."""

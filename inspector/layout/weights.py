@@ -206,7 +206,7 @@ def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
         name=matrix.name,
         tensor=stored.tensor,
         shape=matrix.shape,
-        window=stored.page_of_words or matrix.window,
+        window=stored.page_of_words or (matrix.window and stored.in_elements(matrix.window)),
         scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
         coding=None if how is None else how.coding,
         grids=grids,

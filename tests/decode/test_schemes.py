@@ -107,6 +107,98 @@ def test_fused_experts_in_both_axis_orders(
         )
 
 
+def packed_as_modelopt(
+    rng: np.random.Generator, shape: tuple[int, int, int], group: int
+) -> tuple[Array, tuple[int, int, int], Float64]:
+    """Codes of FP4 `[E, out, in]`, packed in pairs along the inputs, and turned."""
+    codes, values = fp4(rng, shape)
+    packed = (codes[:, :, 0::2] | (codes[:, :, 1::2] << 4)).transpose(0, 2, 1)
+    grid = (shape[0], shape[1], -(-shape[2] // group))
+    return np.ascontiguousarray(packed), grid, values
+
+
+@pytest.mark.parametrize("scheme", ["nvfp4", "mxfp4"])
+def test_fused_experts_as_modelopt_packs_them_along_their_inputs(scheme: str) -> None:
+    """nvidia/Llama-4-Scout-17B-16E-Instruct-NVFP4: `[E, in / 2, out]` and scales `[E, in/16, out]`.
+
+    sglang#35032 has its shapes and names.
+    """
+    rng = np.random.default_rng(9)
+    hidden, size, group = 96, 32, 16 if scheme == "nvfp4" else 32
+    tensors: dict[str, Array] = {}
+    expected: dict[tuple[int, Projection], Float32] = {}
+    for name, projections in PROJECTIONS.items():
+        rows, columns = (2 * size, hidden) if len(projections) == 2 else (hidden, size)
+        packed, grid, values = packed_as_modelopt(rng, (3, rows, columns), group)
+        if scheme == "nvfp4":
+            scales = random_codes(rng, Dtype.F8_E4M3, grid)
+            numbers = 0.25 * scales.astype(np.float64)
+        else:
+            scales, numbers = draw_scale(rng, Dtype.U8, grid)
+        for expert in range(3):
+            wide = spread(numbers[expert], (1, group), (rows, columns))
+            exact = rounded(values[expert] * wide)
+            for part, projection in enumerate(projections):
+                own = exact[part * size : (part + 1) * size] if len(projections) == 2 else exact
+                expected[expert, projection] = own
+        path = f"model.layers.0.feed_forward.experts.{name}"
+        tensors[path] = packed
+        tensors[f"{path}_weight_scale"] = np.ascontiguousarray(scales.transpose(0, 2, 1))
+        if scheme == "nvfp4":
+            tensors[f"{path}_weight_scale_2"] = np.array(0.25, np.float32)
+            tensors[f"{path}_input_scale"] = np.array(1, np.float32)
+    checkpoint, _ = memory_checkpoint(tensors, config={"hidden_size": hidden})
+    for (expert, projection), own in expected.items():
+        weight = checkpoint.weights.expert(ExpertKey(0, expert, projection))
+        assert weight.scheme == scheme
+        decoded_like(checkpoint, weight, own)
+    assert not len(checkpoint.weights.in_store.pairing.orphans())
+
+
+def test_fused_experts_of_fp8_as_modelopt_names_their_one_scale() -> None:
+    rng = np.random.default_rng(10)
+    codes = random_codes(rng, Dtype.F8_E4M3, (2, 32, 48))
+    path = "model.layers.0.feed_forward.experts.gate_up_proj"
+    scale = np.array(0.3, np.float32)
+    tensors = {path: codes, f"{path}_weight_scale": scale, f"{path}_input_scale": scale}
+    checkpoint, _ = memory_checkpoint(tensors, config={"hidden_size": 32})
+    exact = rounded(codes.astype(np.float64) * float(scale)).transpose(0, 2, 1)
+    for projection, own in ((Projection.GATE, slice(24)), (Projection.UP, slice(24, 48))):
+        weight = checkpoint.weights.expert(ExpertKey(0, 1, projection))
+        decoded_like(checkpoint, weight, exact[1, own])
+
+
+@pytest.mark.parametrize("second", [None, 0.3])
+def test_nvfp4_as_torchao_stores_it(second: float | None) -> None:
+    """`NVFP4Tensor` of torchao 0.18 `prototype/safetensors`, its scales in their own order."""
+    rng = np.random.default_rng(11)
+    codes, values = fp4(rng, (6, 64))
+    scales = random_codes(rng, Dtype.F8_E4M3, (6, 4))
+    exact = values * spread(scales.astype(np.float64), (1, 16), (6, 64))
+    tensors: dict[str, Array] = {"._weight_qdata": pack(codes, 4, 8), "._weight_scale": scales}
+    if second is not None:
+        tensors["._weight_per_tensor_scale"] = np.array(second, np.float32)
+        exact *= float(np.float32(second))
+    weight = check(Quantized(tensors, rounded(exact)))
+    assert weight.scheme == "nvfp4"
+
+
+def test_integers_of_torchao_in_the_groups_that_its_config_states() -> None:
+    """`IntxUnpackedToInt8Tensor`; `PerGroup` stands where transformers writes the config."""
+    rng = np.random.default_rng(12)
+    codes, zeros = (rng.integers(-8, 8, shape, dtype=np.int8) for shape in ((6, 64), (6, 2)))
+    stored, numbers = draw_scale(rng, Dtype.BF16, (6, 2))
+    zero = spread(zeros.astype(np.float64), (1, 32), (6, 64))
+    exact = (codes - zero) * spread(numbers, (1, 32), (6, 64))
+    granularity = {"_type": "PerGroup", "_data": {"group_size": 32, "axis": -1}}
+    kind = {"default": {"_type": "IntxWeightOnlyConfig", "_data": {"granularity": granularity}}}
+    tensors = {"._weight_qdata": codes, "._weight_scale": stored, "._weight_zero_point": zeros}
+    config = {"quantization_config": {"quant_method": "torchao", "quant_type": kind}}
+    weight = check(Quantized(tensors, rounded(exact), config))
+    assert weight.scale is not None
+    assert weight.scale.block == (1, 32)
+
+
 def fp4(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Array, Float64]:
     """Codes of E2M1, one a byte, and their values."""
     codes = rng.integers(0, 16, shape, dtype=np.uint8)

@@ -9,6 +9,8 @@ import pytest
 from inspector.analysis.quant.audit import Audit, audit, audit_facts
 from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.summary import observed_of
+from inspector.format.codings import E2M1
+from tests.encoding import encode, two_a_byte
 from tests.quantized import (
     BF16,
     BLOCK,
@@ -78,6 +80,34 @@ def test_a_fused_tensor_whose_axes_cannot_be_told_is_said_to_be_left_out() -> No
     assert rules_of(found) == []
     looked = observed_of(found).looked_into
     assert (looked.weights, looked.axes_unknown) == (0, 2)
+
+
+def test_codes_of_fused_experts_packed_along_their_inputs_are_judged() -> None:
+    """modelopt's `[E, in / 2, out]`: each expert by itself, and one that is clipped is found."""
+    rng = np.random.default_rng(8)
+    claim = {"quantization": {"quant_algo": "NVFP4", "exclude_modules": ["model.norm"]}}
+    model = Model({"model.norm.weight": normal(rng, 64)}, {"hidden_size": 64, "model_type": "m"})
+    model.others["hf_quant_config.json"] = claim
+    for name, (rows, columns) in ((GATE_UP, (96, 64)), (DOWN, (64, 48))):
+        coded = encode(
+            rng.standard_normal((2 * rows, columns)), E2M1, (1, 16), "exact",
+            stored=lambda scale: np.asarray(scale.astype(E4M3), np.float64),
+        )  # fmt: skip
+        codes = two_a_byte(coded.codes).reshape(2, rows, columns // 2)
+        scales = coded.scale.astype(E4M3).reshape(2, rows, columns // 16)
+        model.tensors |= {
+            name: np.ascontiguousarray(codes.transpose(0, 2, 1)),
+            f"{name}_weight_scale": np.ascontiguousarray(scales.transpose(0, 2, 1)),
+            f"{name}_weight_scale_2": np.array(1, np.float32),
+        }
+    found = audited(model)
+    assert rules_of(found) == []
+    looked = observed_of(found).looked_into
+    assert (looked.weights, looked.with_codes) == (6, 6)
+    assert looked.blocks == 2 * (96 * 4 + 64 * 3)
+    model.tensors[GATE_UP][1, :, 20:60] = 0x77
+    (finding,) = audited(model).findings
+    assert (finding.rule, finding.where.tensor) == ("saturated_codes", GATE_UP)
 
 
 def of_groups(tensors: dict[str, Any], weights: dict[str, Any], form: str) -> Model:
