@@ -42,6 +42,9 @@ def numbers(
             down = in_order(down, AWQ_ORDER)
         offset = (1 << (bits - 1)) - (encoding is Encoding.LESS_ONE_WORDS)
         return down.T.astype(np.float32) - np.float32(offset)
+    if encoding is Encoding.ROW_WORDS and dtype is Dtype.I32:
+        along = unpack(stored, bits, columns).astype(np.float32)
+        return np.asarray(along - np.float32(1 << (bits - 1)), dtype=np.float32)
     raise DecodeError(f"{dtype} numbers cannot be {encoding}")
 
 

@@ -94,6 +94,7 @@ class Encoding(StrEnum):
     OFFSET_WORDS = "integers with an offset, packed along the rows"
     LESS_ONE_WORDS = "the same, stored less one"
     AWQ_WORDS = "the same, in AWQ's order"
+    ROW_WORDS = "integers with an offset, packed along the columns"
     MAXIMUM = "largest magnitudes, 127 times the scale"
 
     @property

@@ -25,6 +25,7 @@ class SchemeName(StrEnum):
     PACKED_INTEGER = "packed integer"
     GPTQ = "GPTQ"
     AWQ = "AWQ"
+    AWQ_GEMV = "AWQ GEMV"
     MLX = "MLX"
     NF4 = "bitsandbytes NF4"
     FP4 = "bitsandbytes FP4"
@@ -113,6 +114,11 @@ SCHEMES: Final = (
     ),
     Scheme(
         SchemeName.AWQ, _QWEIGHT, frozenset({Dtype.I32}), FLOATS,
+        needs=frozenset({Part.ZERO_POINT}),
+    ),
+    # AutoAWQ for its GEMV kernel: words of one row of [out, in]
+    Scheme(
+        SchemeName.AWQ_GEMV, _QWEIGHT, frozenset({Dtype.I32}), FLOATS,
         needs=frozenset({Part.ZERO_POINT}),
     ),
     # MLX: affine, and the formats of groups that OCP and Nvidia specify, in words of its own

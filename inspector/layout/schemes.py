@@ -19,6 +19,8 @@ from inspector.layout.scheme_table import FLAT, FLOATS, SCHEMES, Scheme, SchemeN
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
 
+_AWQ_BITS: Final = 4
+
 _WHOLE: Final = frozenset({Dtype.U8, Dtype.I16, Dtype.U16, Dtype.I32, Dtype.U32})
 
 _CODES: Final = frozenset(PLAIN_CODINGS)
@@ -179,7 +181,7 @@ def _words_of_columns_or_rows(
     """GPTQ's or AWQ's integers: a matrix stored `[in, out]`, whose weight is `[out, in]`.
 
     GPTQ packs down its columns, AWQ along its rows. Zero points are packed along the rows, one for
-    each scale, so that the two tell the width.
+    each scale, so that the two tell the width. AWQ for its GEMV kernel stores all as `[out, ...]`.
     """
     zeros = parts.get(Part.ZERO_POINT)
     if zeros is None or len(tensor.shape) != 2 or len(scale.shape) != 2 or len(zeros.shape) != 2:
@@ -189,6 +191,9 @@ def _words_of_columns_or_rows(
     if bits not in _WIDTHS:
         return []
     coding, (rows, columns) = Coding(Number.OFFSET, bits), tensor.shape
+    if rows == zeros.shape[0] == scale.shape[0]:
+        gemv = [one for one in schemes if one.name is SchemeName.AWQ_GEMV and bits == _AWQ_BITS]
+        return [Coded(one, coding, (rows, coding.codes_in(columns, tensor.dtype))) for one in gemv]
     shapes = {
         SchemeName.GPTQ: (columns, coding.codes_in(rows, tensor.dtype)),
         SchemeName.AWQ: (coding.codes_in(columns, tensor.dtype), rows),
@@ -196,7 +201,7 @@ def _words_of_columns_or_rows(
     return [
         Coded(scheme, coding, shapes[scheme.name])
         for scheme in schemes
-        if shapes[scheme.name][0] == outputs
+        if scheme.name in shapes and shapes[scheme.name][0] == outputs
     ]
 
 

@@ -12,6 +12,7 @@ from inspector.catalog.names import Rows
 from inspector.errors import LayoutError
 from inspector.format.codings import AWQ_ORDER, Action, Encoding
 from inspector.format.dtypes import Dtype
+from inspector.layout.awq_gemv import padded_grids
 from inspector.layout.bitsandbytes import flat_grid
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
@@ -170,6 +171,12 @@ class StoredWeights:
             return ()
         if how.scheme.name in FLAT:
             return (flat_grid(stored.name, stored.shape[1], stored.parts),)
+        if how.scheme.name is SchemeName.AWQ_GEMV:
+            rows, columns = stored.shape
+            try:
+                return padded_grids(stored.name, (rows, columns), stored.parts, self.declared)
+            except LayoutError as error:
+                raise self.declared.explained(error) from error
         return tuple(
             self._grid(
                 matrix, self._numbers(stored, part, how), how.scheme, is_scale=part is Part.SCALE

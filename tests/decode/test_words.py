@@ -1,5 +1,6 @@
 """Integers in words of three more producers: GPTQ, AWQ and MLX, packed and decoded by loops."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -229,6 +230,40 @@ def test_experts_of_mlx_lie_in_a_tensor_for_each_projection() -> None:
             decoded_like(checkpoint, weight, values[expert])
 
 
+def stored_for_gemv(codes: Array, zeros: Array, scales: Array, group: int) -> dict[str, Array]:
+    """AutoAWQ's `WQLinear_GEMV.from_linear`: rows of words, padded to a multiple for the kernel."""
+    rows, columns = codes.shape
+    multiple = {128: 1, 64: 2, 32: 4}.get(group, 1)
+    words = math.ceil(math.ceil(columns / group / 8) / multiple) * multiple
+    wide = np.zeros((rows, 8 * words), np.uint8)
+    wide[:, : zeros.shape[1]] = zeros
+    padded = np.full((rows, 8 * words), 7, np.float16)  # zeros in its files; no value reads them
+    padded[:, : scales.shape[1]] = scales
+    return {".qweight": pack(codes, 4, 32), ".qzeros": pack(wide, 4, 32), ".scales": padded}
+
+
+@pytest.mark.parametrize(("shape", "group"), [((8, 64), 32), ((16, 256), 64), ((8, 1280), 128)])
+def test_awq_for_its_gemv_kernel(shape: tuple[int, int], group: int) -> None:
+    rng = np.random.default_rng(5)
+    codes, zeros, stored, scales = integers(rng, shape, 4, group, most=15)
+    groups = np.arange(shape[1]) // group
+    exact = (codes - zeros[:, groups]) * scales[:, groups]
+    tensors = stored_for_gemv(codes, zeros, stored, group)
+    weight = check(Quantized(tensors, rounded(exact), awq_config(group)))
+    assert weight.scale is not None
+    assert (weight.scheme, weight.scale.block) == ("AWQ GEMV", (1, group))
+
+
+def test_awq_for_its_gemv_kernel_in_groups_that_its_config_does_not_state() -> None:
+    rng = np.random.default_rng(6)
+    codes, zeros, stored, _ = integers(rng, (8, 256), 4, 64, most=15)
+    tensors = {f"q{end}": one for end, one in stored_for_gemv(codes, zeros, stored, 64).items()}
+    for config in ({}, awq_config(128)):
+        checkpoint, _ = memory_checkpoint(tensors, config=config)
+        with pytest.raises(LayoutError, match=r"no one size of a group gives scales \[8, 16\]"):
+            only_weight(checkpoint)
+
+
 TOLD: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]] = {
     "torchao of 4 bits": (
         {"._weight_qdata": np.zeros((4, 16), np.uint8), "._weight_scale": float32(np.ones((1, 4))),
@@ -249,9 +284,9 @@ TOLD: Mapping[str, tuple[dict[str, Array], Mapping[str, object] | None, str]] = 
         {"quantization_config": {"quant_method": "gguf"}},
         r"U8 \[4, 36\], and no scale: .* no known scheme; the config calls it gguf",
     ),
-    "AWQ of another version": (
-        {".qweight": np.zeros((32, 16), np.int32), ".qzeros": np.zeros((32, 1), np.int32),
-         ".scales": np.ones((32, 8), np.float16)},
+    "AWQ for its fast GEMV kernel": (
+        {".qweight": np.zeros((8, 64), np.int16), ".scaled_zeros": np.zeros((8, 32), np.float16),
+         ".scales": np.ones((8, 32), np.float16)},
         awq_config(32), "the config calls it awq",
     ),
 }  # fmt: skip
