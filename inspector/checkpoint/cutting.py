@@ -7,6 +7,7 @@ import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES, Array, stored_array
 from inspector.decode.packed import halves_swapped, rows_of_words
+from inspector.errors import DecodeError
 from inspector.format.dtypes import Dtype
 from inspector.layout.scheme_table import FLAT
 from inspector.layout.weights import Weight
@@ -33,6 +34,22 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
     if weight.scheme in FLAT:
         return halves_swapped(_elements(content, Dtype.U8, stop - start))
     return _elements(content, dtype, stop - start)
+
+
+def dense_rows(content: bytes, mask: bytes, weight: Weight, rows: int) -> Array:
+    """Rows of a matrix of which a mask says what is stored: `[rows, columns]`, zeros elsewhere.
+
+    Raises:
+        DecodeError: the bits of a row are not as many as its values.
+    """
+    dtype, columns = weight.tensor.dtype, weight.shape[1]
+    kept = _elements(content, dtype, rows)
+    bits = np.unpackbits(_elements(mask, Dtype.U8, rows), axis=1, count=columns, bitorder="little")
+    if (bits.sum(axis=1) != kept.shape[1]).any():
+        raise DecodeError(f"{weight.name}: its bitmask has not {kept.shape[1]} bits in every row")
+    found = np.zeros((rows, columns), dtype=kept.dtype)
+    found[bits.view(np.bool_)] = kept.reshape(-1)
+    return found
 
 
 def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: int) -> Array:

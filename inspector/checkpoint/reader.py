@@ -11,6 +11,7 @@ from inspector.analysis.report import Reads
 from inspector.checkpoint.cutting import (
     CHUNK_BYTES,
     decoded_together,
+    dense_rows,
     pieces,
     stored_rows,
     window_rows,
@@ -148,7 +149,9 @@ class Reader:
         """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
         if weight.state is not None:
             raise LayoutError(f"{weight.name}: its shape is in {weight.state.name}, unread")
-        content = self._source.read(weight.tensor.shard, weight.span(start, stop))
+        content, *masks = (self._source.read(*one) for one in weight.spans(start, stop))
+        if masks:
+            return dense_rows(content, masks[0], weight, stop - start)
         return stored_rows(content, weight, start, stop)
 
     def settle(self, weights: Sequence[Weight]) -> list[Weight]:
@@ -282,7 +285,7 @@ def _spans(part: Part) -> Iterator[tuple[str, Span]]:
     for grid in weight.grids:
         yield from grid.spans(part.start, part.stop)
     for piece in pieces(weight, part.start, part.stop):
-        yield weight.tensor.shard, weight.span(*piece)
+        yield from weight.spans(*piece)
 
 
 def _spread(run: Float32, grid: ScaleGrid, start: int, stop: int) -> Float32:

@@ -7,6 +7,7 @@ compressed-tensors `compressors/`, modelopt `quantization/qtensor/`, and the che
 those of a fused `gate_up_proj` `gate_up_proj_weight_scale`). GPTQ and AWQ
 name their parts after the module, and so does MLX (`mlx.nn` `QuantizedLinear`); bitsandbytes
 `functional.py` puts its own below the weight, and those of 8 bits (`nn/modules.py`) beside it.
+compressed-tensors up to 0.13 had `sparse-24-bitmask` (`.compressed`, `.bitmask`) and `marlin-24`.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ class Form(StrEnum):
     BLOCKS = "blocks"
     QDATA = "qdata"
     QWEIGHT = "qweight"
+    SPARSE = "sparse"
 
 
 class Part(StrEnum):
@@ -42,6 +44,11 @@ class Part(StrEnum):
     BIASES = "biases"
     ROW_MAXIMUM = "row_maximum"
     ORDERING = "ordering"
+    BITMASK = "bitmask"
+    ROW_OFFSETS = "row_offsets"
+    DENSE_SHAPE = "dense_shape"
+    MARLIN_SCALE = "marlin_scale"
+    MARLIN_META = "marlin_meta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,7 @@ HOLDERS: Final = (
     Ending("_qdata", Form.QDATA),
     Ending(".weight.qweight", Form.QDATA, ".weight"),
     Ending(".qweight", Form.QWEIGHT, ".weight"),
+    Ending(".compressed", Form.SPARSE, ".weight"),
 )
 """Endings of tensors that hold codes; any other name is the weight's own."""
 
@@ -92,6 +100,11 @@ COMPANIONS: Final = (
     Ending(".biases", Part.BIASES, ".weight"),
     Ending(".SCB", Part.ROW_MAXIMUM, ".weight"),
     Ending(".weight_format", Part.ORDERING, ".weight"),
+    Ending(".bitmask", Part.BITMASK, ".weight"),
+    Ending(".row_offsets", Part.ROW_OFFSETS, ".weight"),
+    Ending(".shape", Part.DENSE_SHAPE, ".weight"),
+    Ending(".scale_packed", Part.MARLIN_SCALE, ".weight"),
+    Ending(".meta", Part.MARLIN_META, ".weight"),
 )
 """Endings of tensors that stand beside a weight, in the order they are looked for."""
 
@@ -118,6 +131,8 @@ SCALE_ENDINGS: Final = (
     "_scale_2",
     ".qscale_weight",
     ".weight_zero_point",
+    "._weight_zero_point",
+    ".scale_packed",
     ".weight_offset",
     ".weight_shape",
     ".weight_g_idx",

@@ -27,6 +27,7 @@ class SchemeName(StrEnum):
     AWQ = "AWQ"
     AWQ_GEMV = "AWQ GEMV"
     MLX = "MLX"
+    MARLIN_24 = "marlin-24"
     NF4 = "bitsandbytes NF4"
     FP4 = "bitsandbytes FP4"
     LLM_INT8 = "bitsandbytes LLM.int8"
@@ -61,6 +62,8 @@ FLOATS: Final = frozenset({Dtype.F32, Dtype.BF16, Dtype.F16})
 _EXPONENTS: Final = frozenset({Dtype.F8_E8M0, Dtype.U8})
 _BYTES: Final = frozenset({Dtype.U8, Dtype.I8, Dtype.F4})
 _PLAIN: Final = frozenset({Form.PLAIN, Form.QDATA})
+_ONE_CODE: Final = _PLAIN | {Form.SPARSE}
+_SPARSE: Final = frozenset({Part.BITMASK, Part.DENSE_SHAPE})
 _PACKED: Final = frozenset({Form.PACKED})
 _ANY_STORAGE: Final = frozenset({Dtype.U8, Dtype.I8}) | FLOATS
 _NESTED: Final = frozenset({Part.NESTED_SCALE, Part.NESTED_CODEBOOK})
@@ -69,7 +72,8 @@ _QWEIGHT: Final = frozenset({Form.QWEIGHT})
 SCHEMES: Final = (
     # DeepSeek-V3, Qwen3-FP8, Intern-S1-Pro, MiniMax-M2, Mistral, GLM, fbgemm, modelopt FP8, Quark
     Scheme(
-        SchemeName.FP8, _PLAIN, _FP8, FLOATS, may=frozenset({Part.ZERO_POINT, Part.GROUP_INDEX}),
+        SchemeName.FP8, _ONE_CODE, _FP8, FLOATS,
+        may=frozenset({Part.ZERO_POINT, Part.GROUP_INDEX}) | _SPARSE,
     ),
     # FastDeploy keeps four exponents in an I32
     Scheme(SchemeName.FP8, _PLAIN, _FP8, frozenset({Dtype.I32})),
@@ -77,8 +81,8 @@ SCHEMES: Final = (
     Scheme(SchemeName.MXFP8, _PLAIN, _FP8, _EXPONENTS, group=32),
     # compressed-tensors naive-quantized, Ascend
     Scheme(
-        SchemeName.INT8, _PLAIN, frozenset({Dtype.I8}), FLOATS, INT8,
-        may=frozenset({Part.ZERO_POINT, Part.OFFSET, Part.GROUP_INDEX}),
+        SchemeName.INT8, _ONE_CODE, frozenset({Dtype.I8}), FLOATS, INT8,
+        may=frozenset({Part.ZERO_POINT, Part.OFFSET, Part.GROUP_INDEX}) | _SPARSE,
     ),
     # DeepSeek-V4 experts (I8), modelopt MXFP4 (U8)
     Scheme(SchemeName.MXFP4, _PLAIN, _BYTES, _EXPONENTS, E2M1, 32),
@@ -120,6 +124,11 @@ SCHEMES: Final = (
     Scheme(
         SchemeName.AWQ_GEMV, _QWEIGHT, frozenset({Dtype.I32}), FLOATS,
         needs=frozenset({Part.ZERO_POINT}),
+    ),
+    # compressed-tensors marlin-24: in the order of a kernel, which its library does not undo either
+    Scheme(
+        SchemeName.MARLIN_24, _PACKED, frozenset({Dtype.I32}), FLOATS,
+        needs=frozenset({Part.MARLIN_SCALE, Part.MARLIN_META}),
     ),
     # MLX: affine, and the formats of groups that OCP and Nvidia specify, in words of its own
     Scheme(

@@ -19,6 +19,8 @@ from inspector.layout.scheme_table import FLAT, FLOATS, SCHEMES, Scheme, SchemeN
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
 
+_SCALES: Final = (Part.SCALE, Part.ROW_MAXIMUM, Part.MARLIN_SCALE)
+
 _AWQ_BITS: Final = 4
 
 _WHOLE: Final = frozenset({Dtype.U8, Dtype.I16, Dtype.U16, Dtype.I32, Dtype.U32})
@@ -55,14 +57,16 @@ def coded(
     Raises:
         LayoutError: codes that no row of the table describes, or whose scale is missing.
     """
-    scale = parts.get(Part.SCALE) or parts.get(Part.ROW_MAXIMUM)
+    if form is Form.SPARSE:
+        _check_sparse(name, tensor, parts)
+    scale = next((parts[part] for part in _SCALES if part in parts), None)
     if scale is None:
         if form is Form.PLAIN and _is_whole_numbers(name, tensor):
             raise LayoutError(
                 f"{name}: {tensor.dtype} {list(tensor.shape)}, and no scale: a weight of whole "
                 f"numbers is of no known scheme{_called(declared)}"
             )
-        if tensor.dtype in _CODES or form is not Form.PLAIN:
+        if tensor.dtype in _CODES or form not in (Form.PLAIN, Form.SPARSE):
             raise LayoutError(
                 f"{name}: {tensor.dtype} codes without a scale",
                 hint="its scale is missing: no tensor of a known scale name stands beside it",
@@ -98,6 +102,8 @@ def coded(
 
 
 def _why_undecoded(scheme: Scheme, declared: Declared) -> str | None:
+    if scheme.name is SchemeName.MARLIN_24:
+        return f"{scheme.name} is the order of a kernel, which is not undone"
     if scheme.name is SchemeName.GPTQ and declared.zeros_less_one is None:
         told = (
             f"quant_method {declared.method} does not say" if declared.method else "no config says"
@@ -150,7 +156,11 @@ def _unpacked(
         bits, columns = _packed_integers(name, tensor, scale, declared, may_be_padded=not is_mlx)
         number = Number.UNSIGNED if is_mlx else Number.OFFSET
         return Coded(scheme, Coding(number, bits), (*shape[:-1], columns))
+    if scheme.name is SchemeName.MARLIN_24:
+        return _of_marlin(scheme, tensor, scale)
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
+    if form is Form.SPARSE:
+        return Coded(scheme, coding, dense_shape(tensor))
     if scheme.name in FLAT:
         shape = (1, coding.codes_in(tensor.count, tensor.dtype))
     elif _is_packed_down(scheme, coding, tensor, scale):
@@ -160,6 +170,30 @@ def _unpacked(
     elif shape:
         shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
     return Coded(scheme, coding, shape)
+
+
+def dense_shape(tensor: TensorRow) -> tuple[int, ...]:
+    """The shape of a matrix of which two of each four values are stored."""
+    return tensor.shape[0], 2 * tensor.shape[1]
+
+
+def _check_sparse(name: str, tensor: TensorRow, parts: Mapping[Part, TensorRow]) -> None:
+    """Only what is sparse in a pattern has rows of one length."""
+    mask = parts.get(Part.BITMASK)
+    shape = tensor.shape
+    if mask is None or len(shape) != 2 or mask.shape != (shape[0], -(-shape[1] // 4)):
+        raise LayoutError(
+            f"{name}: {tensor.name} {list(shape)} holds what is not zero; only two of each four, "
+            f"with a bitmask for each, are decoded{f', not {list(mask.shape)}' if mask else ''}"
+        )
+
+
+def _of_marlin(scheme: Scheme, tensor: TensorRow, scale: TensorRow) -> Coded:
+    """Tiles of 16 by 16, of half of the inputs: the shape that they had (`marlin_24.py`)."""
+    outputs = scale.shape[-1] if scale.shape else 1
+    rows, words = (*tensor.shape, 1, 1)[:2]
+    bits = max(1, 2 * words // max(outputs, 1))
+    return Coded(scheme, Coding(Number.OFFSET, bits), (outputs, 32 * rows))
 
 
 def _is_packed_down(scheme: Scheme, coding: Coding, tensor: TensorRow, scale: TensorRow) -> bool:

@@ -19,7 +19,7 @@ from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
 from inspector.layout.scheme_table import FLAT, PACKED_DTYPES, WORDS, Scheme, SchemeName
-from inspector.layout.schemes import Coded, coded
+from inspector.layout.schemes import Coded, coded, dense_shape
 from inspector.layout.windows import Window
 
 
@@ -36,7 +36,9 @@ class Stored:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the weight's values, unpacked."""
-        return self.tensor.shape if self.coded is None else self.coded.shape
+        if self.coded is not None:
+            return self.coded.shape
+        return dense_shape(self.tensor) if self.form is Form.SPARSE else self.tensor.shape
 
     @property
     def page(self) -> Window | None:
@@ -138,7 +140,7 @@ class StoredWeights:
         ids = self.catalog.shape_ids.astype(np.int64)
         shapes = {shape: at for at, shape in enumerate(self.catalog.shapes)}
         for kind in self.kinds():
-            if kind.stored is not None and kind.stored.coded is not None:
+            if kind.stored is not None and kind.stored.shape != kind.example.shape:
                 ids[kind.rows] = shapes.setdefault(kind.stored.shape, len(shapes))
         return ValueShapes(tuple(shapes), ids)
 

@@ -14,7 +14,7 @@ from inspector.format.codings import Action, Coding
 from inspector.format.spans import Span
 from inspector.layout.bitsandbytes import parse_state, settled_grid
 from inspector.layout.declared import Declared, declared_by
-from inspector.layout.endings import Part
+from inspector.layout.endings import Form, Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
 from inspector.layout.scheme_table import FLAT, SchemeName
@@ -31,7 +31,8 @@ class Weight:
     it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
     in their order. `state` is read first, where there is one: until `settled` by it, a weight has
     the shape that its headers tell.
-    `group_index` holds the group of each column, where groups are not of neighbours.
+    `group_index` holds the group of each column, where groups are not of neighbours. `bitmask` has
+    a bit for each value, where those that are zero are not stored.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Weight:
     grids: tuple[ScaleGrid, ...] = ()
     state: TensorRow | None = None
     group_index: TensorRow | None = None
+    bitmask: TensorRow | None = None
 
     @property
     def rows(self) -> int:
@@ -121,6 +123,13 @@ class Weight:
     def span(self, start: int, stop: int) -> Span:
         """The bytes of the file that hold rows `[start, stop)`, and for some windows more."""
         return stored_span(self.tensor, self.window, self.shape, start, stop)
+
+    def spans(self, start: int, stop: int) -> Iterator[tuple[str, Span]]:
+        """By shard, the same, and the bits that say where they belong."""
+        yield self.tensor.shard, self.span(start, stop)
+        if self.bitmask is not None:
+            span = stored_span(self.bitmask, None, self.bitmask.shape, start, stop)
+            yield self.bitmask.shard, span
 
 
 class WeightBook:
@@ -212,6 +221,7 @@ def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
         grids=grids,
         state=_state(stored.parts) if how is not None else None,
         group_index=stored.parts.get(Part.GROUP_INDEX) if how is not None else None,
+        bitmask=stored.parts.get(Part.BITMASK) if stored.form is Form.SPARSE else None,
     )
 
 

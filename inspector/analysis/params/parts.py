@@ -28,7 +28,7 @@ _BESIDE_WEIGHTS: Final = frozenset(
         "weight_scale_2", "weight_offset", "input_scale", "input_scale_ub", "input_global_scale",
         "activation_scale", "qscale_act", "k_scale", "v_scale", "output_scale", "scales", "qzeros",
         "g_idx", "absmax", "quant_map", "nested_absmax", "nested_quant_map", "biases", "SCB",
-        "weight_format",
+        "weight_format", "bitmask", "row_offsets", "shape", "meta",
     }
 )  # fmt: skip
 """Last components that quantizers put beside a weight: compressed-tensors, modelopt, GPTQ, AWQ,

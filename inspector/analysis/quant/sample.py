@@ -52,7 +52,7 @@ class Look:
         if state is not None and self.settles:
             yield state.shard, state.span
         for piece in self.pieces():
-            yield self.weight.tensor.shard, self.weight.span(*piece)
+            yield from self.weight.spans(*piece)
 
     @property
     def settles(self) -> bool:

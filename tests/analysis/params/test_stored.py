@@ -128,8 +128,23 @@ def test_a_larger_vocabulary_than_declared_gives_both_numbers() -> None:
             {},
         ),
         ([("{}.weight", "F4", [12, 8]), ("{}.weight_scale", "F8_E8M0", [12, 1])], {}),
+        (
+            [
+                ("{}.compressed", "BF16", [12, 4]), ("{}.bitmask", "U8", [12, 1]),
+                ("{}.shape", "I64", [2, 1]),
+            ],
+            {},
+        ),
+        (
+            [
+                ("{}._weight_qdata", "I8", [12, 8]), ("{}._weight_scale", "F32", [12, 1]),
+                ("{}._weight_zero_point", "I8", [12, 1]),
+            ],
+            {},
+        ),
     ],
-    ids=["fp8 blocks", "int4 packed", "nvfp4", "gptq 8 bits", "bitsandbytes", "F4"],
+    ids=["fp8 blocks", "int4 packed", "nvfp4", "gptq 8 bits", "bitsandbytes", "F4",
+         "2:4", "torchao"],
 )  # fmt: skip
 def test_quantized_weights_count_their_numbers(
     tensors: list[Tensor], fields: dict[str, Any]
