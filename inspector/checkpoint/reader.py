@@ -183,7 +183,7 @@ class Reader:
     def _read_grids(self, weight: Weight, start: int, stop: int) -> list[Factor]:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""
         factors = []
-        order = self._read_order(weight)
+        order = self.read_order(weight)
         for grid in weight.grids:
             values = self.read_numbers(grid, start, stop)
             if grid.row_length:
@@ -194,7 +194,7 @@ class Reader:
             factors.append(Factor(values, grid.block, grid.action, first_row, own))
         return factors
 
-    def _read_order(self, weight: Weight) -> Order | None:
+    def read_order(self, weight: Weight) -> Order | None:
         """The group of each column, where there is such an index.
 
         One that has a -1 was never filled: groups are of neighbours then, as compressed-tensors
@@ -269,7 +269,7 @@ class Reader:
         if scale.row_length:
             return np.take(_spread(grid[0], scale, start, stop), np.asarray(rows) - start, axis=0)
         found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
-        order = self._read_order(weight) if scale.shape[1] > 1 else None
+        order = self.read_order(weight) if scale.shape[1] > 1 else None
         if order is not None:
             return np.take(found, order, axis=1)
         return np.repeat(found, block_columns, axis=1)[:, :columns]

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from inspector.decode.blocks import Order
 from inspector.decode.counts import is_float, largest_code
 from inspector.decode.numeric import Array
 from inspector.decode.packed import code_table, unpack
@@ -64,7 +65,13 @@ def magnitude_levels(coding: Coding) -> tuple[float, ...]:
 
 
 def block_codes(
-    codes: Array, coding: Coding, columns: int, block: tuple[int, int], *, two_ended: bool = False
+    codes: Array,
+    coding: Coding,
+    columns: int,
+    block: tuple[int, int],
+    *,
+    two_ended: bool = False,
+    order: Order | None = None,
 ) -> BlockCodes:
     """The figures of each block.
 
@@ -75,8 +82,11 @@ def block_codes(
         block: rows and columns of one.
         two_ended: integers with a zero point: the lowest and the highest are the ends of a range,
             and magnitudes count from its middle.
+        order: the columns in the order in which blocks have them; None for as they are.
     """
     single = unpack(codes, coding.bits, columns)
+    if order is not None:
+        single = single[:, order]
     if is_float(coding):
         return _of_floats(single, coding, block)
     folded = _folded(coding, two_ended=two_ended)[single]

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from inspector.analysis.quant.sample import Look
 from inspector.decode.block_codes import block_codes, code_range, magnitude_levels
+from inspector.decode.blocks import Order
 from inspector.decode.counts import is_float
 from inspector.decode.numeric import Array, Float32
-from inspector.errors import LayoutError
+from inspector.errors import DecodeError, LayoutError
 from inspector.format.codings import Action, Coding
 from inspector.format.dtypes import Dtype
 from inspector.layout.scales import ScaleGrid
@@ -43,6 +44,9 @@ class NumberReader(Protocol):
 
     def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
         """Rows `[start, stop)` as stored."""
+
+    def read_order(self, weight: Weight) -> Order | None:
+        """The group of each column, where groups are not of neighbours."""
 
     def settled(self, weight: Weight) -> Weight:
         """The weight as its `state` says that it is."""
@@ -201,16 +205,34 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
         two_ended=any(grid.action is Action.SUBTRACT for grid in weight.grids),
         coarse_scale=scale.tensor.dtype is Dtype.F8_E4M3,
     )
+    try:
+        columns = _by_group(reader.read_order(weight), weight.shape[1], scale.block[1])
+    except DecodeError:
+        return beside.evidence
     codes = CodeFigures()
     for start, stop in look.pieces():
         stored = reader.read_codes(weight, start, stop)
         own = beside.values[start // scale.block[0] :]
-        codes += code_figures(stored, kind, weight.shape[1], own, scale.block)
+        codes += code_figures(stored, kind, weight.shape[1], own, scale.block, columns)
     is_whole = look.rows == (0, weight.rows)
     dead = is_whole and 0 < codes.blocks == codes.zero_blocks
     return beside.evidence + Evidence(
         dead_weights=int(dead), weights_with_codes=1, by_format={kind: codes}
     )
+
+
+def _by_group(order: Order | None, columns: int, width: int) -> Order | None:
+    """The columns sorted by their group; None where they lie so.
+
+    Raises:
+        DecodeError: groups of other sizes than the scale's.
+    """
+    if order is None or np.array_equal(order, np.arange(columns) // width):
+        return None
+    sizes = np.bincount(order)
+    if (sizes[:-1] != width).any() or sizes.sum() != columns or sizes[-1] > width:
+        raise DecodeError(f"groups of {sizes.min()} to {sizes.max()} columns, not of {width}")
+    return np.argsort(order, kind="stable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +280,14 @@ def _off(numbers: Float32, coding: Coding | None) -> int:
 
 
 def code_figures(
-    stored: Array, kind: CodeFormat, width: int, scale: Float32, block: tuple[int, int]
-) -> CodeFigures:
-    """The figures of some rows of codes, of which `scale` begins at the first."""
-    found = block_codes(stored, kind.coding, width, block, two_ended=kind.two_ended)
+    stored: Array, kind: CodeFormat, width: int, scale: Float32, block: tuple[int, int],
+    order: Order | None = None,
+) -> CodeFigures:  # fmt: skip
+    """The figures of some rows of codes, of which `scale` begins at the first.
+
+    `order` are the columns as blocks have them, where these are not of neighbours.
+    """
+    found = block_codes(stored, kind.coding, width, block, two_ended=kind.two_ended, order=order)
     rows, columns = found.largest.shape
     values = scale[:rows, :columns]
     usable = np.isfinite(values) & (values != 0)

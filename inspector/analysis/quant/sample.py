@@ -51,6 +51,9 @@ class Look:
         state = self.weight.state
         if state is not None and self.settles:
             yield state.shard, state.span
+        order = self.weight.group_index
+        if order is not None and self.rows is not None:
+            yield order.shard, order.span
         for piece in self.pieces():
             yield from self.weight.spans(*piece)
 

@@ -1,6 +1,7 @@
 """Audits of weights that are stored in other ways: fused, packed, by channel, by tensor."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from inspector.analysis.quant.audit import Audit, audit, audit_facts
 from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.summary import observed_of
-from inspector.format.codings import E2M1
-from tests.encoding import encode, two_a_byte
+from inspector.format.codings import E2M1, Coding, Number
+from tests.decode.quantized import pack
+from tests.encoding import encode, encode_range, two_a_byte
 from tests.quantized import (
     BF16,
     BLOCK,
@@ -227,6 +229,33 @@ def test_codes_packed_across_rows_or_along_them_are_looked_into(
     assert rules_of(found) == ["saturated_codes"]
     (finding,) = found.findings
     assert finding.found == f"{16 * 63:,} of {16 * 63:,}"
+
+
+def test_codes_in_the_order_of_activations_are_judged_by_their_own_groups() -> None:
+    """GPTQ with `desc_act`: a run of columns has codes of many groups; the figures are the same."""
+    rng = np.random.default_rng(9)
+    weight = rng.standard_normal((64, 256)) * 2.0 ** rng.normal(0, 2, (64, 1))
+    coded = encode_range(weight, Coding(Number.OFFSET, 4), (1, 64))
+    assert coded.zero is not None
+    module = "model.layers.0.self_attn.o_proj"
+    claim = {"quant_method": "gptq", "bits": 4, "group_size": 64, "checkpoint_format": "gptq_v2"}
+    codes = {}
+    for name, order in (("as they are", np.arange(256)), ("mixed", rng.permutation(256))):
+        tensors = {
+            f"{module}.qweight": np.ascontiguousarray(pack(coded.codes[:, order], 4, 32).T),
+            f"{module}.qzeros": pack((coded.zero + 8).astype(np.uint8).T, 4, 32),
+            f"{module}.scales": np.ascontiguousarray(coded.scale.astype(np.float16).T),
+            f"{module}.g_idx": (order // 64).astype(np.int32),
+        }
+        found = audited(Model(tensors, {"model_type": "m", "quantization_config": claim}))
+        assert rules_of(found) == []
+        (evidence,) = found.evidence.values()
+        codes[name] = evidence.codes
+    assert codes["mixed"].blocks == 64 * 4
+    np.testing.assert_equal(asdict(codes["mixed"]), asdict(codes["as they are"]))
+    tensors[f"{module}.g_idx"][:64] = 3
+    found = audited(Model(tensors, {"model_type": "m", "quantization_config": claim}))
+    assert observed_of(found).looked_into.with_codes == 0
 
 
 IGNORED_CLASSES = {
