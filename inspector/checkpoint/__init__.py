@@ -25,6 +25,7 @@ from inspector.checkpoint.reader import Reader
 from inspector.config import MAX_CONFIG_BYTES, ModelConfig
 from inspector.config.quantization import QuantConfig
 from inspector.errors import BudgetExceeded, Problem
+from inspector.layout.bitsandbytes import parse_state
 from inspector.layout.declared import Declared
 from inspector.layout.stored import holds_words
 from inspector.layout.weights import WeightBook
@@ -253,6 +254,20 @@ class Checkpoint:
         """The checkpoint's weights by name."""
         config, declared = self._configs.stated
         return WeightBook(self.catalog, config, declared)
+
+    def take_shapes(self) -> None:
+        """Give weights whose shape is in no header the one that is stored beside one of their kind.
+
+        Some hundred bytes a kind: what looks weights up by their shape asks for it first.
+
+        Raises:
+            SourceError: it cannot be read.
+            LayoutError: it is no state of such a weight.
+        """
+        stored = self.weights.in_store
+        for kind, tensor in list(stored.without_shape()):
+            content = self.source.read(tensor.shard, tensor.span)
+            stored.take_for(kind.rows, parse_state(content, name=tensor.name))
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:

@@ -50,6 +50,8 @@ def _side(checkpoint: Checkpoint, *, config_only: bool) -> Side:
     catalog = None if config_only else catalog_if_any(checkpoint)
     if catalog is None and checkpoint.config is None:
         raise ObjectNotFound(f"{checkpoint.source.location}: no config.json")
+    if catalog is not None:
+        checkpoint.take_shapes()
     return Side(
         model=model_without_weights(checkpoint) if catalog is None else checkpoint.model,
         config=checkpoint.config,

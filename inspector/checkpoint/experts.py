@@ -28,6 +28,7 @@ class CheckpointExperts:
     """
 
     def __init__(self, checkpoint: Checkpoint, *, turned: bool = False) -> None:
+        checkpoint.take_shapes()
         self._checkpoint = checkpoint
         self._turned = turned
         self._inventory = checkpoint.weights.experts
@@ -100,7 +101,7 @@ class CheckpointExperts:
         if not experts:
             return 0
         part = self._part(self._weight(layer, experts[0], projection), rows)
-        spans = [part.weight.span(part.start, part.stop)]
+        spans = [one for _, one in part.weight.spans(part.start, part.stop)]
         spans += [one for grid in part.grids for _, one in grid.spans(part.start, part.stop)]
         if part.group_index is not None:
             spans.append(part.group_index.span)
@@ -114,8 +115,9 @@ class CheckpointExperts:
         if not experts:
             return 0
         part = self._part(self._weight(layer, experts[0], projection), rows)
-        beside = sum(1 for grid in part.grids for _ in grid.spans(part.start, part.stop))
-        each = 1 + beside + (part.group_index is not None)
+        each = sum(1 for _ in part.weight.spans(part.start, part.stop))
+        each += sum(1 for grid in part.grids for _ in grid.spans(part.start, part.stop))
+        each += part.group_index is not None
         return len(experts) * each + self._state_reads(layer, experts, projection).requests
 
     def _state_reads(self, layer: int, experts: Sequence[int], projection: Projection) -> Reads:
@@ -130,13 +132,16 @@ class CheckpointExperts:
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
     ) -> Scales | None:
         """What `read` left out or put in: the multipliers at the rows named; one read an expert."""
+        reader = self._checkpoint.reader
         weights = [self._weight(layer, expert, projection) for expert in experts]
         start, stop = min(rows), max(rows) + 1
         if self._turned or any(weight.scale is None for weight in weights):
             return None
+        if any(weight.scale and weight.scale.nested for weight in weights):
+            weights = reader.settle(weights)  # their offsets are in their states
 
         def read_one(weight: Weight) -> Float32:
-            return self._checkpoint.reader.read_scale_rows(weight, rows)
+            return reader.read_scale_rows(weight, rows)
 
         jobs = self._checkpoint.policy.jobs if self._checkpoint.is_remote else 2
         values = np.stack(list(map_ordered(read_one, weights, jobs=jobs)))
@@ -151,7 +156,10 @@ class CheckpointExperts:
         weight = self._weight(layer, experts[0], projection)
         if weight.scale is None:
             return 0
-        size = len(weight.scale.span(min(rows), max(rows) + 1))
+        spans = [one for _, one in weight.scale.spans(min(rows), max(rows) + 1)]
+        size = sum(map(len, spans))
+        if weight.scale.nested is not None and weight.state is not None:
+            size += len(weight.state.span)
         if weight.group_index is not None and weight.scale.shape[1] > 1:
             size += len(weight.group_index.span)
         return len(experts) * size

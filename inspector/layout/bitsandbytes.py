@@ -19,6 +19,8 @@ from inspector.layout.scales import Granularity, Nested, ScaleGrid
 BLOCKS: Final = (64, 128, 256, 512, 1024, 2048, 4096, 32)
 """Sizes that `quantize_4bit` takes, its default first."""
 
+STATES: Final = (Part.NF4_STATE, Part.FP4_STATE)
+
 _NESTED_BLOCK: Final = 256
 
 

@@ -13,7 +13,7 @@ from inspector.errors import LayoutError
 from inspector.format.codings import AWQ_ORDER, Action, Encoding
 from inspector.format.dtypes import Dtype
 from inspector.layout.awq_gemv import padded_grids
-from inspector.layout.bitsandbytes import flat_grid
+from inspector.layout.bitsandbytes import STATES, State, flat_grid, settled_grid
 from inspector.layout.declared import Declared
 from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
@@ -25,13 +25,17 @@ from inspector.layout.windows import Window
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One stored weight. `name` is the weight's own, `coded` None where it holds plain numbers."""
+    """One stored weight. `name` is the weight's own, `coded` None where it holds plain numbers.
+
+    `state` is what it is taken for, where its shape is in no header.
+    """
 
     name: str
     tensor: TensorRow
     form: Form
     parts: Mapping[Part, TensorRow]
     coded: Coded | None
+    state: State | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,6 +111,7 @@ class StoredWeights:
         self.catalog = catalog
         self.pairing = Pairing(catalog.names)
         self.declared = declared
+        self._states: dict[int, State] = {}
 
     def at(self, row: int) -> Stored:
         """The weight of one row.
@@ -118,11 +123,29 @@ class StoredWeights:
         name, form = self.pairing.weight_name(row), self.pairing.form(row)
         parts = {part: self.catalog.row(at) for part, at in self.pairing.parts_of(row).items()}
         how = coded(name, tensor, form, parts, self.declared)
-        return Stored(name, tensor, form, parts, how)
+        state = self._states.get(row)
+        if how is not None and state is not None:
+            how = replace(how, shape=state.shape)
+        return Stored(name, tensor, form, parts, how, state)
+
+    def without_shape(self) -> Iterator[tuple[Kind, TensorRow]]:
+        """Weights whose shape no header has, and of each kind the tensor that has it of one."""
+        parts = self.pairing.parts
+        has_state = np.logical_or.reduce([parts[part] != NOBODY for part in STATES])
+        for kind in self._kinds_of(np.flatnonzero(has_state)):
+            stored = kind.stored
+            if stored is not None and stored.coded is not None and stored.coded.scheme.name in FLAT:
+                yield kind, next(stored.parts[part] for part in STATES if part in stored.parts)
+
+    def take_for(self, rows: Rows, state: State) -> None:
+        """Take weights for what the state of one of them says, but for numbers of their own."""
+        self._states |= dict.fromkeys(rows.tolist(), state)
 
     def kinds(self) -> Iterator[Kind]:
         """All weights, those that are stored alike together: some hundred kinds of any model."""
-        weights = np.flatnonzero(self.pairing.is_weight())
+        yield from self._kinds_of(np.flatnonzero(self.pairing.is_weight()))
+
+    def _kinds_of(self, weights: Rows) -> Iterator[Kind]:
         _, first, inverse = np.unique(self._alike(weights), return_index=True, return_inverse=True)
         for kind in np.argsort(first).tolist():
             yield self.kind(weights[inverse == kind])
@@ -172,7 +195,11 @@ class StoredWeights:
         if how is None:
             return ()
         if how.scheme.name in FLAT:
-            return (flat_grid(stored.name, stored.shape[1], stored.parts),)
+            codes = how.coding.codes_in(stored.tensor.count, stored.tensor.dtype)
+            flat = flat_grid(stored.name, codes, stored.parts)
+            if stored.state is None:
+                return (flat,)
+            return (settled_grid(stored.name, flat, stored.state, codes),)
         if how.scheme.name is SchemeName.AWQ_GEMV:
             rows, columns = stored.shape
             try:

@@ -10,9 +10,9 @@ from inspector.catalog import Catalog, TensorRow
 from inspector.catalog.names import NameColumns, NameColumnsBuilder, Rows
 from inspector.config import ModelConfig
 from inspector.errors import LayoutError
-from inspector.format.codings import Action, Coding
+from inspector.format.codings import NF4, Action, Coding
 from inspector.format.spans import Span
-from inspector.layout.bitsandbytes import parse_state, settled_grid
+from inspector.layout.bitsandbytes import STATES, parse_state, settled_grid
 from inspector.layout.declared import Declared, declared_by
 from inspector.layout.endings import Form, Part
 from inspector.layout.experts import ExpertInventory, ExpertKey
@@ -73,7 +73,8 @@ class Weight:
             return replace(self, state=None)
         if self.scheme in FLAT:
             state = parse_state(content, name=self.state.name)
-            grid = settled_grid(self.name, self.grids[0], state, self.shape[1])
+            codes = NF4.codes_in(self.tensor.count, self.tensor.dtype)
+            grid = settled_grid(self.name, self.grids[0], state, codes)
             return replace(self, shape=state.shape, grids=(grid,), state=None)
         width = self.state.dtype.bits // 8
         places = range(0, len(content), width)
@@ -230,4 +231,4 @@ def _state(parts: Mapping[Part, TensorRow]) -> TensorRow | None:
     return next((parts[part] for part in _STATES if part in parts), None)
 
 
-_STATES: Final = (Part.SHAPE, Part.NF4_STATE, Part.FP4_STATE, Part.ORDERING)
+_STATES: Final = (Part.SHAPE, *STATES, Part.ORDERING)

@@ -8,8 +8,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from inspector.decode.packed import code_table
+from inspector.format.codings import NF4
 from tests.cli.running import FUSED, QWEN3, S1, invoke
 from tests.decode.quantized import pack
+from tests.quantized import bitsandbytes_state
 from tests.strategies_arrays import Array, shard_of
 
 PARTS = {
@@ -169,3 +172,50 @@ def test_packed_integers_whose_true_shapes_differ_are_left_out(tmp_path: Path) -
     found = json.loads(invoke("compare", "--ref", ref, "-m", ours, "--json").stdout)
     assert found["weights"] == []
     assert found["left_out"] == ["layers.0.self_attn.q_proj.weight"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_bitsandbytes_is_compared_with_its_original_though_no_header_has_its_shape(
+    tmp_path: Path, *, nested: bool
+) -> None:
+    """Each weight by its own state: the offset of nested scales is another in each."""
+    rng = np.random.default_rng(2)
+    original: dict[str, Array] = {}
+    stored: dict[str, Array] = {}
+    for layer in range(2):
+        name = f"model.layers.{layer}.mlp.experts.0.up_proj.weight"
+        values = rng.normal(0, 1 + 8 * layer, (32, 96)).astype(np.float32)
+        original[name] = values.astype(ml_dtypes.bfloat16)
+        stored |= {f"{name}{end}": one for end, one in nf4_of(values, nested=nested).items()}
+    for folder, tensors in (("model", stored), ("ref", original)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.safetensors").write_bytes(shard_of(tensors))
+        (tmp_path / folder / "config.json").write_text('{"hidden_size": 96}')
+    arguments = ("-m", str(tmp_path / "model"), "-r", str(tmp_path / "ref"), "--json", "--full")
+    found = json.loads(invoke("compare", *arguments).stdout)
+    assert len(found["weights"]) == 2
+    for weight in found["weights"]:
+        assert 0.99 < weight["cosine"] < 1
+        assert weight["relative_change"] < 0.12
+
+
+def nf4_of(values: Array, *, nested: bool) -> dict[str, Array]:
+    """What bitsandbytes makes of a matrix; nested scales are 256 steps of one range."""
+    table = code_table(NF4)
+    blocks = values.reshape(-1, 32)
+    scales = np.abs(blocks).max(axis=1)
+    state: dict[str, float] = {}
+    beside: dict[str, Array] = {".absmax": scales}
+    if nested:
+        offset, reach = float(np.float32(scales.mean())), np.float32(np.ptp(scales))
+        steps = np.linspace(-1, 1, 256, dtype=np.float32)
+        coded = np.abs((scales[:, None] - offset) / reach - steps).argmin(axis=1).astype(np.uint8)
+        scales = steps[coded] * reach + np.float32(offset)
+        state = {"nested_blocksize": 256, "nested_offset": offset}
+        beside = {".absmax": coded, ".nested_absmax": np.array([reach]), ".nested_quant_map": steps}
+    codes = np.abs(blocks[:, :, None] / scales[:, None, None] - table).argmin(axis=2).reshape(-1)
+    said = bitsandbytes_state((values.shape[0], values.shape[1]), 32, **state)
+    return {
+        "": ((codes[0::2] << 4) | codes[1::2]).astype(np.uint8)[:, None],
+        ".quant_map": table, ".quant_state.bitsandbytes__nf4": said, **beside,
+    }  # fmt: skip
