@@ -5,6 +5,7 @@ Everything above asks it for facts and arrays; nothing above it opens anything.
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Self
 
@@ -24,7 +25,7 @@ from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
 from inspector.config import MAX_CONFIG_BYTES, ModelConfig
 from inspector.config.quantization import QuantConfig
-from inspector.errors import BudgetExceeded, Problem
+from inspector.errors import BudgetExceeded, LayoutError, Problem
 from inspector.layout.bitsandbytes import parse_state
 from inspector.layout.declared import Declared
 from inspector.layout.stored import holds_words
@@ -258,16 +259,17 @@ class Checkpoint:
     def take_shapes(self) -> None:
         """Give weights whose shape is in no header the one that is stored beside one of their kind.
 
-        Some hundred bytes a kind: what looks weights up by their shape asks for it first.
+        Some hundred bytes a kind: what looks weights up by their shape asks for it first. One whose
+        state cannot be told stays without.
 
         Raises:
             SourceError: it cannot be read.
-            LayoutError: it is no state of such a weight.
         """
         stored = self.weights.in_store
         for kind, tensor in list(stored.without_shape()):
             content = self.source.read(tensor.shard, tensor.span)
-            stored.take_for(kind.rows, parse_state(content, name=tensor.name))
+            with suppress(LayoutError):
+                stored.take_for(kind.rows, parse_state(content, name=tensor.name))
 
 
 def _naming_unread(error: BudgetExceeded, unread: Sequence[str], count: int) -> BudgetExceeded:

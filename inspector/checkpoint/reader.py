@@ -187,7 +187,7 @@ class Reader:
         for grid in weight.grids:
             values = self.read_numbers(grid, start, stop)
             if grid.row_length:
-                factors.append(Factor(_spread(values[0], grid, start, stop), (1, 1), grid.action))
+                factors.append(_run_of(values, grid, start, stop))
                 continue
             first_row = start - grid.rows_for(start, stop)[0] * grid.block[0]
             own = order if grid.shape[1] > 1 else None
@@ -267,7 +267,8 @@ class Reader:
         block_rows, block_columns = scale.block
         grid = self.read_numbers(scale, start, stop)
         if scale.row_length:
-            return np.take(_spread(grid[0], scale, start, stop), np.asarray(rows) - start, axis=0)
+            run = _run_of(grid, scale, start, stop).run(start, stop - start, columns)
+            return np.take(run, np.asarray(rows) - start, axis=0)
         found = grid[np.asarray(rows) // block_rows - scale.rows_for(start, stop)[0]]
         order = self.read_order(weight) if scale.shape[1] > 1 else None
         if order is not None:
@@ -288,12 +289,10 @@ def _spans(part: Part) -> Iterator[tuple[str, Span]]:
         yield from weight.spans(*piece)
 
 
-def _spread(run: Float32, grid: ScaleGrid, start: int, stop: int) -> Float32:
-    """`[rows, columns]`: of a run of blocks, the number of each value of rows `[start, stop)`."""
-    block, length = grid.block[1], grid.row_length
-    before = start * length - grid.run_for(start, stop)[0] * block
-    flat: Float32 = np.repeat(run, block)[before : before + (stop - start) * length]
-    return flat.reshape(stop - start, length)
+def _run_of(numbers: Float32, grid: ScaleGrid, start: int, stop: int) -> Factor:
+    """Of blocks that go on over the ends of rows, those that rows `[start, stop)` have."""
+    first = grid.run_for(start, stop)[0]
+    return Factor(numbers, grid.block, grid.action, first_row=start, first_block=first)
 
 
 def _moved(factors: Sequence[Factor], rows: int) -> list[Factor]:

@@ -34,6 +34,8 @@ class Factor:
 
     `first_row` is the row of the grid's first block that the first row of codes is. `order` says
     which column of the grid each column of codes has, where groups are not of neighbours.
+    `first_block` is there where blocks go on over the ends of rows: the numbers are one row then,
+    `first_block` says which of all the first is, and `first_row` counts in the whole matrix.
     """
 
     numbers: Float32
@@ -41,11 +43,16 @@ class Factor:
     action: Action = Action.MULTIPLY
     first_row: int = 0
     order: Order | None = None
+    first_block: int | None = None
 
     def apply(self, strip: Work, start: int, columns: int) -> None:
         """Change rows `[start, start + len(strip))` in place; they lie in one row of blocks."""
         block_rows, block_columns = self.block
         first = self.first_row + start
+        if self.first_block is not None:
+            own = self.run(first, len(strip), columns)
+            _OPERATIONS[self.action](strip, own, out=strip)
+            return
         if block_rows == 1:
             own = self.numbers[first : first + len(strip)]
         else:
@@ -56,6 +63,21 @@ class Factor:
             # Repeating is quicker than broadcasting over runs of a group's length.
             own = np.repeat(own, block_columns, axis=1)[:, :columns]
         _OPERATIONS[self.action](strip, own, out=strip)
+
+    def run(self, first: int, rows: int, columns: int) -> Float32:
+        """`[rows, columns]`: the number of each value, of blocks that go on over the ends of rows.
+
+        >>> two = Factor(np.array([[7, 8]], dtype=np.float32), (1, 4), first_block=1)
+        >>> two.run(1, 1, 6)
+        array([[7., 7., 8., 8., 8., 8.]], dtype=float32)
+        """
+        width = self.block[1]
+        start, stop = first * columns, (first + rows) * columns
+        low, high = start // width, -(-stop // width)
+        before = self.first_block or 0
+        wide = np.repeat(self.numbers[0, low - before : high - before], width)
+        found: Float32 = wide[start - low * width : stop - low * width].reshape(rows, columns)
+        return found
 
 
 _OPERATIONS: Final = {
@@ -150,6 +172,14 @@ def _is_within(order: Order, groups: int) -> bool:
 def _check_tiles(factor: Factor, rows: int, columns: int) -> None:
     height, width = factor.block
     shape, order = factor.numbers.shape, factor.order
+    if factor.first_block is not None:
+        last = -(-(factor.first_row + rows) * columns // width) - factor.first_block
+        if len(shape) != 2 or shape[1] < last:
+            raise DecodeError(
+                f"{[rows, columns]} from row {factor.first_row} in blocks of {width} needs {last} "
+                f"scales, got {list(shape)}"
+            )
+        return
     if order is not None and (len(order) != columns or not _is_within(order, shape[-1])):
         raise DecodeError(
             f"an order of {len(order)} columns, in groups {order.min(initial=0)} to "

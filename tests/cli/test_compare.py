@@ -197,6 +197,11 @@ def test_bitsandbytes_is_compared_with_its_original_though_no_header_has_its_sha
     for weight in found["weights"]:
         assert 0.99 < weight["cosine"] < 1
         assert weight["relative_change"] < 0.12
+    for name in stored:
+        if name.endswith("nf4"):
+            stored[name] = np.zeros(4, np.uint8)
+    (tmp_path / "model" / "model.safetensors").write_bytes(shard_of(stored))
+    assert json.loads(invoke("compare", *arguments).stdout)["weights"] == []
 
 
 def nf4_of(values: Array, *, nested: bool) -> dict[str, Array]:

@@ -76,6 +76,8 @@ def check(tensors: Mapping[str, Array], values: Float32) -> Weight:
     for start, stop in ((0, len(values)), (1, len(values)), (1, 2)):
         decoded = checkpoint.reader.read_values(weight, start, stop)
         np.testing.assert_array_equal(decoded, values[start:stop])
+        parts = [piece.values for piece in checkpoint.reader.iterate_rows(weight, start, stop)]
+        np.testing.assert_array_equal(np.concatenate(parts), values[start:stop])
     rows = [0, len(values) - 1]
     scales = checkpoint.reader.read_scale_rows(weight, rows)
     unscaled = checkpoint.reader.read_unscaled(weight, 0, len(values))[rows]
@@ -90,6 +92,7 @@ def test_four_bits(
     kind: str, shape: tuple[int, int], block: int, *, nested: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inspector.layout.bitsandbytes._NESTED_BLOCK", 4)
+    monkeypatch.setattr("inspector.checkpoint.cutting.CHUNK_BYTES", shape[1])  # two rows
     weight = check(*drawn(kind, shape, block, nested=nested))
     assert weight.scale is not None
     assert (weight.scheme, weight.scale.block) == (f"bitsandbytes {kind.upper()}", (1, block))
