@@ -151,6 +151,7 @@ def test_fused_experts_as_modelopt_packs_them_along_their_inputs(scheme: str) ->
     for (expert, projection), own in expected.items():
         weight = checkpoint.weights.expert(ExpertKey(0, expert, projection))
         assert weight.scheme == scheme
+        assert weight.turned() is None  # a byte of a stored row holds codes of two columns
         decoded_like(checkpoint, weight, own)
     assert not len(checkpoint.weights.in_store.pairing.orphans())
 
