@@ -62,22 +62,23 @@ TASKS = (
 )
 
 
-def killed(kills: int, folders: Path, home: Path) -> list[list[int]]:
-    """How often each command was killed, and how it ended at last."""
+def killed(kills: int, folders: Path, home: Path) -> tuple[list[list[int]], str]:
+    """How often each command was killed, and how it ended at last; and what all runs said."""
     commands = [[*command, "--out", str(folders / command[0])] for command in TASKS]
     done = subprocess.run(  # noqa: S603  our own program
         [sys.executable, "-m", "tests.cli.killing", str(kills), "11"],
         input="".join(f"{json.dumps(command)}\n" for command in commands),
         cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
 def test_plans_of_tasks_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path) -> None:
     """SIGKILL, five times each; what is left is what an undisturbed run leaves."""
-    assert killed(0, tmp_path / "whole", tmp_path) == [[0, 0]] * len(TASKS)
-    ends = killed(5, tmp_path / "killed", tmp_path)
-    assert [end for _, end in ends] == [0] * len(TASKS)
+    ends, said = killed(0, tmp_path / "whole", tmp_path)
+    assert ends == [[0, 0]] * len(TASKS), said
+    ends, said = killed(5, tmp_path / "killed", tmp_path)
+    assert [end for _, end in ends] == [0] * len(TASKS), said
     assert sum(kills for kills, _ in ends) > 0
     for command, *_ in TASKS:
         assert files(tmp_path / "killed" / command) == files(tmp_path / "whole" / command)
