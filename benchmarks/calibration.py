@@ -11,7 +11,7 @@ from typing import Final
 from benchmarks.study import stage_zero
 from benchmarks.study.command import Job, main
 from benchmarks.study.figures import Figure, over, quantile, share, tail_ratio, uniform_distance
-from benchmarks.study.layouts import layouts
+from benchmarks.study.layouts import layout_models, layouts
 from benchmarks.study.nulls import few_references, signed_null, wrong_parents
 from benchmarks.study.outcome import TAILS
 from benchmarks.study.places import place_null
@@ -34,18 +34,20 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "permuted_null": permuted_null,
         "place_null": place_null,
         "layouts": layouts,
+        "layout_models": layout_models,
         **stage_zero.NULLS,
     }
 )
 
 
 def ratios(statistic: str, *limits: float) -> list[Figure]:
-    """False positives over their level at 1e-2, 1e-3 and so on, each with its limit if any."""
+    """False positives over their level at 1e-2, 1e-3 and so on, as many as have a limit."""
     asked = [f"<= {limit:g}" for limit in limits] or [""] * len(TAILS)
+    levels = TAILS[: len(asked)]
     shown = statistic.replace("star", "z*")
     return [
         Figure(f"{shown}: FPR / alpha at {level:g}", tail_ratio(statistic, level), demand)
-        for level, demand in zip(TAILS, asked, strict=True)
+        for level, demand in zip(levels, asked, strict=True)
     ]
 
 
@@ -143,12 +145,31 @@ TABLE: Final[Table] = {
                 Figure("inconclusive / experts", share("inconclusive", "experts")),
             ],
         ),
+    ],
+    "Layouts of random parents": [
         Study(
-            "layers of random parents",
+            "512 experts from 128, 8 groups",
             "layouts",
-            {"rule": "random", "layers": 1000},
-            Repeats(2, 20),
-            [Figure("no rule named (p > .001)", share("not named", "layers"), ">= 0.999")],
+            {"rule": "random", "layers": 20_000},
+            Repeats(1, 10),
+            [
+                *ratios("layout", 1.3, 1.3),
+                Figure("no rule named (p > .001)", share("not named", "layers"), ">= 0.999"),
+            ],
+        ),
+        Study(
+            "32 experts from 8, 4 groups",
+            "layouts",
+            {"rule": "random", "layers": 50_000, "experts": 32, "references": 8, "groups": 4},
+            Repeats(1, 10),
+            ratios("layout", 1.3, 1.3),
+        ),
+        Study(
+            "8 layers of 32 experts from 8, drawn anew in each",
+            "layout_models",
+            {"models": 5_000, "layers": 8, "experts": 32, "references": 8, "groups": 4},
+            Repeats(1, 10),
+            [*ratios("all layers", 1.3, 1.3), *ratios("constancy", 1.3, 1.3)],
         ),
     ],
     "Other statistics, siblings": [

@@ -184,6 +184,17 @@ def copied(sigma: float, what: str) -> Study:
     )
 
 
+LAID_OUT: Final = (
+    "e mod 128",
+    "e // 4",
+    "((e mod 64) * 8 + e // 64) // 4",
+    "(e mod 64) * 2 + e // 64 mod 2",
+    "first 128 in place",
+    "in order, unequal runs",
+)
+"""512 experts of 128 in 8 groups: copied, split, dealt to groups, every other, appended, others."""
+
+
 def laid_out(rule: str) -> Study:
     """Layers that follow a rule in 96 % of their decided experts."""
     return Study(
@@ -278,7 +289,7 @@ TABLE: Final[Table] = {
         blended("chimera", 0.5, 0.3),
     ],
     "Copies": [copied(0.0, "exact"), copied(0.001, "not exact")],
-    "Layout": [laid_out("e mod 128"), laid_out("e // 4")],
+    "Layout": [laid_out(rule) for rule in LAID_OUT],
     "Neuron maps of whole experts": [mapped(one) for one in MAPPED],
     "Real rows: MiniLM, 256 neurons": [
         minilm(8, 0.0, 0.3), minilm(8, 0.0, 1.0), minilm(8, 0.0, 3.0), minilm(8, 0.5, 0.3),

@@ -50,6 +50,7 @@ from inspector.analysis.expert_verdicts import (
     layer_match,
 )
 from inspector.analysis.hidden_basis import StageZero
+from inspector.analysis.match_charts import MatchCharts, charts_of
 from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
@@ -72,6 +73,7 @@ PERMUTED_EXPERTS: Final = 600
 """Experts that are matched neuron by neuron in a run, 20 pairs of experts each: some minutes."""
 
 _PILOT_AGREEMENT: Final = 0.99
+_NO_CHARTS: Final = MatchCharts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class MatchResult:
     same_model: bool = False
     stage_zero: tuple[StageZero, ...] = ()
     rotation: RotationFacts | None = None
+    charts: MatchCharts = _NO_CHARTS
 
 
 def match_experts(
@@ -128,6 +131,7 @@ class _Run:
         self.branch = RotatedBranch(self.sampler, question)
         self.states: dict[Key, ExpertState] = {}
         self.flip_rows = 0
+        self.charts = MatchCharts()
 
     def match(self) -> MatchResult:
         """Choose rows, look until every expert is decided or rows or bytes run out, judge."""
@@ -174,6 +178,7 @@ class _Run:
                 for model, one in enumerate(self.question.models.stage_zero)
             ),
             rotation=rotation,
+            charts=self.charts,
         )
 
     def _look_at_all(self, looks: Sequence[int], rng: np.random.Generator) -> Calibration:
@@ -188,6 +193,13 @@ class _Run:
             again = calibrate(null.signed, rng)
             if number == 0:
                 calibration = again
+                self.charts = charts_of(
+                    found,
+                    null,
+                    inflation=calibration.inflation,
+                    drawn_layer=self.question.drawn_layer,
+                    numbering=self.question.request.numbering,
+                )
             sure = number == 0 or again.status is not Calibrated.INSUFFICIENT
             inflation = max(calibration.inflation, again.inflation if sure else 1.0)
             decide(found, self.states, self._family(alpha, inflation))
@@ -382,10 +394,10 @@ class _Run:
         groups, numbering = request.router_groups, request.numbering
         if self.question.is_self(layer):
             alone = layer_match(layer, matches, targets, references, groups)
-            return replace_field(alone, layout=None)
+            return replace_field(alone, layout=None, coverage=None)
         if not numbering.is_of_several:
             return layer_match(layer, matches, targets, references, groups)
         model = main_model(matches, numbering)
         own = [numbering.expert(one) for one in references if numbering.model(one) == model]
         found = layer_match(layer, of_model(matches, model, numbering), targets, own, groups)
-        return replace_field(found, layout_ref=numbering.names[model]) if found.layout else found
+        return replace_field(found, layout_ref=numbering.names[model]) if found.coverage else found

@@ -41,7 +41,8 @@ class MatchRequest:
 
     `numbering` says which of several references an expert is of. `reading` is what the sides give
     as rows of `down_proj`; `bytes_before` were read before, as of headers, and count with what is
-    to be allowed.
+    to be allowed. `drawn_layer` is the one whose scores are kept for a heat map, None for the
+    first.
     """
 
     layers: frozenset[int] | None
@@ -54,6 +55,7 @@ class MatchRequest:
     reading: Reading = WHOLE
     numbering: Numbering = ONE_MODEL
     bytes_before: int = 0
+    drawn_layer: int | None = None
 
 
 class Question:
@@ -84,6 +86,7 @@ class Question:
         allowed = byte_budget((target, reference), request.max_bytes)
         self.budget = max(0, allowed - self.models.bytes)
         self.pilot_layers = _pilot_layers(self.layers)
+        self.drawn_layer = _drawn_layer(self.layers, request.drawn_layer)
         sizes = {side.shape(self.layers[0], Projection.DOWN)[1] for side in (target, reference)}
         self.has_slices = len(sizes) > 1
 
@@ -205,6 +208,17 @@ def _common_layers(
             hint=f"both have experts in layers {_range(common)}",
         )
     return chosen
+
+
+def _drawn_layer(layers: Sequence[int], wanted: int | None) -> int:
+    if wanted is None:
+        return layers[0]
+    if wanted not in layers:
+        raise UsageError(
+            f"--heat-map {wanted}: no experts of this layer are matched",
+            hint=f"matched are those of layers {_range(layers)}",
+        )
+    return wanted
 
 
 def _is_wanted(number: int, wanted: frozenset[int] | None) -> bool:

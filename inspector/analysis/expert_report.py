@@ -7,7 +7,11 @@ import msgspec
 
 from inspector.analysis.hidden_basis import BasisFacts
 from inspector.analysis.layer_pairing import LayerMapFacts
+from inspector.analysis.layer_scores import LayerScores
+from inspector.analysis.layout_coverage import Coverage
+from inspector.analysis.layout_layers import ModelLayout
 from inspector.analysis.layout_map import LayoutMap
+from inspector.analysis.null_quantiles import Quantiles
 from inspector.analysis.report import Document, Model
 
 
@@ -110,20 +114,26 @@ class ExpertMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LayerMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer: its layout, and how many experts have which verdict.
+    """One layer: its layout, what that covers, and how many experts have which verdict.
 
-    Where there are several reference models, the layout is of parents from `layout_ref`.
+    `coverage` is null where the experts of a side are not numbered from 0 without gaps, and of a
+    layer against itself: then no layout is looked for. `layout` is null where there is no evidence
+    of any. Where there are several reference models, both are of parents from `layout_ref`.
     """
 
     layer: int
     layout: LayoutMap | None
+    coverage: Coverage | None = None
     verdicts: dict[str, int]
     median_sigma: float | None = None
     layout_ref: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the null held: z of targets against references of other layers."""
+    """Whether the null held: z of targets against references of other layers.
+
+    `quantiles` sets that null and the z that were tested beside the normal distribution.
+    """
 
     null: str
     status: str
@@ -131,6 +141,7 @@ class CalibrationFacts(msgspec.Struct, frozen=True, kw_only=True):
     ks: float | None
     sd: float | None
     inflation: float
+    quantiles: Quantiles | None = None
 
 
 class Excluded(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +252,8 @@ class SimilarityDocument(Document, frozen=True, kw_only=True):
     was asked, as of a model against itself, and, as `layer_map`, where each of `refs` has its own.
     `rotation` is null where none was looked for. `reading` is there where other numbers than rows
     of `down_proj` were compared, and says which.
+    `layout` is that of all layers, null where no expert has one parent; `heat_map` the scores of
+    one layer; `reproduce` the command that gives this document again, its cost apart.
     """
 
     ref: Model
@@ -253,6 +266,9 @@ class SimilarityDocument(Document, frozen=True, kw_only=True):
     basis: BasisFacts | None = None
     layer_map: LayerMapFacts | None = None
     rotation: RotationFacts | None = None
+    layout: ModelLayout | None = None
+    heat_map: LayerScores | None = None
+    reproduce: str | None = None
     layers: list[LayerMatch]
     pairs: list[ExpertPair]
     experts: list[ExpertMatch]

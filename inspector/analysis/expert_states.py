@@ -89,6 +89,11 @@ def decide(looks: Sequence[LayerLook], states: dict[Key, ExpertState], family: F
             states[look.layer, expert] = state
 
 
+def star_of(look: LayerLook, inflation: float) -> Float64:
+    """z* of every expert of a look against every reference, `[experts, R]`."""
+    return _star(look, inflation)[1]
+
+
 def decide_aside(
     evidence: Sequence[Evidence], states: dict[Key, ExpertState], family: Family, how: Flag
 ) -> None:

@@ -22,7 +22,7 @@ from inspector.analysis.expert_report import (
     Verdict,
 )
 from inspector.analysis.expert_states import ExpertState, Key
-from inspector.analysis.layout_map import find_layout
+from inspector.analysis.match_layout import layer_layout
 from inspector.stats.blends import Blend
 from inspector.stats.correction import log10_upper_tail, z_of_upper_tail
 from inspector.stats.retention import Interval
@@ -238,17 +238,14 @@ def layer_match(
     references: Sequence[int],
     groups: int | None,
 ) -> LayerMatch:
-    """One layer: its layout, where experts are numbered from 0 without gaps, and its verdicts."""
-    parents = {
-        match.expert: match.parents[0].expert for match in matches if len(match.parents) == 1
-    }
-    regular = all(tuple(side) == tuple(range(len(side))) for side in (targets, references))
-    layout = find_layout(parents, len(targets), len(references), groups) if regular else None
+    """One layer: its layout and what that covers, and its verdicts."""
+    layout, coverage = layer_layout(matches, targets, references, groups)
     counts = Counter(str(match.verdict) for match in matches)
     sigmas = [match.sigma.estimate for match in matches if match.sigma]
     return LayerMatch(
         layer=layer,
         layout=layout,
+        coverage=coverage,
         verdicts=dict(counts.most_common()),
         median_sigma=round(statistics.median(sigmas), 4) if sigmas else None,
     )

@@ -20,6 +20,7 @@ from inspector.analysis.expert_report import (
     Verdict,
 )
 from inspector.analysis.expert_verdicts import EXCLUDED_COSINE, EXCLUDED_FRACTION
+from inspector.analysis.match_layout import match_layout
 from inspector.analysis.report import Cost, Model
 from inspector.errors import Problem
 from inspector.stats.calibration import Calibrated
@@ -113,6 +114,7 @@ def similarity_document(
             ks=calibration.ks,
             sd=calibration.sd,
             inflation=calibration.inflation,
+            quantiles=result.charts.quantiles,
         ),
         budget=ErrorBudget(
             hypotheses=result.hypotheses,
@@ -127,6 +129,8 @@ def similarity_document(
         basis=only.basis if only else None,
         layer_map=only.layer_map if only else None,
         rotation=result.rotation,
+        layout=match_layout(result.layers, result.experts),
+        heat_map=result.charts.scores,
         layers=result.layers,
         experts=result.experts,
         pairs=list(pairs),

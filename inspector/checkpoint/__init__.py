@@ -32,7 +32,8 @@ from inspector.layout.stored import holds_words
 from inspector.layout.weights import WeightBook
 from inspector.source.access import Access
 from inspector.source.base import Ledger, Source, read_file
-from inspector.source.resolve import open_source, parse_location
+from inspector.source.pinned import pinned_name
+from inspector.source.resolve import Location, open_source, parse_location
 from inspector.source.wrappers import Budget
 
 __all__ = ["Access", "Checkpoint", "ReadPolicy", "open_checkpoint"]
@@ -50,8 +51,10 @@ class Checkpoint:
         index_file: str | None = None,
         one_file: bool = False,
         access: Access | None = None,
+        location: Location | None = None,
     ) -> None:
         self.source = source
+        self._location = location
         self.ledger = ledger
         self.policy = policy
         self.problems: list[Problem] = []
@@ -86,6 +89,13 @@ class Checkpoint:
             commit=source.commit,
             files=len(self.catalog.shards) if self._file_count is None else self._file_count,
         )
+
+    @property
+    def pinned_name(self) -> str:
+        """What to type so that the same bytes are read again, its commit with it."""
+        if self._location is None:
+            return self.source.location
+        return pinned_name(self._location, self.source)
 
     @property
     def cost(self) -> Cost:
@@ -154,6 +164,7 @@ class Checkpoint:
             index_file=self._index_file,
             one_file=self._one_file,
             access=self._access,
+            location=self._location,
         )
         other.only_naming(parts)
         return other
@@ -308,4 +319,5 @@ def open_checkpoint(
         index_file=parsed.index,
         one_file=parsed.shard is not None,
         access=access,
+        location=parsed,
     )

@@ -109,6 +109,7 @@ def ask_experts(
     seed: int,
     layer_map: str | None,
     ways: Sequence[BothWays] | None = None,
+    drawn_layer: int | None = None,
 ) -> ExpertQuestion:
     """What is asked of a checkpoint and its references; the budget is what the target's leaves.
 
@@ -133,6 +134,7 @@ def ask_experts(
         stage_zero=tuple(one.unread() for one in hidden),
         numbering=numbering,
         bytes_before=spent,
+        drawn_layer=drawn_layer,
     )
     reference = CombinedWays(theirs, numbering) if numbering.is_of_several else theirs[0]
     return ExpertQuestion([target, *others], ours, reference, hidden, request)

@@ -27,6 +27,7 @@ def open_match(
     seed: int,
     layer_map: str | None = None,
     verify: str | None,
+    heat_map: int | None = None,
 ) -> RunFolder:
     """The folder of a match of these checkpoints, new or begun before.
 
@@ -53,6 +54,7 @@ def open_match(
         "--seed": str(seed) if seed else None,
         "--layer-map": layer_map,
         "--verify": verify,
+        "--heat-map": None if heat_map is None else str(heat_map),
     }
     return open_run(path, identity, arguments("expert-similarity", inputs, path, options))
 

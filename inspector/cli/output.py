@@ -156,6 +156,8 @@ def _markdown(view: View) -> Iterator[str]:
         yield "\n"
     for line in view.footer:
         yield f"{escape(line)}\n"
+    if view.command is not None:
+        yield f"\n    {escape(view.command)}\n"
 
 
 def _terminal(view: View, *, to_file: bool) -> Iterator[str]:

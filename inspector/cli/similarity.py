@@ -12,6 +12,7 @@ from inspector.analysis.expert_plan import plan_match
 from inspector.analysis.plan import PlannedReads
 from inspector.checkpoint import Access, Checkpoint, open_checkpoint
 from inspector.checkpoint.matching import ExpertQuestion, ask_experts
+from inspector.checkpoint.reproduce import reproducible
 from inspector.cli.common import (
     InputOptions,
     OutputOptions,
@@ -48,6 +49,8 @@ def run(
     running: RunOptions,
     layer_map: str | None,
     verify: str | None,
+    heat_map: int | None,
+    charts: bool,
 ) -> None:
     """Match the model's experts against those of the references."""
     outputs.resolved()
@@ -65,7 +68,7 @@ def run(
         ways += [ways_of(one, crew, recipe(inputs, one, location)) for location, one in named]
         asked = ask_experts(
             target, others, layers=inputs.layer_numbers, experts=inputs.expert_numbers, seed=seed,
-            layer_map=layer_map, ways=ways,
+            layer_map=layer_map, ways=ways, drawn_layer=heat_map,
         )  # fmt: skip
         chosen = in_layers(chosen, asked)
         asked = without_pairs(asked, chosen)
@@ -76,17 +79,22 @@ def run(
         folder = None
         if running.out is not None:
             folder = open_match(
-                running.out, inputs, target, others, seed=seed, layer_map=layer_map, verify=verify
-            )
+                running.out, inputs, target, others, seed=seed, layer_map=layer_map, verify=verify,
+                heat_map=heat_map,
+            )  # fmt: skip
         progress = target.policy.progress
         answer = _kept(asked, folder).answered(progress)
         pairs = verified(asked, chosen, answer.result, folder, progress)
         cost = target.cost
-        document = answer.document(cost, pairs)
+        document = reproducible(
+            answer.document(cost, pairs), asked.checkpoints, asked.request,
+            layer_map=layer_map, verify=verify,
+        )  # fmt: skip
     if folder is not None:
         say_results(folder)
         keep_report(folder, document)
-    write_view(similarity_view(document, limit=limit), outputs, document.findings)
+    view = similarity_view(document, limit=limit, charts=charts or heat_map is not None)
+    write_view(view, outputs, document.findings)
     remote = any(one.is_remote for one in asked.checkpoints)
     say_cost(cost, asked.stored_bytes, target.source.commit, remote=remote)
 

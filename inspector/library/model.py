@@ -23,6 +23,7 @@ from inspector.checkpoint.comparison import WeightComparison, sides_of
 from inspector.checkpoint.counting import params_of
 from inspector.checkpoint.matching import ask_experts
 from inspector.checkpoint.policy import DEFAULT_JOBS, Progress, ReadPolicy, no_progress
+from inspector.checkpoint.reproduce import reproducible
 from inspector.errors import UsageError
 from inspector.layout.stored import value_counts
 from inspector.layout.weights import Weight as StoredWeight
@@ -245,6 +246,7 @@ class OpenCheckpoint:
         experts: Numbers = None,
         seed: int = 0,
         layer_map: str | None = None,
+        heat_map: int | None = None,
     ) -> SimilarityReport:
         """Which experts descend from which of the reference's, with calibrated p-values.
 
@@ -255,6 +257,7 @@ class OpenCheckpoint:
             experts: only these of each layer.
             seed: chooses the rows that are sampled. Do not choose among answers.
             layer_map: which layer of the reference each is compared with, as `--layer-map` says it.
+            heat_map: the layer whose scores are kept; None for the first.
 
         Raises:
             UsageError: `layer_map` means no pair of layers; this checkpoint is one of several.
@@ -265,11 +268,12 @@ class OpenCheckpoint:
             spending = _spending_of([target, *others])
             asked = ask_experts(
                 target, others, layers=_set(layers), experts=_set(experts), seed=seed,
-                layer_map=layer_map,
+                layer_map=layer_map, drawn_layer=heat_map,
             )  # fmt: skip
             asked.check_first_cost()
             asked = asked.after([one.read() for one in asked.hidden])
             document = asked.answered(target.policy.progress).document(spending.cost)
+            document = reproducible(document, asked.checkpoints, asked.request, layer_map=layer_map)
         return report_of(document, SimilarityReport)
 
     def __repr__(self) -> str:

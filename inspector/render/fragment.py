@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from inspector.render.page import html_text
 from inspector.render.tables import Column, Table, shown_cell
+from inspector.render.text import html_text
 from inspector.render.view import View
 
 _ROWS: Final = 20
@@ -22,6 +22,8 @@ def render_fragment(view: View, *, rows: int = _ROWS) -> Iterator[str]:
         yield from _table(table, rows)
     for line in view.footer:
         yield f"<p><small>{html_text(line)}</small></p>\n"
+    if view.command is not None:
+        yield f"<p><small><code>{html_text(view.command)}</code></small></p>\n"
     yield "</div>\n"
 
 

@@ -13,9 +13,9 @@ from inspector.errors import Severity
 from inspector.render.document import render_json
 from inspector.render.documents import view_of
 from inspector.render.findings import counted_severity
-from inspector.render.page import charts_and_tables, embedded, html_text, page_end, page_start
+from inspector.render.page import charts_and_tables, embedded, page_end, page_start
 from inspector.render.tables import Column, Table
-from inspector.render.text import counted, decimal_bytes, json_safe
+from inspector.render.text import counted, decimal_bytes, html_text, json_safe
 from inspector.render.view import View
 
 _ASSETS: Final = ("page", "joined")

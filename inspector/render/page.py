@@ -5,19 +5,22 @@ import gzip
 import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from html import escape as html_escape
 from importlib.resources import files
 from typing import Final
 
 import msgspec
 
-from inspector.render.charts import Chart
+from inspector.render.charts import Chart, Points
+from inspector.render.svg import svg_points
 from inspector.render.tables import Column, Table, shown_cell
-from inspector.render.text import escape, json_safe
+from inspector.render.text import html_text, json_safe
 from inspector.render.view import View
 
 _PLAIN_BYTES: Final = 1 << 20
 """A longer document is embedded compressed: that of 48,128 experts has some 20 MB."""
+
+_PLAIN_CHART: Final = 1 << 16
+"""The same of a chart: scores of 512 x 128 experts are 0.3 MB, and half of that when packed."""
 
 
 def render_page(title: str, view: View) -> Iterator[str]:
@@ -55,6 +58,8 @@ def charts_and_tables(view: View, *, heading: str) -> Iterator[str]:
         yield from _table(table, heading)
     for line in view.footer:
         yield f'<p class="note">{html_text(line)}</p>\n'
+    if view.command is not None:
+        yield f'<p class="note"><code>{html_text(view.command)}</code></p>\n'
 
 
 def _script(assets: Iterable[str]) -> str:
@@ -75,9 +80,15 @@ def _asset(name: str) -> str:
 
 
 def _chart(chart: Chart, heading: str) -> Iterator[str]:
-    yield f"<section data-chart><{heading}>{html_text(chart.title)}</{heading}>"
-    text = json_safe(msgspec.json.encode(chart).decode())
-    yield f'<script type="application/json">{_inert(text)}</script></section>\n'
+    title = f"<{heading}>{html_text(chart.title)}</{heading}>"
+    if isinstance(chart, Points):
+        yield f"<section>{title}\n"
+        yield from svg_points(chart)
+        yield "</section>\n"
+        return
+    yield f"<section data-chart>{title}"
+    yield from _data([json_safe(msgspec.json.encode(chart).decode())], "", most=_PLAIN_CHART)
+    yield "</section>\n"
 
 
 def _table(table: Table, heading: str) -> Iterator[str]:
@@ -103,18 +114,23 @@ def _cell(column: Column, cell: object) -> str:
 
 def embedded(pieces: Iterable[str], name: str, *, key: str = "document") -> Iterator[str]:
     """A document as inert data, packed where it is long; it is downloaded under `name`."""
+    attributes = f' class="document" data-name="{html_text(name)}" id="{key}"'
+    yield from _data(pieces, attributes, most=_PLAIN_BYTES)
+
+
+def _data(pieces: Iterable[str], attributes: str, *, most: int) -> Iterator[str]:
+    """JSON that no browser runs, packed where it is longer than `most`."""
     held: list[str] = []
     size = 0
     for piece in pieces:
         held.append(piece)
         size += len(piece)
-    start = f'class="document" data-name="{html_text(name)}" id="{key}">'
-    if size <= _PLAIN_BYTES:
-        yield f'<script type="application/json" {start}'
+    if size <= most:
+        yield f'<script type="application/json"{attributes}>'
         yield from map(_inert, held)
     else:
         packed = gzip.compress("".join(held).encode(), mtime=0)
-        yield f'<script type="application/gzip" {start}'
+        yield f'<script type="application/gzip"{attributes}>'
         yield base64.b64encode(packed).decode()
     yield "</script>\n"
 
@@ -122,8 +138,3 @@ def embedded(pieces: Iterable[str], name: str, *, key: str = "document") -> Iter
 def _inert(json_text: str) -> str:
     """JSON that cannot end the element that it is in."""
     return json_text.replace("<", "\\u003c")
-
-
-def html_text(text: str) -> str:
-    """Foreign text as text of a page."""
-    return html_escape(escape(text))

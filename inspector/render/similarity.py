@@ -8,13 +8,12 @@ from inspector.analysis.expert_report import (
     ExpertMatch,
     Flag,
     LayerMatch,
-    Parent,
     SimilarityDocument,
-    Verdict,
 )
 from inspector.render.basis import basis_notes
-from inspector.render.charts import HeatMap
 from inspector.render.document import render_json
+from inspector.render.similarity_charts import parent_name, similarity_charts
+from inspector.render.similarity_notes import layout_notes, reproduce_notes, shown_map
 from inspector.render.similarity_pairs import pair_table
 from inspector.render.tables import Column, Table
 from inspector.render.view import View
@@ -22,8 +21,13 @@ from inspector.render.view import View
 _MANY_EXPERTS = 128
 
 
-def similarity_view(document: SimilarityDocument, *, limit: int | None) -> View:
-    """The view of a match; `limit` bounds the experts that are shown."""
+def similarity_view(
+    document: SimilarityDocument, *, limit: int | None, charts: bool = False
+) -> View:
+    """The view of a match.
+
+    `limit` bounds the experts that are shown; `charts` says that a terminal draws as a page does.
+    """
     shown = document.experts[:limit]
 
     def tables() -> list[Table]:
@@ -41,42 +45,15 @@ def similarity_view(document: SimilarityDocument, *, limit: int | None) -> View:
         rows=lambda: _expert_rows(shown),
         names=lambda: (_name(match) for match in shown),
         document=lambda: render_json(document),
-        charts=lambda: [_verdict_map(document)] if document.experts else [],
-        footer=(*_notes(document), *((f"{hidden:,} more experts (--limit)",) if hidden else ())),
+        charts=lambda: similarity_charts(document),
+        drawn=lambda: similarity_charts(document) if charts else [],
+        footer=(
+            *_notes(document),
+            *((f"{hidden:,} more experts (--limit)",) if hidden else ()),
+            *reproduce_notes(document),
+        ),
+        command=document.reproduce,
     )
-
-
-def _verdict_map(document: SimilarityDocument) -> HeatMap:
-    """The verdict of every expert of every layer, in the order of the vocabulary."""
-    present = {match.verdict for match in document.experts}
-    categories = [verdict for verdict in Verdict if verdict in present]
-    experts = sorted({match.expert for match in document.experts})
-    layers = [layer.layer for layer in document.layers]
-    found = {(match.layer, match.expert): match for match in document.experts}
-    cells = [[found.get((layer, expert)) for expert in experts] for layer in layers]
-    return HeatMap(
-        title="verdicts: a line for each layer, a column for each expert",
-        row_name="layer",
-        column_name="expert",
-        rows=[str(layer) for layer in layers],
-        columns=[str(expert) for expert in experts],
-        values=[
-            [None if match is None else categories.index(match.verdict) for match in row]
-            for row in cells
-        ],
-        categories=[str(category) for category in categories],
-        notes=[[_parents(match) if match else "" for match in row] for row in cells],
-    )
-
-
-def _parents(match: ExpertMatch) -> str:
-    """The parents of an expert, best first."""
-    return ", ".join(f"from {_parent(one)} (z* {one.z_star:.1f})" for one in match.parents)
-
-
-def _parent(parent: Parent) -> str | int:
-    """The number of a reference, after its model's name where there are several."""
-    return parent.expert if parent.ref is msgspec.UNSET else f"{parent.ref}:{parent.expert}"
 
 
 def _name(match: ExpertMatch) -> str:
@@ -95,7 +72,7 @@ def _layer_table(layers: Sequence[LayerMatch]) -> Table:
     rows = [
         (
             layer.layer,
-            layer.layout.map if layer.layout else None,
+            shown_map(layer),
             layer.layout.hits if layer.layout else None,
             layer.layout.log10_p if layer.layout else None,
             layer.median_sigma,
@@ -123,7 +100,7 @@ def _expert_table(experts: Sequence[ExpertMatch]) -> Table:
             match.layer,
             match.expert,
             str(match.verdict),
-            ", ".join(str(_parent(parent)) for parent in match.parents) or None,
+            ", ".join(str(parent_name(parent)) for parent in match.parents) or None,
             match.parents[0].z_star if match.parents else None,
             match.retained.estimate if match.retained else None,
             match.sigma.estimate if match.sigma else None,
@@ -163,7 +140,7 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
             match.layer,
             match.expert,
             str(match.verdict),
-            [_parent(parent) for parent in match.parents],
+            [parent_name(parent) for parent in match.parents],
             match.parents[0].z if match.parents else None,
             match.parents[0].z_star if match.parents else None,
             match.parents[0].log10_p if match.parents else None,
@@ -178,7 +155,7 @@ def _expert_rows(experts: Sequence[ExpertMatch]) -> Table:
 
 def _notes(document: SimilarityDocument) -> list[str]:
     facts = document.calibration
-    notes = basis_notes(document)
+    notes = [*basis_notes(document), *layout_notes(document)]
     if document.reading is not msgspec.UNSET:
         notes.append(f"compared: {document.reading}; no other neurons, and no permuted ones")
     if facts.tests:

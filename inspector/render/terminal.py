@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from inspector.render.drawn import drawn
 from inspector.render.nesting import outline
 from inspector.render.tables import Cell, Table, plain_cell, shown_cell
 from inspector.render.text import escape
@@ -23,13 +24,21 @@ _WIDE: Final = 100
 
 
 def render_view(view: View, console: Console) -> Iterator[str]:
-    """A report at the console's width: the answer, its tables, its notes."""
+    """A report at the console's width: the answer, its tables, its charts, its notes.
+
+    A command is one line, however long: it is there to be copied.
+    """
     yield f"{fill(escape(view.headline), console.width)}\n\n"
     for table in view.tables():
         yield from render_terminal(table, console)
         yield "\n"
+    for chart in view.drawn():
+        yield "".join(f"{line}\n" for line in drawn(chart, console.width))
+        yield "\n"
     for line in view.footer:
         yield f"{fill(escape(line), console.width)}\n"
+    if view.command is not None:
+        yield f"{escape(view.command)}\n"
 
 
 def plain_text(view: View, *, width: int) -> Iterator[str]:

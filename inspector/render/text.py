@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from html import escape as html_escape
 from typing import Final
 
 _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -24,6 +25,15 @@ def escape(text: str) -> str:
         else letter.encode("unicode_escape", "surrogatepass").decode("ascii")
         for letter in text
     )
+
+
+def html_text(text: str) -> str:
+    r"""Foreign text as text of a page, or as the value of an attribute in quotes.
+
+    >>> html_text("<b>\x1b")
+    '&lt;b&gt;\\x1b'
+    """
+    return html_escape(escape(text))
 
 
 def json_safe(text: str) -> str:

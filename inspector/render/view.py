@@ -13,8 +13,9 @@ class View:
 
     `headline` is the answer in one line; `tables` are for people; `rows` is the one flat table for
     TSV, CSV and JSON lines; `names` is what `-q` prints; `document` yields the JSON; `charts` are
-    what a page draws before its tables. The callables
-    make their part when it is wanted, so that 290,000 rows exist only in the format asked for.
+    what a page draws before its tables, `drawn` those of them that a terminal draws after them.
+    `command` is what to type for the same report again. The callables make their part when it is
+    wanted, so that 290,000 rows exist only in the format asked for.
     """
 
     headline: str
@@ -24,3 +25,5 @@ class View:
     document: Callable[[], Iterator[str]]
     footer: Sequence[str] = field(default_factory=tuple)
     charts: Callable[[], Sequence[Chart]] = tuple
+    drawn: Callable[[], Sequence[Chart]] = tuple
+    command: str | None = None

@@ -1,5 +1,4 @@
 import math
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -7,87 +6,141 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from inspector.analysis.layout_map import candidate_maps, find_layout, log10_binomial_tail
+from inspector.analysis.layout_candidates import NO_PARENT, candidate_maps
+from inspector.analysis.layout_map import IN_ORDER, best_layout, find_layout
+
+SIZES = [
+    pytest.param(16, 4, 4, id="16 from 4, 4 groups"),
+    pytest.param(24, 6, 3, id="24 from 6, 3 groups"),
+]
+LAYERS = 10_000
 
 
-@given(st.integers(1, 400), st.floats(0.001, 0.9), st.integers(0, 400))
-def test_the_tail_is_that_of_the_binomial(trials: int, chance: float, hits: int) -> None:
-    expected = binom.logsf(hits - 1, trials, chance) / math.log(10)
-    if hits <= trials and expected > -250:
-        found = log10_binomial_tail(trials, chance, hits)
-        assert found == pytest.approx(expected, rel=1e-7, abs=1e-9)
-
-
-@pytest.mark.parametrize(("trials", "hits"), [(359, 344), (512, 512), (512, 400), (32, 31)])
-def test_the_tail_is_exact_far_below_the_smallest_float(trials: int, hits: int) -> None:
-    chance = Fraction(1, 128)
-    exact = sum(
-        math.comb(trials, count) * chance**count * (1 - chance) ** (trials - count)
-        for count in range(hits, trials + 1)
-    )
-    log10 = math.log10(exact.numerator) - math.log10(exact.denominator)
-    assert log10_binomial_tail(trials, 1 / 128, hits) == pytest.approx(log10, rel=1e-9)
-
-
-@pytest.mark.parametrize(("trials", "chance", "hits"), [(5, 0.3, 0), (0, 0.3, 0), (5, 1.0, 5)])
-def test_a_certain_event_has_p_1(trials: int, chance: float, hits: int) -> None:
-    assert log10_binomial_tail(trials, chance, hits) == 0.0
-
-
-@pytest.mark.parametrize(
-    ("experts", "references", "groups", "names"),
-    [
-        (512, 128, 8, ["e mod 128", "e // 4", "(e mod 64) mod 128"]),
-        (512, 128, None, ["e mod 128", "e // 4"]),
-        (32, 8, 8, ["e mod 8", "e // 4", "(e mod 4) mod 8"]),
-        (32, 8, 4, ["e mod 8", "e // 4"]),
-        (8, 8, None, ["e mod 8"]),
-        (8, 16, 2, ["e mod 16", "(e mod 4) mod 16"]),
-        (10, 4, 3, ["e mod 4"]),
-        (6, 1, None, ["e mod 1"]),
-    ],
-)
-def test_identical_maps_are_named_once(
-    experts: int, references: int, groups: int | None, names: list[str]
-) -> None:
-    assert list(candidate_maps(experts, references, groups)) == names
+def value_of(name: str, expert: int) -> int:
+    """What the name of a map says, by Python's own arithmetic."""
+    if name.startswith("first "):
+        return expert if expert < int(name.split()[1]) else NO_PARENT
+    return int(eval(name.replace("mod", "%"), {}, {"e": expert}))  # noqa: S307 - our own names
 
 
 @given(st.integers(1, 64), st.integers(1, 32), st.none() | st.integers(1, 16))
 def test_maps_are_what_their_names_say(experts: int, references: int, groups: int | None) -> None:
+    for one in candidate_maps(experts, references, groups):
+        assert len(one.values) == experts
+        for name in (one.name, *one.identical):
+            for expert, reference in enumerate(one.values.tolist()):
+                assert reference == value_of(name, expert)
+                assert NO_PARENT <= reference < references
+
+
+@given(st.integers(1, 64), st.integers(1, 32), st.none() | st.integers(1, 16))
+def test_no_two_maps_are_the_same(experts: int, references: int, groups: int | None) -> None:
     maps = candidate_maps(experts, references, groups)
-    for name, values in maps.items():
-        for expert, reference in enumerate(values.tolist()):
-            assert reference == naive_map(name, expert)
-            assert 0 <= reference < references
-    texts = {tuple(values.tolist()) for values in maps.values()}
-    assert len(texts) == len(maps)
+    assert len({tuple(one.values.tolist()) for one in maps}) == len(maps)
+    names = [name for one in maps for name in (one.name, *one.identical)]
+    assert len(set(names)) == len(names)
 
 
-def naive_map(name: str, expert: int) -> int:
-    """The value of `e mod a`, `e // a` or `(e mod a) mod b`."""
-    words = name.replace("(", "").replace(")", "").split()
-    value = expert
-    for operation, number in zip(words[1::2], words[2::2], strict=True):
-        value = value % int(number) if operation == "mod" else value // int(number)
-    return value
+@pytest.mark.parametrize(
+    ("sizes", "name", "identical"),
+    [
+        ((512, 128, 8), "e mod 128", "(e // 64 mod 2) * 64 + e mod 64"),
+        ((32, 8, 4), "e mod 8", "(e mod 8) mod 8"),
+        ((32, 8, 8), "e // 4", "((e mod 4) * 8 + e // 4) mod 8"),
+        ((256, 256, 8), "e mod 256", "(e // 32) * 32 + e mod 32 mod 32"),
+    ],
+    ids=str,
+)
+def test_identical_maps_are_one_with_both_names(
+    sizes: tuple[int, int, int], name: str, identical: str
+) -> None:
+    by_name = {one.name: one for one in candidate_maps(*sizes)}
+    assert identical in by_name[name].identical
+    assert identical not in by_name
 
 
-@pytest.mark.parametrize("name", ["e mod 8", "e // 4", "(e mod 4) mod 8"])
-def test_the_map_that_made_the_parents_is_found(name: str) -> None:
-    parents = {e: naive_map(name, e) for e in range(32) if e % 5}
-    found = find_layout(parents, 32, 8, 8)
-    assert found is not None
-    assert (found.map, found.hits) == (name, len(parents))
-    expected = binom.logpmf(len(parents), len(parents), 1 / 8) / math.log(10) + math.log10(3)
-    assert found.log10_p == pytest.approx(expected)
+@pytest.mark.parametrize("sizes", [(512, 128, 8), (64, 16, 4), (160, 128, 8)], ids=str)
+def test_every_map_that_made_the_parents_is_found(sizes: tuple[int, int, int]) -> None:
+    experts, references, groups = sizes
+    for one in candidate_maps(experts, references, groups):
+        parents = {
+            expert: parent
+            for expert, parent in enumerate(one.values.tolist())
+            if parent != NO_PARENT and expert % 5
+        }
+        new = {e for e in range(experts) if one.values[e] == NO_PARENT}
+        found = find_layout(parents, experts, references, groups, new)
+        assert found is not None
+        assert (found.map, found.hits, found.of) == (one.name, len(parents), len(parents))
+        tried = len(candidate_maps(experts, references, groups)) + 1
+        assert found.tried == tried
+        expected = -len(parents) * math.log10(references) + math.log10(tried)
+        assert found.log10_p == pytest.approx(expected, abs=1e-3)
 
 
-def test_random_parents_follow_no_map() -> None:
+def test_appended_experts_are_told_from_copies_by_what_was_not_found() -> None:
+    """The first 8 in place fit `e mod 8` too, unless the rest was tested and has no parent."""
+    parents = {e: e for e in range(8)}
+    undecided = find_layout(parents, 32, 8, None)
+    assert undecided is not None
+    assert (undecided.map, undecided.tied) == ("e mod 8", ["first 8 in place"])
+    tested = find_layout(parents, 32, 8, None, new=range(8, 32))
+    assert tested is not None
+    assert (tested.map, tested.hits, tested.of) == ("first 8 in place", 8, 8)
+    assert tested.tied == ["e mod 8"]
+
+
+def test_parents_of_appended_experts_do_not_count_against_the_rest() -> None:
     rng = np.random.default_rng(0)
-    for _ in range(200):
-        parents = dict(enumerate(rng.integers(0, 16, 64).tolist()))
-        assert find_layout(parents, 64, 16, 4) is None
+    parents = {e: e if e < 16 else int(rng.integers(16)) for e in range(64)}
+    found = find_layout(parents, 64, 16, None)
+    assert found is not None
+    assert (found.map, found.hits, found.of) == ("first 16 in place", 16, 16)
+
+
+def test_unequal_runs_are_found_by_their_order() -> None:
+    """12 references, each used 1 to 8 times: no rule that counts evenly."""
+    runs = [5, 1, 8, 2, 3, 7, 1, 6, 2, 8, 4, 1]
+    values = [parent for parent, count in enumerate(runs) for _ in range(count)]
+    found = find_layout(dict(enumerate(values)), len(values), 12, None)
+    assert found is not None
+    assert (found.map, found.hits, found.of) == (IN_ORDER, 48, 48)
+    orders = sum(math.lgamma(count + 1) for count in runs) - math.lgamma(49)
+    expected = orders / math.log(10) + math.log10(found.tried)
+    assert found.log10_p == pytest.approx(expected, abs=1e-3)
+
+
+def test_an_order_does_not_take_the_place_of_the_rule_that_made_it() -> None:
+    """`e // 4` is in order too. With 6 % of strays the rule must still be named."""
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        astray = rng.random(512) < 0.06
+        values = np.where(astray, rng.integers(128, size=512), np.arange(512) // 4)
+        found = find_layout(dict(enumerate(values.tolist())), 512, 128, 8)
+        assert found is not None
+        assert found.map == "e // 4"
+
+
+@pytest.mark.parametrize(("experts", "references", "groups"), SIZES)
+def test_p_of_random_parents_holds_its_level(experts: int, references: int, groups: int) -> None:
+    """Null: any reference with equal chance. 20,000 layers over both sizes, some of them undecided.
+
+    Without the correction for the number of maps the first level is broken.
+    """
+    rng = np.random.default_rng(experts)
+    log10_p, uncorrected = [], []
+    for _ in range(LAYERS):
+        known = np.flatnonzero(rng.random(experts) < 0.9).tolist()
+        parents = dict(zip(known, rng.integers(references, size=len(known)).tolist(), strict=True))
+        found = best_layout(parents, experts, references, groups)
+        assert found is not None
+        log10_p.append(found.log10_p)
+        uncorrected.append(found.log10_p - math.log10(found.tried))
+    for level in (1e-2, 1e-3):
+        most = binom.ppf(0.999, LAYERS, level)
+        assert np.sum(np.array(log10_p) <= math.log10(level)) <= most
+    assert np.sum(np.array(uncorrected) <= -2) > binom.ppf(0.999, LAYERS, 1e-2)
+    assert np.sum(np.array(log10_p) <= -2) > 0
 
 
 def test_a_few_strays_do_not_hide_the_map() -> None:
@@ -105,3 +158,8 @@ def test_too_few_parents_say_nothing(parents: dict[int, int]) -> None:
 
 def test_one_reference_explains_nothing() -> None:
     assert find_layout(dict.fromkeys(range(32), 0), 32, 1, None) is None
+
+
+def test_one_parent_of_all_is_no_layout() -> None:
+    """All from one reference: no rule that uses every reference, and no order either."""
+    assert find_layout(dict.fromkeys(range(64), 5), 64, 16, 4) is None

@@ -16,7 +16,6 @@ from tests.cli.running import SAMPLES, invoke
 pytestmark = pytest.mark.servers
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202e<b>"
-LAYERS, EXPERTS = 94, 512
 
 
 def written(path: Path, **parts: Any) -> Path:
@@ -131,33 +130,51 @@ def test_names_of_strangers_are_text(page_of: Open, tmp_path: Path) -> None:
     assert "onerror" in page.locator(".said").inner_text()
 
 
-def test_a_whole_model_is_a_small_page_that_answers_at_once(page_of: Open, tmp_path: Path) -> None:
-    """94 x 512: a tenth of a second to draw again is what a pointer can wait for."""
-    chart = HeatMap(
-        title="verdicts", row_name="layer", column_name="expert",
-        rows=[str(layer) for layer in range(LAYERS)],
-        columns=[str(expert) for expert in range(EXPERTS)],
-        values=[[(layer * expert) % 5 for expert in range(EXPERTS)] for layer in range(LAYERS)],
-        categories=list("abcde"),
-        notes=[[f"from {expert % 128} (z* 35.9)" for expert in range(EXPERTS)]] * LAYERS,
-    )  # fmt: skip
-    path = written(tmp_path / "p.html", charts=lambda: [chart])
-    assert path.stat().st_size < 5_000_000
-    page = page_of(path)
-    page.locator("canvas").press("ArrowRight")
-    assert page.locator("canvas").bounding_box()["width"] >= EXPERTS
-    page.locator("canvas").press("ArrowDown")
-    assert page.locator(".said").inner_text() == "layer 1, expert 0: a, from 0 (z* 35.9)"
-
-
 def test_points_are_drawn_beside_the_line_of_equality(page_of: Open, tmp_path: Path) -> None:
+    """Inline, without a script: a dot for each point, at the edge where it lies outside."""
     chart = Points(
-        title="QQ", x_name="expected z", y_name="z",
-        series=[Series(name="null", x=[-1, 0], y=[-1.1, 0]), Series(name="own", x=[0], y=[9])],
+        title="QQ", x_name="expected z", y_name=HOSTILE, x_range=(-1, 1), y_range=(-2, 2),
+        series=[
+            Series(name="null", x=[-1, 0], y=[-1.1, 0]),
+            Series(name=HOSTILE, x=[0, 1], y=[9, 0]),
+        ],
     )  # fmt: skip
     page = page_of(written(tmp_path / "p.html", charts=lambda: [chart]))
-    assert page.locator("canvas").bounding_box()["width"] == 360
-    assert page.locator(".key").all_inner_texts() == ["null", "own"]
+    frame, line = (page.locator(f"svg.points {name}").bounding_box() for name in ("rect", "line"))
+    assert page.locator("svg.points").bounding_box()["width"] == 460
+    assert line["x"] == pytest.approx(frame["x"], abs=1)
+    assert line["width"] == pytest.approx(frame["width"], abs=2)
+    assert line["height"] == pytest.approx(frame["height"] / 2, abs=2)
+    assert page.locator("svg.points path").count() == 2
+    assert page.locator(".key").first.inner_text() == "null"
+    assert "onerror" in page.locator(".key").nth(1).inner_text()
+    assert page.locator("img, b").count() == 0
+
+
+def test_a_click_on_the_scores_of_a_layer_keeps_them_in_view(
+    similarity: Path, page_of: Open
+) -> None:
+    page = page_of(similarity)
+    page.locator("canvas").nth(1).wait_for()
+    scores, said = page.locator("canvas").nth(1), page.locator(".said").nth(1)
+    box = scores.bounding_box()
+    cell = box["height"] / 8
+    page.mouse.click(box["x"] + 1.5 * cell, box["y"] + 1.5 * cell)
+    told = said.inner_text()
+    assert told.startswith("reference 1, expert 1: ")
+    assert float(told.rpartition(" ")[2]) > 20
+    page.mouse.move(box["x"] + 9.5 * cell, box["y"] + 4.5 * cell)
+    assert said.inner_text() == told
+    page.mouse.click(box["x"] + 9.5 * cell, box["y"] + 4.5 * cell)
+    assert said.inner_text().startswith("reference 4, expert 9: ")
+
+
+def test_the_command_that_gives_the_page_again_is_on_it(similarity: Path, page_of: Open) -> None:
+    page = page_of(similarity)
+    command = page.locator("code").inner_text()
+    assert command.startswith("s1inspect expert-similarity --model ")
+    assert command.endswith(" --seed 0")
+    assert page.locator("svg.points path").count() == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,6 +1,7 @@
 """What `params` and `compare` ask of a hub: as few requests as they say."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,3 +51,15 @@ def test_a_sample_reads_what_the_plan_says(hub: Hub) -> None:
     before = plan["cost"]["bytes"]
     found = json.loads(invoke(*arguments).stdout)
     assert found["cost"]["bytes"] - before == plan["totals"]["bytes"]
+
+
+def test_a_match_is_given_again_by_a_command_that_names_both_commits(hub: Hub) -> None:
+    found = json.loads(invoke("expert-similarity", "-r", "qwen3-vl", "--json").stdout)
+    program, command, *words = shlex.split(found["reproduce"])
+    assert (program, command) == ("s1inspect", "expert-similarity")
+    commits = [found[side]["commit"] for side in ("model", "ref")]
+    assert words == [
+        "--model", f"{MODEL}@{commits[0]}", "--ref", f"{REF}@{commits[1]}", "--seed", "0",
+    ]  # fmt: skip
+    again = json.loads(invoke(command, *words, "--json", "--no-cache").stdout)
+    assert {**again, "cost": None} == {**found, "cost": None}

@@ -34,6 +34,10 @@ EXAMPLES: Final = (
         "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini "
         "--verify 6"
     ),
+    (
+        "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini "
+        "--layers 0 --heat-map 0"
+    ),
     "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-mini --out r",
     (
         "s1inspect expert-similarity -m sample_shards/s1-pro-mini -r sample_shards/qwen3-vl-mini "
@@ -72,6 +76,21 @@ def expert_similarity(
             "of accepted pairs, as 24, or layers.3.experts.200=17,...",
         ),
     ] = None,
+    heat_map: Annotated[
+        int | None,
+        typer.Option(
+            "--heat-map", min=0, metavar="LAYER", rich_help_panel="Output",
+            help="Keep and draw z* of every expert of this layer against every reference. "
+            "Default: the first layer is kept.",
+        ),
+    ] = None,
+    charts: Annotated[
+        bool,
+        typer.Option(
+            "--charts", rich_help_panel="Output",
+            help="Draw in the terminal what a page has: verdicts, a heat map, the null.",
+        ),
+    ] = False,
     limit: Limit = None,
     output_format: OutputFormat = Format.AUTO,
     json: Json = False,
@@ -102,4 +121,6 @@ def expert_similarity(
         running=run,
         layer_map=layer_map,
         verify=verify,
+        heat_map=heat_map,
+        charts=charts,
     )

@@ -86,23 +86,31 @@ function heatMap(section, chart) {
     return scaleColour(high > low ? (value - low) / (high - low) : 1);
   };
   let at = null;
-  canvas.width = width * cell;
-  canvas.height = height * cell;
+  const still = make("canvas");
+  canvas.width = still.width = width * cell;
+  canvas.height = still.height = height * cell;
   canvas.tabIndex = 0;
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", `${chart.title}. Arrow keys move over it.`);
   said.setAttribute("aria-live", "polite");
 
-  function draw() {
+  function paint() {
+    const cells = still.getContext("2d");
+    cells.clearRect(0, 0, still.width, still.height);
     chart.values.forEach((row, y) => row.forEach((value, x) => {
-      context.fillStyle = fill(value);
-      context.fillRect(x * cell, y * cell, cell, cell);
+      cells.fillStyle = fill(value);
+      cells.fillRect(x * cell, y * cell, cell, cell);
     }));
-    if (at) {
-      context.strokeStyle = colour("--link");
-      context.lineWidth = 2;
-      context.strokeRect(at.x * cell - 1, at.y * cell - 1, cell + 2, cell + 2);
-    }
+    draw();
+  }
+
+  function draw() {
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(still, 0, 0);
+    if (!at) return;
+    context.strokeStyle = colour("--link");
+    context.lineWidth = 2;
+    context.strokeRect(at.x * cell - 1, at.y * cell - 1, cell + 2, cell + 2);
   }
 
   function tell(x, y) {
@@ -129,7 +137,7 @@ function heatMap(section, chart) {
     event.preventDefault();
     tell((at ? at.x : -1) + step[0], (at ? at.y : -1) + step[1]);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
   const keys = make("div");
   chart.categories.forEach((name, index) => {
     const key = make("span", undefined, "key");
@@ -142,46 +150,7 @@ function heatMap(section, chart) {
   const wide = make("div", undefined, "wide");
   wide.append(canvas);
   section.append(keys, wide, said);
-  draw();
-}
-
-function points(section, chart) {
-  const size = 360;
-  const edge = 46;
-  const canvas = make("canvas");
-  const context = canvas.getContext("2d");
-  const all = chart.series.flatMap((one) => [...one.x, ...one.y]);
-  const low = Math.min(...all);
-  const high = Math.max(...all);
-  const place = (value) => edge + ((value - low) / (high - low || 1)) * (size - 2 * edge);
-  const style = getComputedStyle(document.documentElement);
-  canvas.width = canvas.height = size;
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", chart.title);
-  context.strokeStyle = style.getPropertyValue("--quiet");
-  context.fillStyle = style.getPropertyValue("--quiet");
-  context.font = "12px system-ui, sans-serif";
-  context.strokeRect(edge, edge, size - 2 * edge, size - 2 * edge);
-  context.beginPath();
-  context.moveTo(place(low), size - place(low));
-  context.lineTo(place(high), size - place(high));
-  context.stroke();
-  context.fillText(chart.x_name, edge, size - 10);
-  context.fillText(chart.y_name, 4, edge - 12);
-  for (const value of [low, high]) {
-    context.fillText(value.toPrecision(3), place(value) - 12, size - 28);
-    context.fillText(value.toPrecision(3), 4, size - place(value) + 4);
-  }
-  chart.series.forEach((one, index) => {
-    context.fillStyle = style.getPropertyValue(`--c${index % 10}`);
-    one.x.forEach((x, i) => context.fillRect(place(x) - 1.5, size - place(one.y[i]) - 1.5, 3, 3));
-    const key = make("span", undefined, "key");
-    const patch = make("i");
-    patch.style.background = `var(--c${index % 10})`;
-    key.append(patch, make("span", one.name));
-    section.append(key);
-  });
-  section.append(canvas);
+  paint();
 }
 
 async function documentText(element) {
@@ -207,9 +176,12 @@ function offer(element) {
   (report.querySelector(".facts") ?? report.querySelector(".answer")).after(tools);
 }
 
-for (const section of document.querySelectorAll("section[data-chart]")) {
-  const chart = JSON.parse(section.querySelector("script").textContent);
-  ({ heat_map: heatMap, points })[chart.kind](section, chart);
+async function drawCharts() {
+  for (const section of document.querySelectorAll("section[data-chart]")) {
+    heatMap(section, JSON.parse(await documentText(section.querySelector("script"))));
+  }
 }
+
+drawCharts();
 document.querySelectorAll("table").forEach(enliven);
 document.querySelectorAll("script.document").forEach(offer);
