@@ -164,16 +164,21 @@ class _Tested:
     has_contrast: npt.NDArray[np.bool_]
 
 
-def _tested(look: LayerLook, inflation: float) -> _Tested:
+def _star(look: LayerLook, inflation: float) -> tuple[Float64, Float64, npt.NDArray[np.bool_]]:
+    """z, z* and whether a contrast was possible, `[experts, R]` and `[experts]`."""
     z = look.z / inflation
     pool = None if look.pool is None else look.pool / inflation
     contrast = leave_one_out_contrast(z, pool)
-    star = np.fmin(z, contrast)
+    return z, np.fmin(z, contrast), np.asarray(~np.isnan(contrast).all(axis=1))
+
+
+def _tested(look: LayerLook, inflation: float) -> _Tested:
+    z, star, has_contrast = _star(look, inflation)
     logs = log10_upper_tail(star)
     places = np.flatnonzero(logs < SMALL_LOG10_P)
     return _Tested(
         places, z.ravel()[places], star.ravel()[places], logs.ravel()[places],
-        best=logs.min(axis=1), has_contrast=np.asarray(~np.isnan(contrast).all(axis=1)),
+        best=logs.min(axis=1), has_contrast=has_contrast,
     )  # fmt: skip
 
 

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from inspector.analysis.expert_family import Numbering
 from inspector.analysis.expert_looks import LayerLook, Null
 from inspector.analysis.expert_states import star_of
 from inspector.analysis.layer_scores import LayerScores
 from inspector.analysis.null_quantiles import Quantiles, quantiles_of
-
-Float64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +32,30 @@ def charts_of(
     """The quantiles over all layers, and z* of `drawn_layer`.
 
     Args:
-        looks: the first look at every layer.
+        looks: the first look at every layer, of some experts each.
         null: z of pairs that cannot be related.
         inflation: what every z is divided by.
         drawn_layer: the layer whose scores are kept.
         numbering: of the experts of all references.
     """
-    scores = None
-    for look in looks:
-        if look.layer == drawn_layer:
-            scores = layer_scores(look, star_of(look, inflation), numbering)
+    drawn = [look for look in looks if look.layer == drawn_layer]
+    scores = layer_scores(drawn, inflation, numbering) if drawn else None
     quantiles = quantiles_of(
         null.signed, [look.z for look in looks], inflation=inflation, rows=looks[0].rows
     )
     return MatchCharts(quantiles, scores)
 
 
-def layer_scores(look: LayerLook, star: Float64, numbering: Numbering) -> LayerScores:
-    """`star`, `[experts, R]`, rounded to .1: 512 x 128 are 0.3 MB of JSON."""
-    numbers = look.references.tolist()
+def layer_scores(
+    portions: Sequence[LayerLook], inflation: float, numbering: Numbering
+) -> LayerScores:
+    """z* of the experts of one layer, rounded to .1: 512 x 128 are 0.3 MB of JSON."""
+    numbers = portions[0].references.tolist()
+    star = np.concatenate([star_of(look, inflation) for look in portions])
     return LayerScores(
-        layer=look.layer,
-        rows=look.rows,
-        experts=look.experts.tolist(),
+        layer=portions[0].layer,
+        rows=portions[0].rows,
+        experts=np.concatenate([look.experts for look in portions]).tolist(),
         references=[numbering.expert(number) for number in numbers],
         refs=[numbering.name(one) for one in numbers] if numbering.is_of_several else msgspec.UNSET,
         z_star=np.round(star, 1).tolist(),

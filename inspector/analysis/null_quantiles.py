@@ -53,7 +53,9 @@ def quantiles_of(
     expected = np.linspace(-furthest, furthest, min(MOST_POINTS, fewest | 1))
     chances = np.clip(ndtr(expected), 0.5 / fewest, 1 - 0.5 / fewest)
     found = [
-        np.quantile(side, chances, method="hazen") / inflation if len(side) else side
+        np.quantile(side, chances, method="hazen", overwrite_input=True) / inflation
+        if len(side)
+        else side
         for side in sides
     ]
     return Quantiles(
@@ -67,8 +69,7 @@ def quantiles_of(
 
 
 def _tests(blocks: Sequence[Float64]) -> Float64:
-    values = np.concatenate([np.empty(0), *(block.ravel() for block in blocks)])
-    return np.asarray(values[values != 0])
+    return np.concatenate([np.empty(0), *(block[block != 0] for block in blocks)])
 
 
 def _rounded(values: Float64) -> list[float]:

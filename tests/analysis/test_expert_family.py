@@ -83,7 +83,8 @@ def test_the_nearer_model_has_the_smaller_drift(several: MatchResult) -> None:
 def test_a_layout_is_of_the_model_that_most_descend_from(several: MatchResult) -> None:
     for layer in several.layers:
         assert layer.layout
-        assert (layer.layout.map, layer.layout.hits) == ("e mod 10", BASES)
+        assert (layer.layout.map, layer.layout.hits) == ("first 10 in place", BASES)
+        assert layer.layout.tied == ["e mod 10"]
         assert layer.layout_ref == "new"
 
 
