@@ -51,12 +51,14 @@ def layer_scores(
 ) -> LayerScores:
     """z* of the experts of one layer, rounded to .1: 512 x 128 are 0.3 MB of JSON."""
     numbers = portions[0].references.tolist()
+    experts = np.concatenate([look.experts for look in portions])
     star = np.concatenate([star_of(look, inflation) for look in portions])
+    order = np.argsort(experts)
     return LayerScores(
         layer=portions[0].layer,
         rows=portions[0].rows,
-        experts=np.concatenate([look.experts for look in portions]).tolist(),
+        experts=experts[order].tolist(),
         references=[numbering.expert(number) for number in numbers],
         refs=[numbering.name(one) for one in numbers] if numbering.is_of_several else msgspec.UNSET,
-        z_star=np.round(star, 1).tolist(),
+        z_star=np.round(star[order], 1).tolist(),
     )
