@@ -39,7 +39,8 @@ def pair_table(pairs: Sequence[ExpertPair]) -> Table:
         for pair in pairs
     ]
     are_named = any(pair.ref is not msgspec.UNSET for pair in pairs)
-    return Table([*_PAIR, Column("ref", right=not are_named), *_FOUND], rows)
+    columns = [*_PAIR, Column("ref", right=not are_named), *_FOUND]
+    return Table(columns, rows, title="pairs read whole")
 
 
 def _equal(matrices: Sequence[MatrixPair]) -> float | None:
