@@ -92,7 +92,8 @@ class NameColumns:
         """The names of `rows`, in their order."""
         ids = self.template_ids[rows].tolist()
         numbers = self.numbers[rows].tolist()
-        forms = [(template.form(), template.holes) for template in self.templates]
+        used = {i: self.templates[i] for i in set(ids)}
+        forms = {i: (template.form(), template.holes) for i, template in used.items()}
         return [
             form % tuple(row[:holes])
             for (form, holes), row in zip([forms[i] for i in ids], numbers, strict=True)

@@ -66,9 +66,9 @@ class Catalog:
 
     def rows(self, rows: Rows, *, chunk: int = 8192) -> Iterator[TensorRow]:
         """The rows asked for, in that order, made as they are needed."""
-        counts = [math.prod(shape) for shape in self.shapes]
         for begin in range(0, len(rows), chunk):
             part = rows[begin : begin + chunk]
+            counts = {i: math.prod(self.shapes[i]) for i in set(self.shape_ids[part].tolist())}
             for name, dtype, shape, shard, start, stop in zip(
                 self.names.texts(part),
                 self.dtype_ids[part].tolist(),
