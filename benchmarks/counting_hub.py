@@ -5,6 +5,7 @@ commit, and for each line on its stdin one line of JSON: what was asked since th
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 class Counts:
     """What a hub and its CDN answered. `bytes` are those of all bodies, as they were sent.
 
-    `shards` counts those of which a range was sent, `indexes` the index files, whole or not.
+    `shards` counts those of which a range was sent, `indexes` the index files, whole or not;
+    `holes` the ranges of shards in which at least a block of the disk was never written.
     """
 
     requests: int
@@ -30,6 +32,7 @@ class Counts:
     shards: int
     indexes: int
     bytes: int
+    holes: int
 
 
 class CountingHub:
@@ -71,7 +74,7 @@ def _present(stream: IO[str] | None) -> IO[str]:
     return stream
 
 
-def _counted(log: Iterable["Request"]) -> Counts:
+def _counted(log: Iterable["Request"], root: Path) -> Counts:
     requests = list(log)
     ranged = [_path(request) for request in requests if request.status == 206]
     return Counts(
@@ -81,7 +84,25 @@ def _counted(log: Iterable["Request"]) -> Counts:
         shards=len({path for path in ranged if path.endswith(".safetensors")}),
         indexes=sum(_is_index(request) for request in requests),
         bytes=sum(request.body_bytes for request in requests),
+        holes=_holes(requests, root),
     )
+
+
+def _holes(requests: Iterable["Request"], root: Path) -> int:
+    """Of how many ranges the file system says that part of them is a hole."""
+    found = 0
+    descriptors: dict[str, int] = {}
+    for request in requests:
+        path = _path(request)
+        if request.status != 206 or request.range is None or not path.endswith(".safetensors"):
+            continue
+        if path not in descriptors:
+            descriptors[path] = os.open(root / path.split("/", 2)[2], os.O_RDONLY)
+        start, last = map(int, request.range.removeprefix("bytes=").split("-"))
+        found += os.lseek(descriptors[path], start, os.SEEK_HOLE) <= last
+    for descriptor in descriptors.values():
+        os.close(descriptor)
+    return found
 
 
 def _path(request: "Request") -> str:
@@ -113,7 +134,7 @@ def main() -> None:
         for _ in sys.stdin:
             log = hub.log[:]
             del hub.log[: len(log)]
-            print(json.dumps(asdict(_counted(log))), flush=True)
+            print(json.dumps(asdict(_counted(log, Path(root)))), flush=True)
 
 
 if __name__ == "__main__":

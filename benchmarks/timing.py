@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-_RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
+RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 """`ru_maxrss` is in bytes on macOS and in KiB on Linux."""
 
 
@@ -108,7 +108,7 @@ def run_process(command: Sequence[str], environment: Mapping[str, str] | None = 
             complaints.seek(0)
             said = complaints.read().decode(errors="replace").strip()
             raise RuntimeError(f"{' '.join(command)}: exit code {child.returncode}\n{said}")
-    return ProcessRun(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _RSS_UNIT)
+    return ProcessRun(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT)
 
 
 def time_printed(command: Sequence[str], environment: Mapping[str, str], *, rounds: int) -> Timing:

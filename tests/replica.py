@@ -14,7 +14,7 @@ import re
 import struct
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -93,7 +93,6 @@ def write_replica(
         split_scales: Put every scale after all the weights, so that most lie in another shard.
         seed: Chooses the filled bytes, together with the tensor's name.
     """
-    started = time.monotonic()
     absent = [pair for pair in fill if not (0 <= pair[0] < layers and 0 <= pair[1] < experts)]
     if absent:
         raise ValueError(f"no such (layer, expert) among {layers} layers of {experts}: {absent}")
@@ -103,7 +102,30 @@ def write_replica(
         specs.sort()
     if split_scales:
         specs.sort(key=lambda spec: spec.name.endswith(SCALE_SUFFIX))
-    shards = [_shard(specs) for specs in _split(specs, shard_bytes)]
+    return write_shards(out, specs, config(architecture), shard_bytes, fill=fill, seed=seed)
+
+
+def write_shards(
+    out: Path,
+    specs: Iterable[TensorSpec],
+    stated: Mapping[str, object],
+    shard_bytes: int = 5 * 10**9,
+    *,
+    fill: Sequence[tuple[int, int]] = (),
+    seed: int = 1,
+) -> ReplicaSummary:
+    """Write the shards, index and config of any checkpoint; see `write_replica`.
+
+    Args:
+        out: The checkpoint directory.
+        specs: Its tensors, in the order in which they fill shards.
+        stated: Its `config.json`.
+        shard_bytes: Tensor bytes after which a new shard starts.
+        fill: `(layer, expert)` pairs whose tensors get data.
+        seed: Chooses the filled bytes, together with the tensor's name.
+    """
+    started = time.monotonic()
+    shards = [_shard(some) for some in _split(specs, shard_bytes)]
     out.mkdir(parents=True, exist_ok=True)
     weight_map: dict[str, str] = {}
     filled = 0
@@ -114,7 +136,7 @@ def write_replica(
     total_size = sum(shard.data_bytes for shard in shards)
     index = {"metadata": {"total_size": total_size}, "weight_map": dict(sorted(weight_map.items()))}
     (out / INDEX_NAME).write_text(json.dumps(index, indent=2))
-    (out / "config.json").write_text(json.dumps(config(architecture), indent=2))
+    (out / "config.json").write_text(json.dumps(stated, indent=2))
     return ReplicaSummary(
         tensors=len(weight_map),
         shards=len(shards),
