@@ -1,4 +1,4 @@
-"""Command line: `python -m benchmarks [NAME...] [--rounds N]`, all benchmarks without a name.
+"""Command line: `python -m benchmarks [NAME...] [--rounds N]`, without a name all short ones.
 
 Each benchmark is a process of its own: what one imports must not count as another's memory.
 """
@@ -20,8 +20,12 @@ ENVIRONMENTS: Final[dict[str, dict[str, str]]] = {
     "expert": {},
     "similarity": {},
     "whole": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    "rehearsal": {},
 }
 """Benchmark -> variables that must be set before anything is imported."""
+
+LONG: Final = frozenset({"rehearsal"})
+"""Run only where they are named: they take a quarter of an hour and gigabytes of disk."""
 
 
 def main() -> None:
@@ -39,7 +43,7 @@ def main() -> None:
         importlib.import_module(f"benchmarks.{parsed.names[0]}").main(*rounds)
         return
     print(f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}\n")
-    for name in parsed.names or ENVIRONMENTS:
+    for name in parsed.names or [name for name in ENVIRONMENTS if name not in LONG]:
         command = [sys.executable, "-m", "benchmarks", "--here", name]
         command += [f"--rounds={number}" for number in rounds]
         subprocess.run(command, env=os.environ | ENVIRONMENTS[name], check=True)

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,16 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.rehearsal_truth import (
+    EXPERTS,
+    LAYERS,
+    REFERENCE,
+    Origin,
+    has_strangers,
+    origin,
+    parent,
+    sigma,
+)
 from benchmarks.replica import REPOSITORY
 from inspector.analysis.expert_sampler import BLOCK_ROWS, row_block
 from inspector.checkpoint import Access, Checkpoint, ReadPolicy, open_checkpoint
@@ -32,9 +41,6 @@ from tests import intern_s1_pro, qwen3
 from tests.intern_s1_pro import Architecture
 from tests.replica import write_shards
 
-REFERENCE: Final = "Qwen/Qwen3-235B-A22B"
-LAYERS: Final = 94
-EXPERTS: Final = 512
 SEED: Final = 0
 
 _LOOKS: Final = (8, 32, 128)
@@ -45,48 +51,14 @@ _COLUMN_BLOCK: Final = 128
 _TEXT: Final = ("model.language_model.", "model.")
 _TOKENS: Final = 512
 
-_FAR_SIGMA: Final = 20.0
-"""Drift at which a cosine of .05 is left: z near 5 with 8 rows, which leaves it open, 10 with 32."""
-
-_STRANGERS_EVERY: Final = 12
-_FIRST_STRANGERS: Final = 5
-
-
-class Origin(StrEnum):
-    """Where an expert of the model comes from."""
-
-    NEAR = "near"
-    """From reference `e mod 128`, drifted by .4 to 1 times its parent."""
-    FAR = "far"
-    """From the same, drifted so far that 8 rows leave it open."""
-    STRANGER = "stranger"
-    """From none."""
-
-
-def origin(layer: int, expert: int) -> Origin:
-    """The truth: one expert in 64 is far; in one layer of 12 one in 16 is a stranger."""
-    if expert % 64 == 7:
-        return Origin.FAR
-    strange = layer % _STRANGERS_EVERY == _FIRST_STRANGERS
-    return Origin.STRANGER if strange and expert % 16 == 3 else Origin.NEAR
-
-
-def parent(expert: int) -> int:
-    """The reference that an expert comes from, if it comes from any."""
-    return expert % qwen3.EXPERTS
-
-
-def sigma(layer: int, expert: int) -> float:
-    """How far an expert drifted, in units of its parent's spread."""
-    near = 0.4 + 0.6 * (expert // 8 % 16) / 15
-    return _FAR_SIGMA if origin(layer, expert) is Origin.FAR else near
-
 
 def write_models(out: Path, layers: int = LAYERS) -> None:
     """Write both below `out`, as a hub has them."""
     architecture = Architecture(layers=layers)
     write_shards(
-        out / REPOSITORY, intern_s1_pro.tensor_specs(architecture), intern_s1_pro.config(architecture)
+        out / REPOSITORY,
+        intern_s1_pro.tensor_specs(architecture),
+        intern_s1_pro.config(architecture),
     )
     write_shards(out / REFERENCE, qwen3.tensor_specs(layers), qwen3.config(layers))
     rng = np.random.default_rng(1)
@@ -96,13 +68,9 @@ def write_models(out: Path, layers: int = LAYERS) -> None:
         for layer in range(layers):
             parents = _fill_references(reference, layer, layers, rows, rng)
             _fill_targets(target, layer, layers, rows, parents, rng)
-            if _has_strangers(layer):
+            if has_strangers(layer):
                 _fill_places(target, reference, layer, rows, rng)
         _fill_basis(target, reference, layers, rng)
-
-
-def _has_strangers(layer: int) -> bool:
-    return layer % _STRANGERS_EVERY == _FIRST_STRANGERS
 
 
 def _pilot_layers(layers: int) -> set[int]:
@@ -117,7 +85,7 @@ def _fill_references(
 
     A layer with strangers is calibrated by the one before it.
     """
-    is_deep = layer in _pilot_layers(layers) or _has_strangers(layer) or _has_strangers(layer + 1)
+    is_deep = layer in _pilot_layers(layers) or has_strangers(layer) or has_strangers(layer + 1)
     count = BLOCK_ROWS if is_deep else _LOOKS[1]
     shape = qwen3.EXPERTS, count, model.neurons
     values = _SPREAD * rng.standard_normal(shape, dtype=np.float32)

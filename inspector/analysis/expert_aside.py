@@ -1,6 +1,6 @@
 """The tests beside the signed one, on experts that it does not decide: sign flips and shifts."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import Estimates
 from inspector.analysis.expert_evidence import Evidence
-from inspector.analysis.expert_sampler import LayerReferences
+from inspector.analysis.expert_sampler import Flips, LastFlips, LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.stats.contrast import MAD_TO_SD, MIN_POOL, leave_one_out_contrast
 from inspector.stats.flips import prepare_flip_targets
-from inspector.stats.matching import Preparation, Prepared, padded, z_scores
+from inspector.stats.matching import Prepared, padded, z_scores
 from inspector.stats.retention import fit_retention, fit_signs, neuron_cosines
 from inspector.stats.shifts import best_shifts, z_at_shifts
 from inspector.stats.skewness import permutation_skewness, without_skewness
@@ -29,19 +29,18 @@ _AT_A_TIME = 64
 
 @dataclass(frozen=True)
 class Against:
-    """References by number, and the experts of other layers that fill a small pool."""
+    """References by number, and the experts of other layers that fill a small pool.
+
+    `flips` keeps what flips are tested by.
+    """
 
     references: Ints
     own: LayerReferences
     pool: tuple[LayerReferences, ...]
+    flips: LastFlips = field(default_factory=LastFlips)
 
     @cached_property
-    def flips(self) -> tuple[Preparation, Prepared]:
-        """What flips are tested by, for as long as this layer is looked at."""
-        return self.own.flips()
-
-    @cached_property
-    def pool_flips(self) -> list[tuple[Preparation, Prepared]]:
+    def pool_flips(self) -> list[Flips]:
         return [one.flips() for one in self.pool]
 
 
@@ -64,7 +63,7 @@ class OpenExperts:
         return replace(self, experts=self.experts[chosen], raw=self.raw[chosen].copy())
 
 
-def flip_scores(raw: Float32, references: tuple[Preparation, Prepared]) -> Float64:
+def flip_scores(raw: Float32, references: Flips) -> Float64:
     """Z up to signs of some experts, `[E, k, m]` raw rows, against references made for that."""
     preparation, prepared = references
     parts = [raw[start : start + _AT_A_TIME] for start in range(0, len(raw), _AT_A_TIME)]
@@ -74,10 +73,11 @@ def flip_scores(raw: Float32, references: tuple[Preparation, Prepared]) -> Float
 
 def flip_evidence(opened: OpenExperts, against: Against) -> Evidence:
     """Sign flips of some experts of a layer against all its references."""
-    z = flip_scores(opened.raw, against.flips)
+    flips = against.flips(against.own)
+    z = flip_scores(opened.raw, flips)
     others = [flip_scores(opened.raw, one) for one in against.pool_flips]
     contrast = leave_one_out_contrast(z, np.concatenate(others, axis=1) if others else None)
-    preparation, prepared = against.flips
+    preparation, prepared = flips
     for i in np.flatnonzero(z.max(axis=1) > _SKEWED_FROM).tolist():
         one = prepare_flip_targets(opened.raw[i : i + 1], preparation).vectors[0]
         skewness = permutation_skewness(one, prepared.vectors[z[i].argmax()])

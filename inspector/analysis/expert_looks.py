@@ -188,7 +188,7 @@ class _Scene:
         self.numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
         self.few = len(self.numbers) <= MIN_POOL
         self.against = Against(
-            self.numbers, self.references, tuple(self.others) if self.few else ()
+            self.numbers, self.references, tuple(self.others) if self.few else (), sampler.flips
         )
 
     @cached_property
@@ -229,9 +229,9 @@ class _Scene:
             aligned = targets if every else targets.take(open_)
             shifts = shift_evidence(opened, aligned, self.against)
             if rules.with_flips and clean.shape[2] == references.raw.shape[2]:
-                flips = flip_evidence(opened, self.against).likely()
                 if null is not None:
                     null.flips.extend(self._null_flips(clean[~dead][:_NULL_FLIPS]))
+                flips = flip_evidence(opened, self.against).likely()
         look = LayerLook(
             layer=self.layer,
             rows=clean.shape[1],
@@ -253,11 +253,14 @@ class _Scene:
         return look, opened.some(rules.permuted_experts)
 
     def _null_flips(self, raw: Float32) -> list[Float64]:
-        """Flips of a few experts against other layers: of one, or of as many as tell enough."""
+        """Flips of a few experts against other layers: of one, or of as many as tell enough.
+
+        First of the layer that was looked at before, whose flips are kept.
+        """
         layers = -(-_NULL_FLIP_TESTS // max(1, len(raw) * len(self.numbers)))
         if self.few:
             return [flip_scores(raw, one) for one in self.against.pool_flips]
-        return [flip_scores(raw, one.flips()) for one in self.others[-layers:]]
+        return [flip_scores(raw, self.sampler.flips(one)) for one in self.others[-layers:]]
 
 
 def _some_of(parts: Sequence[OpenExperts], most: int) -> OpenExperts:

@@ -117,6 +117,10 @@ def when_asked(read: Read) -> Read:
     return read
 
 
+Flips = tuple[Preparation, Prepared]
+"""What tells sign flips against the references of a layer."""
+
+
 class LayerReferences:
     """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
 
@@ -133,13 +137,32 @@ class LayerReferences:
         """Of some of them: their median is asked for, and they take as much memory again."""
         return prepare_uncentred(self.raw[:: -(-len(self.raw) // _UNCENTRED)])
 
-    def flips(self) -> tuple[Preparation, Prepared]:
+    def flips(self) -> Flips:
         """What flips are tested by: not kept, as it takes up to 17 times what was read."""
         return prepare_flip_references(self.raw[:, :MAX_FLIP_ROWS])
 
     @cached_property
     def templates(self) -> Templates:
         return draw_templates(self.raw, self.preparation, np.random.default_rng(self._seed))
+
+
+@dataclass(slots=True)
+class LastFlips:
+    """Keeps what was made last: a layer's flips are asked for again by the null of the next one."""
+
+    _of: LayerReferences | None = None
+    _made: Flips | None = None
+
+    def __call__(self, references: LayerReferences) -> Flips:
+        """What flips are tested by against some references."""
+        if self._made is None or self._of is not references:
+            self._of = self._made = None
+            self._of, self._made = references, references.flips()
+        return self._made
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        self._of = self._made = None
 
 
 @dataclass(slots=True)
@@ -161,6 +184,7 @@ class Sampler:
     reserved: int = 0
     origins: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
     ahead: Ahead = when_asked
+    flips: LastFlips = field(default_factory=LastFlips)
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
     _begun: dict[_Key, Read] = field(default_factory=dict)
 
@@ -207,6 +231,7 @@ class Sampler:
     def forget(self) -> None:
         """Keep no references: each layer's is read once a look, in the order of the looks."""
         self._references.clear()
+        self.flips.forget()
 
     def begin(self, layer: int, count: int) -> None:
         """Keep the references that a look at a layer needs, and none that only others did."""
