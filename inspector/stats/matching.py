@@ -7,6 +7,7 @@ likely as the one found. Under it the inner product over neurons has an exact me
 An expert is `[k, m]`: k sampled rows of `down_proj [H, m]`, one k-vector for each of m neurons.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -280,4 +281,4 @@ def _overlap(first: Float32, second: Float32) -> float:
 
 
 def _flat(arrays: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return arrays.reshape(len(arrays), -1)
+    return arrays.reshape(len(arrays), math.prod(arrays.shape[1:]))
