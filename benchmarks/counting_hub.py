@@ -23,7 +23,7 @@ class Counts:
     """What a hub and its CDN answered. `bytes` are those of all bodies, as they were sent.
 
     `shards` counts those of which a range was sent, `indexes` the index files, whole or not;
-    `holes` the ranges of shards in which at least a block of the disk was never written.
+    `holes` the ranges of shards, beginnings apart, in which some block was never written to disk.
     """
 
     requests: int
@@ -99,7 +99,7 @@ def _holes(requests: Iterable["Request"], root: Path) -> int:
         if path not in descriptors:
             descriptors[path] = os.open(root / path.split("/", 2)[2], os.O_RDONLY)
         start, last = map(int, request.range.removeprefix("bytes=").split("-"))
-        found += os.lseek(descriptors[path], start, os.SEEK_HOLE) <= last
+        found += start > 0 and os.lseek(descriptors[path], start, os.SEEK_HOLE) <= last
     for descriptor in descriptors.values():
         os.close(descriptor)
     return found

@@ -296,9 +296,10 @@ class _Run:
     ) -> tuple[list[LayerLook], Null]:
         """One look, as far as the budget goes; experts that it does not reach are marked."""
         found, null = [], Null([], [])
+        first = not self.states
+        to_come = self._first_costs_after(count) if first else {}
         for done, (layer, experts) in enumerate(wanted.items(), 1):
-            first = not self.states
-            self.sampler.reserved = self._first_cost_after(layer, count) if first else 0
+            self.sampler.reserved = to_come.get(layer, 0)
             if not len(experts):
                 continue
             if not first and not self.sampler.affords(self.sampler.cost(layer, experts, count)):
@@ -326,10 +327,14 @@ class _Run:
         both = sum(self.sampler.cost(one, wanted[one], count) for one in (layer, left[0]))
         return after if first or self.sampler.affords(both) else None
 
-    def _first_cost_after(self, layer: int, count: int) -> int:
-        """Bytes of the first look at the layers that follow: nothing else may be spent of them."""
-        left = self.layers[self.layers.index(layer) + 1 :]
-        return self.question.look_reads(self.sampler.rows[:count], left).bytes
+    def _first_costs_after(self, count: int) -> dict[int, int]:
+        """By layer, bytes of the first look at those that follow: nothing else may spend them."""
+        rows, to_come = self.sampler.rows[:count], 0
+        found: dict[int, int] = {}
+        for layer in reversed(self.layers):
+            found[layer] = to_come
+            to_come += self.question.look_reads(rows, [layer]).bytes
+        return found
 
     @property
     def _aligned_models(self) -> frozenset[int]:

@@ -5,7 +5,7 @@ So pairs from different layers share coordinates and calibrate each other.
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Protocol
@@ -160,9 +160,10 @@ class LastFlips:
             self._of, self._made = references, references.flips()
         return self._made
 
-    def forget(self) -> None:
-        """Keep nothing."""
-        self._of = self._made = None
+    def settle(self, kept: Collection[LayerReferences]) -> None:
+        """Keep it only if its references are among those that are kept."""
+        if self._of not in kept:
+            self._of = self._made = None
 
 
 @dataclass(slots=True)
@@ -231,13 +232,14 @@ class Sampler:
     def forget(self) -> None:
         """Keep no references: each layer's is read once a look, in the order of the looks."""
         self._references.clear()
-        self.flips.forget()
+        self.flips.settle(())
 
     def begin(self, layer: int, count: int) -> None:
         """Keep the references that a look at a layer needs, and none that only others did."""
         needed = {(one, count) for one in (layer, *self.null_layers(layer, count))}
         for key in self._references.keys() - needed:
             del self._references[key]
+        self.flips.settle(self._references.values())
 
     def settle(self, layer: int, count: int) -> None:
         """The layers apart have told a layer's null: keep what the next layer's look needs."""
