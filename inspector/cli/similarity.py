@@ -22,7 +22,6 @@ from inspector.cli.common import (
     write_plan,
 )
 from inspector.cli.keeping import keep_report, kept_ways, open_match
-from inspector.cli.memory import hold_large_blocks_apart
 from inspector.cli.output import say_cost, write_view
 from inspector.cli.running import (
     RunOptions,
@@ -55,7 +54,6 @@ def run(
 ) -> None:
     """Match the model's experts against those of the references."""
     outputs.resolved()
-    hold_large_blocks_apart()
     chosen = asked_pairs(verify, seed=seed)
     if not all(references):
         raise UsageError("--ref names no checkpoint")

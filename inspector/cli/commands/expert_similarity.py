@@ -105,6 +105,10 @@ def expert_similarity(
     scheduler: Scheduler = None,
 ) -> None:  # fmt: skip
     """Say which experts descend from which of a reference model's, with calibrated p-values."""
+    from inspector.cli import machine
+
+    machine.hold_large_blocks_apart()
+    machine.multiply_in_one_thread()
     from inspector.cli import common, running, similarity
 
     inputs = common.InputOptions(

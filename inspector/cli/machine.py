@@ -1,8 +1,15 @@
-"""How the C library holds memory: large arrays apart from small objects that stay."""
+"""What a match asks of the libraries below: memory that is given back, and one thread for products.
+
+Nothing here loads numpy: its library of matrix products reads the environment when it is loaded.
+"""
 
 import ctypes
+import os
 import sys
 from typing import Final
+
+_THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables by which a library of matrix products is told how many threads it may have."""
 
 LARGE_BYTES: Final = 256 * 1024
 """Blocks from this size on are given back when they are freed. What lies between strips of a look
@@ -26,3 +33,13 @@ def hold_large_blocks_apart() -> bool:
     except (AttributeError, OSError):
         return False
     return bool(set_option(_M_MMAP_THRESHOLD, LARGE_BYTES))
+
+
+def multiply_in_one_thread() -> None:
+    """One thread for matrix products, unless somebody said otherwise.
+
+    They are small here, a twentieth of the time of a look, and threads that wait for each other
+    take the cores from those that read: twice the time of a look where the cores are shared.
+    """
+    if not any(name in os.environ for name in _THREADS):
+        os.environ[_THREADS[0]] = "1"
