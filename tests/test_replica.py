@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
+from tests import qwen3
 from tests.intern_s1_pro import (
     SCALE_SUFFIX,
     Architecture,
@@ -43,6 +44,12 @@ def test_full_scale_counts_are_those_of_the_published_model() -> None:
     assert elements["F8_E4M3"] == 915_088_080_896
     assert sum(spec.name.endswith(SCALE_SUFFIX) for spec in specs) == 144_760
     assert len(set(modules_to_not_convert(Architecture()))) == 623
+
+
+def test_the_reference_has_as_many_parameters_as_the_published_one() -> None:
+    specs = list(qwen3.tensor_specs())
+    assert len(specs) == len({spec.name for spec in specs})
+    assert sum(spec.elements for spec in specs) == qwen3.PARAMETERS
 
 
 def test_fope_tables_are_45_frequencies_square_for_each_key_value_head() -> None:

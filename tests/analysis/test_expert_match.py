@@ -116,6 +116,14 @@ def test_only_what_down_leaves_open_is_read_beyond_it() -> None:
     assert all(len(read.rows) == PLACE_ROWS for read in beyond)
 
 
+def test_a_layer_whose_experts_are_all_dead_is_looked_at_with_the_others() -> None:
+    target, reference = family()
+    target.down[1][:] = 0
+    found = match(target, reference)
+    assert all(one.verdict != Verdict.DESCENDANT for one in found.experts if one.layer == 1)
+    assert any(one.verdict == Verdict.DESCENDANT for one in found.experts if one.layer == 0)
+
+
 def test_without_a_byte_left_only_dead_experts_are_read_beyond_down() -> None:
     target, reference = family()
     match(target, reference, max_bytes=CHOICE_OF_ROWS + FIRST_LOOK)

@@ -11,7 +11,7 @@ from inspector.analysis import expert_places, expert_sampler
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_looks import LookRules, look_at_layer
 from inspector.analysis.expert_match import MatchResult, match_experts
-from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.expert_sampler import Flips, LastFlips, LayerReferences, Sampler
 from inspector.analysis.packed_rows import PackedRows
 from inspector.layout.families import Projection
 from inspector.source.pool import begin
@@ -138,3 +138,25 @@ def test_references_are_prepared_alike_in_strips(monkeypatch: pytest.MonkeyPatch
     np.testing.assert_allclose(strips[0].basis, whole[0].basis, atol=1e-5)
     np.testing.assert_allclose(strips[1].vectors, whole[1].vectors, atol=1e-5)
     np.testing.assert_allclose(strips[1].grams, whole[1].grams, rtol=1e-4, atol=1e-4)
+
+
+def test_flips_of_a_layer_serve_the_next_ones_null(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made once, though a layer's own experts and the null of the next need them."""
+    made: list[tuple[int, ...]] = []
+    inner = LayerReferences.flips
+
+    def flips(references: LayerReferences) -> Flips:
+        made.append(references.raw.shape)
+        return inner(references)
+
+    monkeypatch.setattr(LayerReferences, "flips", flips)
+    last = LastFlips()
+    rng = np.random.default_rng(0)
+    raw = rng.standard_normal((2, 4, 8, NEURONS)).astype(np.float32)
+    layers = [LayerReferences(one, 0) for one in raw]
+    first = last(layers[0])
+    assert last(layers[0]) is first
+    last(layers[1])
+    last.settle(layers[:1])
+    last(layers[1])
+    assert len(made) == 3
