@@ -182,6 +182,9 @@ def _in_phase(watch: Watch, owner: object, name: str, phase: str) -> None:
 def main() -> None:
     """Run the command line watched; its exit code is passed on."""
     out, *arguments = sys.argv[1:]
+    from inspector.cli.machine import multiply_in_one_thread
+
+    multiply_in_one_thread()  # as the command does, before anything here loads numpy
     watch = Watch()
     watch_package(watch)
     from inspector.cli.app import app

@@ -60,18 +60,10 @@ class Rehearsed:
     @property
     def wrong(self) -> int:
         """Experts with a parent that is not theirs, strangers with any."""
-        strangers = self.met(Origin.STRANGER)
-        accepted = sum(n for verdict, n in strangers.items() if verdict in _PARENTED)
-        return accepted + sum(self.met(one)[_WRONG] for one in Origin)
+        return sum(self.met(one)[_WRONG] for one in Origin)
 
 
 _WRONG: Final = "wrong parent"
-_PARENTED: Final = frozenset(
-    {
-        "exact_copy", "near_copy", "descendant", "partial_descendant", "mixture", "chimera",
-        "ancestor_only", "ambiguous_parent",
-    }
-)  # fmt: skip
 
 
 def _met(one: Mapping[str, Any]) -> str:
