@@ -73,8 +73,9 @@ class Resemblances:
 
 def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences) -> list[Estimates]:
     """Estimates of each pair; scales are read of both where drift is small enough."""
-    parents = references.raw[pairs.places]
-    cosines = neuron_cosines(pairs.raw, parents, references.preparation)
+    distinct, parents = np.unique(pairs.places, return_inverse=True)
+    raw = references.raw[distinct]
+    cosines = neuron_cosines(pairs.raw, raw, references.preparation, parents)
     signs = fit_signs(cosines, references.templates)
     fits = [fit for fit, _ in signs]
     wanted = np.flatnonzero(
@@ -85,7 +86,7 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
     weights = [
         retained_probability(cosines[i], fits[i], references.templates) for i in wanted.tolist()
     ]
-    decoded = _decoded(sampler, pairs, wanted, parents[wanted])
+    decoded = _decoded(sampler, pairs, wanted, raw[parents[wanted]])
     slopes = {
         place: fit_slope(one.values, one.parent, weight)
         for place, one, weight in zip(wanted.tolist(), decoded, weights, strict=True)

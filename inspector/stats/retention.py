@@ -81,35 +81,43 @@ class Templates:
     dispersion: float = 1.0
 
 
-def neuron_cosines(targets: Float32, references: Float32, preparation: Preparation) -> Float64:
+def neuron_cosines(
+    targets: Float32,
+    references: Float32,
+    preparation: Preparation,
+    parents: npt.NDArray[np.int64] | None = None,
+) -> Float64:
     """Cosine of each neuron of a target with the same one of its reference, `[n, m]`.
 
     Args:
         targets: `[n, k, m]` raw rows.
-        references: `[n, k, m]` raw rows, the parent of each target.
+        references: `[R, k, m]` raw rows.
         preparation: of the layer: both sides lose the directions that all experts share.
+        parents: which reference is each target's, `[n]`; None where it is that of its place.
 
     Rows are standardised by the parent's mean and deviation on both sides: the child's own depend
     on its new neurons.
     """
-    return _Parents(references, preparation).cosines(targets)
+    return _Parents(references, preparation).cosines(targets, parents)
 
 
 class _Parents:
-    """Parents `[n, k, m]`, ready for `cosines` with several sets of children."""
+    """Parents `[R, k, m]`, ready for `cosines` with several sets of children."""
 
     def __init__(self, raw: Float32, preparation: Preparation) -> None:
         units = unit_neurons(raw)
         self._preparation = preparation
         self._mean, self._scale = row_standards(units)
-        self._directions = self._directions_of(units)
+        self._directions = self._directions_of(units, self._mean, self._scale)
 
-    def cosines(self, children: Float32) -> Float64:
-        ours = self._directions_of(unit_neurons(children))
-        return np.asarray(np.einsum("nkm,nkm->nm", ours, self._directions), dtype=np.float64)
+    def cosines(self, children: Float32, parents: npt.NDArray[np.int64] | None = None) -> Float64:
+        """`[n, m]` of children with the parent of each, by default that of its place."""
+        own = slice(None) if parents is None else parents
+        ours = self._directions_of(unit_neurons(children), self._mean[own], self._scale[own])
+        return np.asarray(np.einsum("nkm,nkm->nm", ours, self._directions[own]), dtype=np.float64)
 
-    def _directions_of(self, units: Float32) -> Float32:
-        return self._preparation.projected((units - self._mean) * self._scale)
+    def _directions_of(self, units: Float32, mean: Float32, scale: Float32) -> Float32:
+        return self._preparation.projected((units - mean) * scale)
 
 
 class Experts(Protocol):
