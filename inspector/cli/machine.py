@@ -12,8 +12,8 @@ _THREADS: Final = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Variables by which a library of matrix products is told how many threads it may have."""
 
 LARGE_BYTES: Final = 256 * 1024
-"""Blocks from this size on are given back when they are freed. What lies between strips of a look
-and the tests that are kept of it: 128 KiB is what glibc begins with."""
+"""Blocks from this size on are given back when they are freed: scores of a layer's experts have
+512 KiB, the strips in which experts are prepared 4 MiB."""
 
 _M_MMAP_THRESHOLD: Final = -3
 """`M_MMAP_THRESHOLD` of glibc's malloc.h."""
@@ -24,7 +24,7 @@ def hold_large_blocks_apart() -> bool:
 
     It does so from 128 KiB on, but raises that bound up to 32 MB as such blocks are freed. Then
     arrays of a look lie in the heap, between objects that are kept of it, and what is freed is
-    not given back: a match of 94 layers held 1.7 GB where a third of it was in use.
+    not given back: after 14 layers of a match 0.67 GB were held, and 0.38 with the bound fixed.
     """
     if not sys.platform.startswith("linux"):
         return False
