@@ -2,7 +2,8 @@
 
 InspectorError
 ├── UsageError             the request itself cannot be answered: an option, a name, a pattern
-│   └── NameNotFound       no tensor or module of that name; carries the nearest names
+│   ├── NameNotFound       no tensor or module of that name; carries the nearest names
+│   └── DeviceNotThere     no such device where the work is done, or nothing that drives it
 ├── SourceError            bytes could not be obtained
 │   ├── ObjectNotFound     the repository, revision or file is not there
 │   ├── AccessDenied       it is there, and may not be read: gated, private, wrong token
@@ -75,6 +76,10 @@ class UsageError(InspectorError):
 
 class NameNotFound(UsageError):
     """No tensor or module has that name."""
+
+
+class DeviceNotThere(UsageError):
+    """The process that does the work has no such device, or nothing that drives it."""
 
 
 class SourceError(InspectorError):

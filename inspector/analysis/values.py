@@ -28,9 +28,12 @@ class Rows(Protocol):
     """Some rows of a weight: as stored, and decoded."""
 
     codes: Array
-    values: Float32
     first_row: int
     factors: Sequence[Factor]
+
+    @property
+    def values(self) -> Float32:
+        """Decoded."""
 
     def unrounded(self) -> Float32:
         """The values, such that rounding them to fewer bits is the only rounding."""

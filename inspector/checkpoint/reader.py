@@ -41,16 +41,27 @@ JOINT_BYTES: Final = 8 * CHUNK_BYTES
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of one weight: `codes` as stored, `values` decoded; `first_row` counts in the weight.
+    """Rows of one weight: `codes` as stored; `first_row` counts in the weight.
 
-    `factors` are what was applied to the codes, from the first of these rows on.
+    `factors` are what is applied to the codes, from the first of these rows on.
     """
 
     weight: Weight
     codes: Array
-    values: Float32
     first_row: int
     factors: Sequence[Factor]
+    _values: Float32 | None = None
+
+    @property
+    def values(self) -> Float32:
+        """Decoded, when they are first asked for.
+
+        Raises:
+            DecodeError: they cannot be.
+        """
+        if self._values is None:
+            self._values = _decoded(self.weight, self.codes, self.factors)
+        return self._values
 
     def unrounded(self) -> Float32:
         """The values, such that rounding them to fewer bits is the only rounding."""
@@ -134,7 +145,7 @@ class Reader:
             for begin, end in decoded_together(weight, whole, first, last):
                 part = whole[begin - first : end - first] if whole.ndim else whole
                 own = _moved(factors, begin - start)
-                yield Rows(weight, part, _decoded(weight, part, own), begin, own)
+                yield Rows(weight, part, begin, own)
 
     def read_values(self, weight: Weight, start: int, stop: int) -> Float32:
         """Rows `[start, stop)` decoded, in one read and one for each grid: `[rows, ...]`."""

@@ -24,6 +24,7 @@ from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import say_cost, write_view
 from inspector.cli.running import RunOptions, arguments, crew_of, keep_view, recipe, telling
+from inspector.decode.device import CPU, check_name
 from inspector.errors import BudgetExceeded, UsageError
 from inspector.render.compare import compare_view
 from inspector.render.text import decimal_bytes
@@ -55,6 +56,7 @@ def run(
         raise UsageError("--ref names no checkpoint")
     if running.is_asked and (depth.config_only or depth.no_weights):
         raise UsageError("--out and --scheduler are for weights, and none are to be read")
+    device = _device(running, depth, inputs)
     with (
         opened(inputs) as target,
         open_checkpoint(
@@ -71,7 +73,7 @@ def run(
             return 0
         if weights:
             _refuse_large(target, inputs, sum(one.bytes for one in weights.planned))
-        run = _Run(running, inputs, (target, other), reference)
+        run = _Run(running, inputs, (target, other), reference, device)
         folder = run.folder(depth)
         by_tasks = partial(run.rows, folder) if depth.full or running.is_asked else None
         once = None if folder is None else partial(kept_lineage, folder)
@@ -93,12 +95,13 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A comparison of weights by tasks: where its results are kept, and who makes them."""
+    """A comparison of weights by tasks: where its results are kept, who makes them, and on what."""
 
     running: RunOptions
     inputs: InputOptions
     checkpoints: tuple[Checkpoint, Checkpoint]
     reference: str
+    device: str
 
     def folder(self, depth: Depth) -> RunFolder | None:
         """The folder of the run, new or begun before; None without --out."""
@@ -109,12 +112,13 @@ class _Run:
         identity = Identity(
             command="compare",
             inputs={"model": model, "ref": ref},
-            parameters={"full": depth.full, "seed": depth.seed},
+            parameters={"full": depth.full, "seed": depth.seed, "device": self.device},
         )
         options: dict[str, str | bool | None] = {
             "--ref": self.reference,
             "--full": depth.full,
             "--seed": str(depth.seed) if depth.seed else None,
+            "--device": self.running.device if self.running.device != CPU else None,
         }
         return open_run(out, identity, arguments("compare", self.inputs, out, options))
 
@@ -123,9 +127,21 @@ class _Run:
         target, other = self.checkpoints
         recipes = recipe(self.inputs, target), recipe(self.inputs, other, self.reference)
         sides = (recipes[0], target.source), (recipes[1], other.source)
-        tasks = pair_tasks(samples, sides)
+        tasks = pair_tasks(samples, sides, self.running.device)
         with crew_of(self.running, dict(sides), target, at_a_time=_AT_A_TIME) as crew:
             return rows_of(tasks, crew, folder, telling(target.policy.progress, tasks))
+
+
+def _device(running: RunOptions, depth: Depth, inputs: InputOptions) -> str:
+    """What computes, as an identity names it; a plan needs no more than its name."""
+    if running.device != CPU and not depth.full:
+        raise UsageError(
+            "--device is for --full", hint="a sample is compared before a device is ready"
+        )
+    if inputs.plan:
+        check_name(running.device)
+        return running.device
+    return running.computes_on()
 
 
 def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:

@@ -14,6 +14,7 @@ from inspector.checkpoint.matching import both_ways
 from inspector.checkpoint.policy import Progress
 from inspector.cli.common import InputOptions
 from inspector.cli.output import say
+from inspector.decode.device import CPU, check_name, open_device
 from inspector.render.text import counted
 from inspector.render.view import View
 from inspector.run.cluster import crew_at
@@ -30,14 +31,28 @@ _MEGABYTE: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Where results are kept, None for nowhere, and whose workers make them, None for ours."""
+    """Where results are kept, None for nowhere; whose workers make them, None for ours; on what."""
 
     out: Path | None = None
     scheduler: str | None = None
+    device: str = CPU
 
     @property
     def is_asked(self) -> bool:
         return self.out is not None or self.scheduler is not None
+
+    def computes_on(self) -> str:
+        """The device as an identity names it: where it is here, what kind it is.
+
+        Raises:
+            UsageError: no name of a device.
+            DeviceNotThere: it is to be here, and is not.
+        """
+        check_name(self.device)
+        if self.scheduler is not None and self.device != CPU:
+            return f"{self.device} of workers"
+        device = open_device(self.device)
+        return CPU if device is None else device.description
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def decode_rows(
     """
     rows = len(codes)
     for factor in factors:
-        _check_tiles(factor, rows, columns)
+        check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
     exact = not to_odd and _are_exact(factors)
     for start, stop in _strips(rows, columns, factors):
@@ -169,7 +169,12 @@ def _is_within(order: Order, groups: int) -> bool:
     return not order.size or 0 <= int(order.min()) <= int(order.max()) < groups
 
 
-def _check_tiles(factor: Factor, rows: int, columns: int) -> None:
+def check_tiles(factor: Factor, rows: int, columns: int) -> None:
+    """Refuse a factor whose numbers are not those of so many rows and columns of codes.
+
+    Raises:
+        DecodeError: they do not tile them.
+    """
     height, width = factor.block
     shape, order = factor.numbers.shape, factor.order
     if factor.first_block is not None:

@@ -1,7 +1,7 @@
 """Pairs of weights as tasks: some pairs each, in the order of their names."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from inspector.analysis.compare.lineage import Lineage
@@ -10,6 +10,7 @@ from inspector.analysis.compare.weight_diff import WeightRow, compare_pair
 from inspector.checkpoint.comparison import parts_of_side
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Reader
+from inspector.decode.device import CPU, open_device
 from inspector.run.folder import RunFolder
 from inspector.run.packing import packed, unpacked
 from inspector.run.recipe import Recipe, TaskInput, marks_of
@@ -33,26 +34,32 @@ Opened = tuple[Recipe, Source]
 
 @dataclass(frozen=True, slots=True)
 class PairTask:
-    """Compare some pairs; the result is the row of each."""
+    """Compare some pairs on a device; the result is the row of each."""
 
     name: str
     inputs: tuple[TaskInput, ...]
     size: int
     samples: tuple[Sample, ...]
+    device: str = CPU
 
     def run(self, sources: Sequence[Source]) -> bytes:
+        device = open_device(self.device)
         jobs = self.inputs[0].recipe.jobs
         readers = Reader(sources[0], ReadPolicy(jobs)), Reader(sources[1], ReadPolicy(jobs))
         for side, reader in enumerate(readers):
             reader.expect([part for one in self.samples for part in parts_of_side(one, side)])
         found = map_ordered(
-            lambda one: compare_pair(one, readers), self.samples, jobs=jobs_inside(self, jobs)
+            lambda one: compare_pair(one, readers, device),
+            self.samples,
+            jobs=jobs_inside(self, jobs),
         )
         return packed(list(found))
 
 
-def pair_tasks(samples: Sequence[Sample], sides: tuple[Opened, Opened]) -> list[PairTask]:
-    """The samples as tasks, in their order."""
+def pair_tasks(
+    samples: Sequence[Sample], sides: tuple[Opened, Opened], device: str = CPU
+) -> list[PairTask]:
+    """The samples as tasks, in their order; `device` is a name of `open_device`."""
     sizes = [
         sum(
             len(part.weight.span(part.start, part.stop))
@@ -62,7 +69,7 @@ def pair_tasks(samples: Sequence[Sample], sides: tuple[Opened, Opened]) -> list[
         for one in samples
     ]
     return [
-        _task(number, samples[some], sum(sizes[some]), sides)
+        replace(_task(number, samples[some], sum(sizes[some]), sides), device=device)
         for number, some in enumerate(batches(sizes, max_bytes=TASK_BYTES, max_items=TASK_ITEMS))
     ]
 

@@ -14,7 +14,7 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from inspector.errors import AccessDenied, ObjectNotFound, OutputError
+from inspector.errors import AccessDenied, DeviceNotThere, ObjectNotFound, OutputError
 from inspector.run.folder import TASKS, RunFolder
 from inspector.run.recipe import OpenSources, Recipe, TaskInput
 from inspector.source.base import Ledger, Source
@@ -101,6 +101,8 @@ def call_at_worker(task: Task) -> Made:
         content = task.run([_ELSEWHERE.open(wanted) for wanted in task.inputs])
     except (ObjectNotFound, AccessDenied) as error:
         raise type(error)(f"at a worker: {error}", hint=_OWN_RIGHTS) from error
+    except DeviceNotThere as error:
+        raise DeviceNotThere(f"at a worker: {error}", hint=error.hint) from error
     requests, byte_count = _ELSEWHERE.ledger.take()
     return Made(content, requests, byte_count)
 

@@ -13,27 +13,27 @@ from inspector.decode.numeric import Array, Float32, to_float32
 from inspector.format.dtypes import Dtype
 
 
-class _Precision(NamedTuple):
+class Precision(NamedTuple):
     """Bits of the significand with the hidden one, and log2 of the smallest subnormal."""
 
     bits: int
     smallest: int
 
 
-_PRECISION: Final = MappingProxyType(
+PRECISION: Final = MappingProxyType(
     {
-        Dtype.F8_E4M3: _Precision(4, -9),
-        Dtype.F8_E5M2: _Precision(3, -16),
-        Dtype.F8_E4M3FNUZ: _Precision(4, -10),
-        Dtype.F8_E5M2FNUZ: _Precision(3, -17),
-        Dtype.BF16: _Precision(8, -133),
-        Dtype.F16: _Precision(11, -24),
-        Dtype.F32: _Precision(24, -149),
+        Dtype.F8_E4M3: Precision(4, -9),
+        Dtype.F8_E5M2: Precision(3, -16),
+        Dtype.F8_E4M3FNUZ: Precision(4, -10),
+        Dtype.F8_E5M2FNUZ: Precision(3, -17),
+        Dtype.BF16: Precision(8, -133),
+        Dtype.F16: Precision(11, -24),
+        Dtype.F32: Precision(24, -149),
     }
 )
 """OCP 8-bit Floating Point 1.0; IEEE 754; bfloat16 as F32 cut to 16 bits."""
 
-_INTEGERS: Final = frozenset({Dtype.I8})
+INTEGERS: Final = frozenset({Dtype.I8})
 """Integers without an offset: a code of zero is the number zero."""
 
 
@@ -53,12 +53,12 @@ def half_units(
     """
     if codes.shape != values.shape:
         return None
-    if dtype in _INTEGERS and block_columns is not None:
+    if dtype in INTEGERS and block_columns is not None:
         units = np.full(codes.shape, 0.5, dtype=np.float32)
         plain = codes.astype(np.float32)
-    elif dtype in _PRECISION:
+    elif dtype in PRECISION:
         plain = to_float32(codes, dtype)
-        units = _of_floats(plain, _PRECISION[dtype])
+        units = _of_floats(plain, PRECISION[dtype])
     else:
         return None
     if block_columns is None:
@@ -66,7 +66,7 @@ def half_units(
     return units * _scales(plain, values, block_columns)
 
 
-def _of_floats(plain: Float32, precision: _Precision) -> Float32:
+def _of_floats(plain: Float32, precision: Precision) -> Float32:
     """Half the distance of neighbours at each number; at zero, half the smallest subnormal."""
     _, exponents = np.frexp(np.where(np.isfinite(plain), plain, 0))
     smallest = precision.smallest - 1

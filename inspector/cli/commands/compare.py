@@ -81,6 +81,13 @@ def compare(
     no_cache: NoCache = False,
     out: Out = None,
     scheduler: Scheduler = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            metavar="DEVICE", rich_help_panel="Input",
+            help="Decode and compare weights of --full there: cpu, cuda or cuda:1.",
+        ),
+    ] = "cpu",
 ) -> None:  # fmt: skip
     """Say how two models differ: config, tokens, parameters, tensors, weights."""
     from inspector.cli import common, compare, running
@@ -92,6 +99,6 @@ def compare(
     depth = compare.Depth(config_only=config_only, no_weights=no_weights, full=full, seed=seed)
     code = compare.run(
         inputs, outputs, ref, depth, fail_on=fail_on, differences_only=differences,
-        running=running.RunOptions(out, scheduler),
+        running=running.RunOptions(out, scheduler, device),
     )  # fmt: skip
     raise typer.Exit(code)
