@@ -21,6 +21,7 @@ ENVIRONMENTS: Final[dict[str, dict[str, str]]] = {
     "similarity": {},
     "whole": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     "rehearsal": {},
+    "device": {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
 }
 """Benchmark -> variables that must be set before anything is imported."""
 

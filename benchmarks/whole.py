@@ -15,6 +15,7 @@ from inspector.analysis.compare.samples import Pair, sample_of
 from inspector.analysis.quant.audit import audit_facts
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.checkpoint.reader import Part
+from inspector.decode.device import CPU
 from inspector.run.audit_tasks import look_tasks
 from inspector.run.compare_tasks import pair_tasks
 from inspector.run.export_tasks import ExportAs, export_tasks
@@ -51,14 +52,17 @@ def main(rounds: int = ROUNDS) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         fp8, again, plain = (
-            _write(root / name, seed, quantized=quantized)
+            write_experts(root / name, seed, quantized=quantized)
             for name, seed, quantized in (("a", 1, True), ("b", 2, True), ("c", 3, False))
         )
         rates = [
             _rate("audit --full", rounds, _audit(fp8), MODEL_BYTES),
-            _rate("compare --full, FP8 to FP8", rounds, _compare(fp8, again), 2 * MODEL_BYTES),
+            _rate("compare --full, FP8 to FP8", rounds, comparison(fp8, again), 2 * MODEL_BYTES),
             _rate(
-                "compare --full, FP8 to BF16", rounds, _compare(fp8, plain), MODEL_BYTES + REF_BYTES
+                "compare --full, FP8 to BF16",
+                rounds,
+                comparison(fp8, plain),
+                MODEL_BYTES + REF_BYTES,
             ),
             _rate("dequant --out, to bfloat16", rounds, _export(fp8, root / "out"), MODEL_BYTES),
         ]
@@ -95,6 +99,7 @@ def print_hours(work: Rate) -> None:
 
 
 Work = list[tuple[Task, Sequence[Source]]]
+"""Tasks, and what each reads from."""
 
 
 def _rate(what: str, rounds: int, work: Work, size: float) -> Rate:
@@ -113,7 +118,8 @@ def _audit(one: Checkpoint) -> Work:
     return [(task, [one.source]) for task in look_tasks(looks, _recipe(one), one.source)]
 
 
-def _compare(one: Checkpoint, other: Checkpoint) -> Work:
+def comparison(one: Checkpoint, other: Checkpoint, device: str = CPU) -> Work:
+    """The tasks of a full comparison, on a device."""
     rng = np.random.default_rng(0)
     both = zip(_parts(one), _parts(other), strict=True)
     pairs = [
@@ -121,7 +127,7 @@ def _compare(one: Checkpoint, other: Checkpoint) -> Work:
     ]
     samples = [sample_of(pair, rng, rows=None) for pair in pairs]
     sides = (_recipe(one), one.source), (_recipe(other), other.source)
-    return [(task, [one.source, other.source]) for task in pair_tasks(samples, sides)]
+    return [(task, [one.source, other.source]) for task in pair_tasks(samples, sides, device)]
 
 
 def _export(one: Checkpoint, folder: Path) -> Work:
@@ -142,11 +148,13 @@ def _recipe(one: Checkpoint) -> Recipe:
     return recipe_of(location, None, one.source, 2, offline=False, no_cache=True)
 
 
-def _write(folder: Path, seed: int, *, quantized: bool) -> Checkpoint:
+def write_experts(
+    folder: Path, seed: int, *, quantized: bool, experts: int = EXPERTS
+) -> Checkpoint:
     """A checkpoint with the gate and up of some experts, in FP8 with block scales or in BF16."""
     rng = np.random.default_rng(seed)
     tensors: dict[str, tuple[str, tuple[int, ...], bytes]] = {}
-    for expert in range(EXPERTS):
+    for expert in range(experts):
         for projection in ("gate_proj", "up_proj"):
             name = f"model.layers.0.mlp.experts.{expert}.{projection}.weight"
             values = rng.standard_normal(SHAPE, dtype=np.float32)

@@ -54,8 +54,9 @@ def run(
     outputs.resolved()
     if not reference:
         raise UsageError("--ref names no checkpoint")
-    if running.is_asked and (depth.config_only or depth.no_weights):
-        raise UsageError("--out and --scheduler are for weights, and none are to be read")
+    is_of_weights = running.is_asked or running.device != CPU
+    if is_of_weights and (depth.config_only or depth.no_weights):
+        raise UsageError("--out, --scheduler and --device are for weights, and none are to be read")
     device = _device(running, depth, inputs)
     with (
         opened(inputs) as target,

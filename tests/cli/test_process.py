@@ -166,7 +166,7 @@ def test_the_module_runs_and_says_its_version(tmp_path: Path) -> None:
         assert (done.returncode, done.stdout) == (0, f"s1inspect {__version__}\n")
 
 
-HEAVY = {"numpy", "huggingface_hub", "obstore", "scipy", "ml_dtypes", "numkong", "httpx2"}
+HEAVY = {"numpy", "huggingface_hub", "obstore", "scipy", "ml_dtypes", "numkong", "httpx2", "torch"}
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["dequant", "--help"], ["--version"]])
@@ -203,4 +203,4 @@ def test_a_local_listing_needs_no_network_library(tmp_path: Path) -> None:
         cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
-    assert not loaded & {"huggingface_hub", "obstore", "scipy", "httpx2"}
+    assert not loaded & {"huggingface_hub", "obstore", "scipy", "httpx2", "torch"}
