@@ -1,4 +1,4 @@
-"""`--device`: decode and full comparison by CUDA if there is any, by torch's processor, and here."""
+"""Decode and full comparison by CUDA if there is any, by torch on the processor, and by us."""
 
 import tempfile
 from collections.abc import Callable, Mapping

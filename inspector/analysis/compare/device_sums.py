@@ -6,7 +6,7 @@ Only the order of the additions is the device's own.
 from dataclasses import dataclass
 from typing import Final
 
-from inspector.analysis.compare.part_sums import SLACK, PairSums, PartRows
+from inspector.analysis.compare.part_sums import SLACK, PairSums, PartRows, are_same_codes
 from inspector.analysis.compare.rounding import INTEGERS, PRECISION, Precision
 from inspector.analysis.values import Rows
 from inspector.decode.device import Device, Tensor, holds, multiplies
@@ -41,7 +41,7 @@ def add_part_on(device: Device, sums: PairSums, ours: PartRows, theirs: PartRows
     Raises:
         DecodeError: the device has too little memory.
     """
-    sums.begin_part(ours, theirs)
+    sums.begin_part(same_codes=sums.same_codes and are_same_codes(ours, theirs))
     with device.memory():
         left, right = _sent(device, ours), _sent(device, theirs)
         rows, columns = left.values.shape

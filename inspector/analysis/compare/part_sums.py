@@ -30,11 +30,11 @@ class PairSums:
     same_values: bool = True
     within_rounding: bool = True
 
-    def begin_part(self, ours: "PartRows", theirs: "PartRows") -> None:
+    def begin_part(self, *, same_codes: bool) -> None:
         """Begin with another part, whose sums are one observation."""
         for total in (self.products, self.squares, self.ref_squares, self.differences):
             total.append(0.0)
-        self.same_codes = self.same_codes and ours.has_codes_of(theirs)
+        self.same_codes &= same_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class PartRows:
 
     def codes(self) -> Array:
         """As stored, `[rows, stored elements]`."""
-        return self.cut(np.concatenate([self.as_rows(piece.codes) for piece in self.pieces]))
+        return self.cut(_joined([self.as_rows(piece.codes) for piece in self.pieces]))
 
     def values(self) -> Float32:
         """Decoded, `[rows, columns]`."""
-        return self.cut(np.concatenate([self.as_rows(piece.values) for piece in self.pieces]))
+        return self.cut(_joined([self.as_rows(piece.values) for piece in self.pieces]))
 
     def as_rows(self, array: Array) -> Array:
         """`[rows, all else]`; a vector is a row a number."""
@@ -63,11 +63,6 @@ class PartRows:
         if columns is None or rows.shape[1] == columns[1] - columns[0]:
             return rows
         return rows[:, slice(*columns)]
-
-    def has_codes_of(self, other: "PartRows") -> bool:
-        """Whether both are the same bytes of one dtype."""
-        is_one_dtype = self.weight.tensor.dtype is other.weight.tensor.dtype
-        return is_one_dtype and self.codes().tobytes() == other.codes().tobytes()
 
     @property
     def is_packed(self) -> bool:
@@ -83,6 +78,16 @@ class PartRows:
         return scale.block[1] if scale.granularity is Granularity.BLOCK else max(1, width)
 
 
+def _joined(rows: Sequence[Array]) -> Array:
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+
+
+def are_same_codes(ours: PartRows, theirs: PartRows) -> bool:
+    """Whether both are the same bytes of one dtype."""
+    dtypes = [one.weight.tensor.dtype for one in (ours, theirs)]
+    return dtypes[0] is dtypes[1] and ours.codes().tobytes() == theirs.codes().tobytes()
+
+
 _STRIP_VALUES: Final = 1 << 16
 """Numbers taken in at a time: a dozen arrays of them stay in a cache."""
 
@@ -92,7 +97,7 @@ SLACK: Final = 2.0**-12
 
 def add_part(sums: PairSums, ours: PartRows, theirs: PartRows) -> None:
     """Take in one part, in strips that a cache holds; its sums are one observation."""
-    sums.begin_part(ours, theirs)
+    sums.begin_part(same_codes=sums.same_codes and are_same_codes(ours, theirs))
     left, right = ((one.codes(), one.values()) for one in (ours, theirs))
     columns = left[1].shape[1]
     step = max(1, _STRIP_VALUES // max(1, columns))
