@@ -158,12 +158,19 @@ def open_device(name: str) -> Device | None:
         return None
     try:
         import torch
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise DeviceNotThere(
             f"--device {name} needs torch, which is not installed", hint="pip install torch"
         ) from error
+    except (ImportError, OSError) as error:
+        raise DeviceNotThere(f"--device {name}: torch does not load: {_line(error)}") from error
+    if not hasattr(torch, "OutOfMemoryError"):
+        raise DeviceNotThere(
+            f"--device {name} needs torch 2.6 or later, not {torch.__version__}",
+            hint="pip install --upgrade torch",
+        )
     if name == STAND_IN:
-        return Device(torch, torch.device("cpu"))
+        return ready(torch, torch.device("cpu"))
     if not torch.cuda.is_available():
         raise DeviceNotThere(
             f"--device {name}: torch {torch.__version__} sees no CUDA",
@@ -173,4 +180,23 @@ def open_device(name: str) -> Device | None:
     at = torch.device(name)
     if at.index is not None and at.index >= count:
         raise DeviceNotThere(f"--device {name}: the last of {count} is cuda:{count - 1}")
+    return ready(torch, at)
+
+
+def ready(torch: Any, at: Any) -> Device:
+    """A device that has computed something: drivers and builds that do not fit fail at that.
+
+    Raises:
+        DeviceNotThere: it cannot.
+    """
+    try:
+        torch.ones(1, device=at).add(1).item()
+    except RuntimeError as error:
+        raise DeviceNotThere(
+            f"--device {at}: {_line(error)}", hint="a torch built for this GPU and its driver"
+        ) from error
     return Device(torch, at)
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

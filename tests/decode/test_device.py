@@ -1,13 +1,14 @@
 """Decoding by torch is decoding here, bit for bit; and what is said where there is no device."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 
 from inspector.decode.blocks import Factor
-from inspector.decode.device import CPU, multiplies, open_device
+from inspector.decode.device import CPU, multiplies, open_device, ready
 from inspector.decode.numeric import NUMPY_DTYPES
 from inspector.errors import DecodeError, DeviceNotThere, UsageError
 from inspector.format.codings import E2M1, PLAIN_CODINGS, Action
@@ -141,6 +142,30 @@ def test_a_gpu_that_is_not_there_is_refused_with_the_last_that_is() -> None:
 def test_what_names_no_device_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="no such device"):
         open_device(name)
+
+
+def test_a_torch_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch, "OutOfMemoryError")
+    open_device.cache_clear()
+    with pytest.raises(DeviceNotThere, match=r"needs torch 2\.6 or later, not"):
+        open_device("cuda")
+
+
+def test_a_torch_that_does_not_load_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise OSError('libcudart.so: no such file\\nmore')\n")
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.syspath_prepend(tmp_path)
+    open_device.cache_clear()
+    with pytest.raises(DeviceNotThere, match=r"torch does not load: libcudart\.so: no such file$"):
+        open_device("cuda")
+
+
+def test_a_device_that_cannot_compute_is_refused_before_it_is_used() -> None:
+    """As a GPU that is too old for a build of torch, which is seen all the same."""
+    with pytest.raises(DeviceNotThere, match="--device meta: "):
+        ready(torch, torch.device("meta"))
 
 
 def test_too_little_memory_is_an_intended_error() -> None:

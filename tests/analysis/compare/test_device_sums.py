@@ -10,10 +10,11 @@ import pytest
 
 from inspector.analysis.compare import device_sums
 from inspector.analysis.compare.device_sums import _of_floats
-from inspector.analysis.compare.rounding import PRECISION, half_units
+from inspector.analysis.compare.rounding import INTEGERS, PRECISION, half_units
 from inspector.analysis.compare.samples import sample_of
 from inspector.analysis.compare.weight_diff import Interval, WeightRow, compare_pair
 from inspector.checkpoint import cutting
+from inspector.decode.device import holds
 from inspector.decode.numeric import NUMPY_DTYPES
 from inspector.format.dtypes import Dtype
 from tests.analysis.compare.test_weight_diff import NAME, bf16, gaussian, paired, quantized
@@ -213,6 +214,10 @@ def test_half_units_are_the_same_bits(dtype: Dtype, device: str) -> None:
     expected = half_units(codes, codes.astype(np.float32), dtype, None)
     found = _of_floats(there, there.plain(codes, dtype), PRECISION[dtype]).cpu().numpy()
     np.testing.assert_array_equal(found, expected, strict=True)
+
+
+def test_what_has_a_rounding_that_is_known_can_be_decoded_there() -> None:
+    assert all(holds(dtype) for dtype in (*PRECISION, *INTEGERS))
 
 
 def test_nothing_is_compared_as_numbers_that_is_packed() -> None:
