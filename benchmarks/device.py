@@ -30,14 +30,16 @@ TOLERANCE: Final = 1e-12
 
 def main(rounds: int = ROUNDS) -> None:
     """Time what there is in turns, after a look that all give the same."""
-    devices = {STAND_IN: open_device(STAND_IN)}
-    try:
-        devices["cuda"] = open_device("cuda")
-    except DeviceNotThere as error:
-        print(f"no CUDA here: {error}\n")
-    there = {name: device for name, device in devices.items() if device is not None}
-    for name, device in there.items():
+    there: dict[str, Device] = {}
+    for name in (STAND_IN, "cuda"):
+        try:
+            device = open_device(name)
+        except DeviceNotThere as error:
+            print(f"no {name} here: {error}")
+            continue
+        assert device is not None
         print(f"{name}: {device.description}")
+        there[name] = device
     print()
     _decode(there, rounds)
     with tempfile.TemporaryDirectory() as folder:

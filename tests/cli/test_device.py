@@ -19,7 +19,7 @@ from inspector.run.compare_tasks import PairTask, pair_tasks
 from inspector.run.recipe import recipe_of
 from inspector.run.tasks import call_at_worker
 from tests.cli.running import S1, answer, invoke
-from tests.torch_devices import DEVICES, HAS_CUDA
+from tests.torch_devices import DEVICES, HAS_CUDA, needs_torch
 
 FULL = ("compare", "-m", S1, "-r", f"{S1}-e8m0", "--full", "--fail-on", "never")
 FIGURES = {"cosine", "relative_change", "noise", "cosine_interval", "relative_change_interval"}
@@ -68,6 +68,7 @@ def test_without_torch_one_line_says_what_to_install(no_torch: None) -> None:
     )
 
 
+@needs_torch
 @pytest.mark.skipif(HAS_CUDA, reason="torch sees CUDA")
 def test_without_a_gpu_one_line_says_so() -> None:
     result = invoke(*FULL, "--device", "cuda:1")
@@ -97,6 +98,7 @@ def test_a_plan_needs_no_device(no_torch: None) -> None:
     assert answer(*FULL, "--plan", "--device", "cuda") == answer(*FULL, "--plan")
 
 
+@needs_torch
 def test_results_of_another_device_are_another_run(tmp_path: Path) -> None:
     folder = ("--out", str(tmp_path / "run"))
     device = ("--device", STAND_IN)
@@ -127,6 +129,7 @@ def tasks(device: str) -> list[PairTask]:
     return sent
 
 
+@needs_torch
 def test_a_worker_uses_the_device_that_a_task_names(monkeypatch: pytest.MonkeyPatch) -> None:
     (task,) = tasks(STAND_IN)
     assert len(json.loads(call_at_worker(task).content)) == len(task.samples) > 3

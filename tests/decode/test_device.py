@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from inspector.format.codings import E2M1, PLAIN_CODINGS, Action
 from inspector.format.dtypes import Dtype
 from tests.decode.test_fp8 import QUANTIZED, Case, cases, naive_decode
 from tests.strategies_arrays import Array, Float32, float32
-from tests.torch_devices import DEVICES, HAS_CUDA, device_of, torch
+from tests.torch_devices import DEVICES, HAS_CUDA, device_of, needs_cuda, needs_torch
 
 SMALL = [*QUANTIZED, Dtype.BF16, Dtype.F16]
 
@@ -80,6 +81,7 @@ def test_scales_of_scales_are_applied_in_their_order(device: str) -> None:
     assert found == np.float32(3) * one * other
 
 
+@needs_torch
 def test_scales_that_do_not_tile_are_refused_with_both_shapes() -> None:
     there = device_of("torch:cpu")
     codes = there.sent(np.ones((5, 9), np.float32))
@@ -88,6 +90,7 @@ def test_scales_that_do_not_tile_are_refused_with_both_shapes() -> None:
         there.scaled(codes, [factor])
 
 
+@needs_torch
 def test_what_torch_does_not_hold_is_refused() -> None:
     with pytest.raises(DecodeError, match="F64 is not decoded by torch"):
         device_of("torch:cpu").plain(np.ones((1, 1)), Dtype.F64)
@@ -126,13 +129,14 @@ def test_without_torch_a_device_is_refused_with_what_to_install(
     assert refusal.value.hint == "pip install torch"
 
 
+@needs_torch
 @pytest.mark.skipif(HAS_CUDA, reason="torch sees CUDA")
 def test_a_torch_that_sees_no_gpu_is_named() -> None:
     with pytest.raises(DeviceNotThere, match=r"cuda:1: torch .* sees no CUDA"):
         open_device("cuda:1")
 
 
-@pytest.mark.skipif(not HAS_CUDA, reason="torch sees no CUDA")
+@needs_cuda
 def test_a_gpu_that_is_not_there_is_refused_with_the_last_that_is() -> None:
     with pytest.raises(DeviceNotThere, match=r"the last of \d+ is cuda:"):
         open_device("cuda:999")
@@ -144,7 +148,12 @@ def test_what_names_no_device_is_refused(name: str) -> None:
         open_device(name)
 
 
-def test_a_torch_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch", reason="torch is installed with the extra `oracle`")
+
+
+def test_a_torch_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch, torch: Any) -> None:
     monkeypatch.delattr(torch, "OutOfMemoryError")
     open_device.cache_clear()
     with pytest.raises(DeviceNotThere, match=r"needs torch 2\.6 or later, not"):
@@ -155,20 +164,20 @@ def test_a_torch_that_does_not_load_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "torch.py").write_text("raise OSError('libcudart.so: no such file\\nmore')\n")
-    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     open_device.cache_clear()
     with pytest.raises(DeviceNotThere, match=r"torch does not load: libcudart\.so: no such file$"):
         open_device("cuda")
 
 
-def test_a_device_that_cannot_compute_is_refused_before_it_is_used() -> None:
+def test_a_device_that_cannot_compute_is_refused_before_it_is_used(torch: Any) -> None:
     """As a GPU that is too old for a build of torch, which is seen all the same."""
     with pytest.raises(DeviceNotThere, match="--device meta: "):
         ready(torch, torch.device("meta"))
 
 
-def test_too_little_memory_is_an_intended_error() -> None:
+def test_too_little_memory_is_an_intended_error(torch: Any) -> None:
     error = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB. GPU 0 has")
     with (
         pytest.raises(DecodeError, match=r"^cpu: CUDA out of memory$"),
