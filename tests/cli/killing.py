@@ -16,7 +16,7 @@ from inspector.cli import export_folder
 from inspector.cli.app import app
 from inspector.run import audit_tasks, compare_tasks
 
-LONGEST: Final = 0.8
+LONGEST: Final = 0.6
 """Seconds after which a run is killed, at most."""
 
 

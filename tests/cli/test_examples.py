@@ -1,15 +1,14 @@
 """Every example in the help runs as it is written, from the root of the repository."""
 
 import re
-import subprocess
-import sys
+import shlex
 from pathlib import Path
 
 import pytest
 import typer
 
 from inspector.cli.app import app
-from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke
+from tests.cli.running import QWEN3, ROOT, S1, answer, invoke
 
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 EXAMPLES = [
@@ -50,15 +49,15 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_runs(example: str, tmp_path: Path, documents: Path) -> None:
+def test_an_example_runs(
+    example: str, tmp_path: Path, documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = re.sub(r"(-o|--out) (\S+)", rf"\1 {tmp_path}/\2", example).removeprefix("s1inspect")
     is_page = command.endswith(".html")
-    done = subprocess.run(  # noqa: S603  our own example
-        ["bash", "-c", f"{sys.executable} -m inspector {command}"],  # noqa: S607
-        cwd=documents if " report " in example else ROOT, env=environment(tmp_path),
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(documents if " report " in example else ROOT)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = invoke(*shlex.split(command))
+    assert done.exit_code == 0, done.output
     may_be_short = command.split()[0] in ("cache", "check", "runs")
     assert is_page or len(done.stdout.splitlines()) >= (1 if may_be_short else 2)
     assert len(list(tmp_path.glob("*.html"))) == is_page
