@@ -28,6 +28,10 @@ def say_nothing(line: str) -> None:
     """Keep a notice to oneself."""
 
 
+_JITTER: Final = random.Random()  # noqa: S311 - no secret
+"""A state of its own: threads that read must not move the one of the program that they serve."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long to wait for one answer, and how often to ask again.
@@ -108,7 +112,7 @@ class Pacer:
         if attempt >= allowed:
             raise failure.error from failure
         backoff = patience.first_pause * 2 ** (attempt - 1)
-        pause = max(failure.pause or 0.0, backoff) * random.uniform(1.0, 1.25)  # noqa: S311
+        pause = max(failure.pause or 0.0, backoff) * _JITTER.uniform(1.0, 1.25)
         if time.monotonic() + pause > deadline:
             if failure.pause:
                 failure.error.hint = f"the server asks to be left alone for {failure.pause:,.0f} s"

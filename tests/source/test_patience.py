@@ -34,7 +34,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
-    monkeypatch.setattr(random, "uniform", lambda low, high: low)
+    monkeypatch.setattr(module._JITTER, "uniform", lambda low, high: low)
     return clock
 
 
@@ -68,7 +68,7 @@ def test_waits_are_up_to_a_quarter_longer_by_chance(
         asked.append((low, high))
         return high
 
-    monkeypatch.setattr(random, "uniform", uniform)
+    monkeypatch.setattr(module._JITTER, "uniform", uniform)
     Pacer(Patience()).run(failing(refused(500), refused(500)))
     assert asked == [(1.0, 1.25)] * 2
     assert clock.slept == [0.625, 1.25]
@@ -148,3 +148,15 @@ def test_a_pause_may_be_a_date() -> None:
     found = stated_pause({"retry-after": format_datetime(until, usegmt=True)})
     assert found is not None
     assert 90 < found <= 100
+
+
+def test_a_pause_leaves_the_random_state_of_the_program_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Threads that wait may outlive what asked for them; hypothesis watches that state."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    before = random.getstate()
+    assert Pacer(Patience()).run(failing(refused(500))) == "answer"
+    assert 0.5 < clock.slept[0] < 0.625
+    assert random.getstate() == before
