@@ -113,7 +113,7 @@ GUARDS: Final = (
         "if answer.status_code not in (200, 206):", (_AFTER_429,),
     ),
     Guard(
-        "jitter", PATIENCE, "* random.uniform(1.0, 1.25)", "",
+        "jitter", PATIENCE, "* _JITTER.uniform(1.0, 1.25)", "",
         (f"{WAITS}test_waits_are_up_to_a_quarter_longer_by_chance",),
     ),
     Guard(

@@ -33,12 +33,16 @@ print(mapped() - before >= len(held), holds)
 @pytest.mark.skipif(sys.platform != "linux", reason="an option of glibc")
 def test_a_large_block_is_mapped_by_itself_whatever_was_freed_before() -> None:
     """A match held what it had freed, between what is kept of each layer: 0.67 GB for 0.38."""
-    found = []
-    for holds in (False, True):
-        command = [sys.executable, "-c", MAPPED.format(holds)]
-        run = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
-        found.append(run.stdout.split())
-    assert found == [["False", "False"], ["True", "True"]]
+    assert mapped(holds=True) == ["True", "True"]
+    # Without it a block is mapped only where the heap happens to find no room to grow.
+    assert any(mapped(holds=False) == ["False", "False"] for _ in range(8))
+
+
+def mapped(*, holds: bool) -> list[str]:
+    """Whether a block was mapped by itself in a new process, and what was said of the option."""
+    command = [sys.executable, "-c", MAPPED.format(holds)]
+    run = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
+    return run.stdout.split()
 
 
 @pytest.mark.parametrize(
