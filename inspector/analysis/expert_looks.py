@@ -156,8 +156,10 @@ def look_at_layer(
     unlike: list[OpenExperts] = []
     null = Null([], [])
     portions = sampler.portions(layer, experts, count)
+    sampler.promise(layer, experts, count)
     following: list[tuple[int, Ints]] = [(layer, some) for some in portions[1:]]
     if after is not None:
+        sampler.promise(*after, count)
         following.append((after[0], sampler.portions(*after, count)[0]))
     for some, then in zip_longest(portions, following):
         raw = sampler.targets(layer, some, count)

@@ -172,7 +172,8 @@ class Sampler:
 
     `origins` says which layers of which reference models a layer is compared with, where it is not
     the one of its number. `spent` counts the bytes that reads were estimated to take, `allowance`
-    bounds them; of what is left, `reserved` is for reads that must be.
+    bounds them; of what is left, `reserved` is for reads that must be, in layers after the one that
+    is looked at.
     """
 
     target: ExpertSide
@@ -188,6 +189,8 @@ class Sampler:
     flips: LastFlips = field(default_factory=LastFlips)
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
     _begun: dict[_Key, Read] = field(default_factory=dict)
+    _owed: dict[_Key, int] = field(default_factory=dict)
+    _layer: int | None = None
 
     def portions(self, layer: int, experts: Ints, count: int) -> list[Ints]:
         """Experts of a layer in as many portions as memory asks for, each spread over all."""
@@ -200,6 +203,13 @@ class Sampler:
         """`[experts, count, m]` of a layer's target experts."""
         return self._down(self.target, layer, experts.tolist(), count)
 
+    def promise(self, layer: int, experts: Ints, count: int) -> None:
+        """A layer will be looked at: what it takes may not be spent on anything else."""
+        for some in self.portions(layer, experts, count):
+            self._owe(self.target, layer, some.tolist(), count)
+        if (layer, count) not in self._references:
+            self._owe(self.reference, layer, self.reference.experts(layer), count)
+
     def expect(self, layer: int, experts: Ints, count: int) -> None:
         """Begin to read what a look will ask for next: some experts, and the layer's references."""
         self._begin(self.target, layer, experts.tolist(), count)
@@ -208,13 +218,20 @@ class Sampler:
 
     def _begin(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> None:
         rows = self.rows[:count]
-        self._begun[side is self.target, layer, tuple(experts), count] = self.ahead(
+        self._begun[self._owe(side, layer, experts, count)] = self.ahead(
             lambda: side.read(layer, experts, Projection.DOWN, rows)
         )
 
+    def _owe(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> _Key:
+        key = side is self.target, layer, tuple(experts), count
+        self._owed[key] = side.read_cost(layer, experts, Projection.DOWN, self.rows[:count])
+        return key
+
     def _down(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> Float32:
         """Rows of `down_proj`, which may be under way."""
-        begun = self._begun.pop((side is self.target, layer, tuple(experts), count), None)
+        key = side is self.target, layer, tuple(experts), count
+        self._owed.pop(key, None)
+        begun = self._begun.pop(key, None)
         if begun is None:
             return self.read(side, layer, experts, Projection.DOWN, self.rows[:count])
         self.spent += side.read_cost(layer, experts, Projection.DOWN, self.rows[:count])
@@ -239,24 +256,30 @@ class Sampler:
         needed = {(one, count) for one in (layer, *self.null_layers(layer, count))}
         for key in self._references.keys() - needed:
             del self._references[key]
+        self._layer = layer
         self.flips.settle(self._references.values())
 
     def settle(self, layer: int, count: int) -> None:
         """The layers apart have told a layer's null: keep what the next layer's look needs."""
         later = [one for one in self.layers if one > layer][:1]
-        needed = {layer, *(other for one in later for other in self.null_layers(one, count))}
+        apart = (other for one in later for other in self.null_layers(one, count))
+        needed = {layer, *later, *apart}
         for key in self._references.keys() - {(one, count) for one in needed}:
             del self._references[key]
 
     def cost(self, layer: int, experts: Ints, count: int) -> int:
-        """Bytes of a look at some experts of a layer, and at references that are not kept."""
+        """Bytes of a look at some experts of a layer, and at references that are not kept.
+
+        What is promised of the layer is left out: `affords` counts it.
+        """
         rows = self.rows[:count]
         others = self.null_layers(layer, count)
-        return self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
+        whole = self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
             self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
             for one in (layer, *others)
             if (one, count) not in self._references
         )
+        return whole - sum(cost for key, cost in self._owed.items() if key[1] == layer)
 
     def null_layers(self, layer: int, count: int) -> list[int]:
         """Layers whose references cannot be related to a layer's experts; none that it maps to."""
@@ -280,8 +303,10 @@ class Sampler:
         return wanted if references <= MIN_POOL else min(wanted, max(_LEAST_LAYERS, kept - 1))
 
     def affords(self, cost: int) -> bool:
-        """Whether so many bytes more may be read."""
-        return self.spent + self.reserved + cost <= self.allowance
+        """Whether so many bytes more may be read, beside those that were promised."""
+        here = sum(owed for key, owed in self._owed.items() if key[1] == self._layer)
+        after = sum(self._owed.values()) - here
+        return self.spent + here + max(self.reserved, after) + cost <= self.allowance
 
     def scales(
         self,

@@ -1,6 +1,7 @@
 """What a look holds at a time changes no verdict, and what is read ahead no read."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,12 +12,19 @@ from inspector.analysis import expert_places, expert_sampler
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_looks import LookRules, look_at_layer
 from inspector.analysis.expert_match import MatchResult, match_experts
-from inspector.analysis.expert_sampler import Flips, LastFlips, LayerReferences, Sampler
+from inspector.analysis.expert_sampler import (
+    Flips,
+    LastFlips,
+    LayerReferences,
+    Sampler,
+    Scales,
+)
 from inspector.analysis.packed_rows import PackedRows
 from inspector.layout.families import Projection
 from inspector.source.pool import begin
-from tests.analysis.memory import NEURONS, MemoryExperts, match, request, simulated_layers
+from tests.analysis.memory import NEURONS, MemoryExperts, Read, match, request, simulated_layers
 from tests.analysis.test_expert_match import family
+from tests.stats.simulated import drifted
 
 FLOAT_BYTES = 4
 
@@ -160,3 +168,47 @@ def test_flips_of_a_layer_serve_the_next_ones_null(monkeypatch: pytest.MonkeyPat
     last.settle(layers[:1])
     last(layers[1])
     assert len(made) == 3
+
+
+class ScaledExperts(MemoryExperts):
+    """Experts whose scales cost what is read of them, and are counted."""
+
+    def scale_cost(
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> int:
+        return len(experts) * NEURONS
+
+    def scales(  # type: ignore[override]  # there are none in memory elsewhere
+        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
+    ) -> Scales:
+        cost = self.scale_cost(layer, experts, projection, rows)
+        self.reads.append(Read(layer, tuple(experts), projection, (), cost))
+        return Scales(np.ones((len(experts), len(rows), NEURONS), np.float32), applied=False)
+
+
+def near_family() -> tuple[ScaledExperts, ScaledExperts]:
+    """Two layers of targets that drifted so little that their scales are wanted."""
+    simulated, rng = simulated_layers(2, 5)
+    theirs = {number: layer.draw(40, rng) for number, layer in simulated.items()}
+    ours = {n: drifted(theirs[n], layer, 0.3, rng) for n, layer in simulated.items()}
+    return ScaledExperts(ours), ScaledExperts(theirs)
+
+
+@pytest.mark.parametrize("size", [7, 40])
+@pytest.mark.parametrize("spare", [0, 10**6])
+def test_what_is_still_to_be_read_is_not_spent_on_scales(
+    size: int, spare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the other portions of the layer nor what was begun of the next one."""
+    monkeypatch.setattr(expert_sampler, "_PORTION_BYTES", size * 8 * NEURONS * FLOAT_BYTES)
+    sides, experts = near_family(), np.arange(40)
+    sampler = Sampler(*sides, (0, 1), range(8), ahead=begin)
+    sampler.allowance = spare + sum(40 * 2 * 8 * NEURONS for _ in (0, 1))
+    rules = LookRules(clear_z=5.0, with_flips=False, permuted_experts=0, same_model=False)
+    after = 1, experts
+    assert sampler.affords(sampler.cost(0, experts, 8))
+    for layer in (0, 1):
+        look_at_layer(sampler, layer, experts, 8, rules, after if layer == 0 else None)
+    scales = [one for side in sides for one in side.reads if not one.rows]
+    assert bool(scales) == bool(spare)
+    assert sum(side.bytes_read for side in sides) == sampler.spent <= sampler.allowance
