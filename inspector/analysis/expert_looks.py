@@ -54,6 +54,9 @@ _NULL_FLIP_TESTS: Final = 2048
 
 _PAIR_CANDIDATES: Final = 8
 _PAIR_FLOOR: Final = 3.0
+_HOLM_SLACK: Final = 1.0
+"""Two references are contrasted where both may be accepted: the bound of the last test that Holm
+accepts is less strict than that of the first by no more, if up to 99 % of tests of millions pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +247,9 @@ class _Scene:
             pool=np.concatenate(pools, axis=1) if self.few and pools else None,
             copy=copy_z(targets, prepared),
             dead=dead,
-            pairs=_contrast_pairs(targets, prepared, z, (clean, references.raw)),
+            pairs=_contrast_pairs(
+                targets, prepared, z, (clean, references.raw), floor=rules.clear_z - _HOLM_SLACK
+            ),
             estimates=_estimates(self.sampler, self.layer, (experts, clean, z), references),
             flips=flips,
             shifts=shifts,
@@ -369,13 +374,19 @@ def _common(
 
 
 def _contrast_pairs(
-    targets: Prepared, references: Prepared, z: Float64, raw: tuple[Float32, PackedRows]
+    targets: Prepared,
+    references: Prepared,
+    z: Float64,
+    raw: tuple[Float32, PackedRows],
+    *,
+    floor: float,
 ) -> dict[int, list[Likeness]]:
     """Contrasts of the best reference with the next ones, where more than one stands out."""
     pairs = {}
     ours, theirs = raw
+    floor = max(_PAIR_FLOOR, floor)
     sizes_agree = ours.shape[2] == theirs.shape[2]
-    standing_out = (z > _PAIR_FLOOR).sum(axis=1) > 1
+    standing_out = (z > floor).sum(axis=1) > 1
     for target in np.flatnonzero(standing_out & sizes_agree).tolist():
         best, *others = np.argsort(-z[target])[:_PAIR_CANDIDATES].tolist()
         one = targets.take(np.array([target], dtype=np.int64))
@@ -385,6 +396,6 @@ def _contrast_pairs(
                 fit_blend(ours[target], theirs[best], theirs[other]),
             )
             for other in others
-            if z[target, other] > _PAIR_FLOOR
+            if z[target, other] > floor
         ]
     return pairs

@@ -22,8 +22,9 @@ MIN_ROWS_FOR_COMPONENTS: Final = 8
 """From this many rows on, the strongest shared directions are projected out: one in eight."""
 
 
-_STRIP_BYTES: Final = 1 << 22
-"""Experts are prepared in strips of so many bytes: what lies between stays in a cache."""
+_STRIP_BYTES: Final = 240 << 10
+"""Experts are prepared in strips of so many bytes: what lies between stays in a cache, and comes
+from the heap, where larger blocks may each be mapped anew and cleared page by page."""
 
 _NOTHING: Final = 1e-9
 """A mean whose square is this small beside that of the experts is rounding; two experts whose mean
@@ -47,25 +48,33 @@ class Prepared:
         return Prepared(self.vectors[experts], self.grams[experts])
 
 
-def unit_neurons(vectors: Float32) -> Float32:
-    """Each neuron's k-vector to unit norm; a zero vector stays zero. `[..., k, m]`."""
+def unit_neurons(vectors: Float32, out: Float32 | None = None) -> Float32:
+    """Each neuron's k-vector to unit norm; a zero vector stays zero. `[experts, k, m]`.
+
+    Into `out` if given, which may be `vectors`; so with the functions below.
+    """
     norms = np.sqrt(np.einsum("ekm,ekm->em", vectors, vectors))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    return np.asarray(vectors * scale[:, None, :], dtype=np.float32)
+    return np.multiply(vectors, scale[:, None, :], out=out)
 
 
-def standard_rows(vectors: Float32) -> Float32:
+def standard_rows(vectors: Float32, out: Float32 | None = None) -> Float32:
     """Each row to mean zero and standard deviation one over neurons; a constant row to zero."""
-    mean, scale = row_standards(vectors)
-    return np.asarray((vectors - mean) * scale, dtype=np.float32)
+    found = np.subtract(vectors, vectors.mean(axis=2, keepdims=True), out=out)
+    return np.multiply(found, _one_over_deviation(found), out=found)
 
 
 def row_standards(vectors: Float32) -> tuple[Float32, Float32]:
     """Mean of each row over neurons, and 1 / its standard deviation, 0 where it is constant."""
     mean = vectors.mean(axis=2, keepdims=True)
-    centred = vectors - mean
-    deviation = np.sqrt(np.mean(centred * centred, axis=2, keepdims=True))
-    return mean, np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return mean, _one_over_deviation(vectors - mean)
+
+
+def _one_over_deviation(centred: Float32) -> Float32:
+    """`[experts, k, 1]` of rows of mean zero."""
+    squares = np.einsum("ekm,ekm->ek", centred, centred)[..., None]
+    deviation = np.sqrt(squares / np.float32(centred.shape[2]))
+    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +98,18 @@ class Preparation:
     def projected(self, vectors: Float32, out: Float32 | None = None) -> Float32:
         """Without the shared directions, each neuron of unit norm again; into `out` if given."""
         found = np.empty_like(vectors) if out is None else out
-        for strip in _strips(vectors):
-            kept = vectors[strip]
+        shared = np.empty_like(vectors[next(strips(vectors), slice(0))])
+        for strip in strips(vectors):
+            some, kept = vectors[strip], found[strip]
             if len(self.basis):
-                kept = kept - np.matmul(self.basis.T, np.matmul(self.basis, kept))
-            found[strip] = unit_neurons(np.asarray(kept, dtype=np.float32))
+                along = np.matmul(self.basis, some)
+                product = np.matmul(self.basis.T, along, out=shared[: len(some)])
+                some = np.subtract(some, product, out=kept)
+            unit_neurons(some, out=kept)
         return found
 
 
-def _strips(vectors: Float32) -> Iterator[slice]:
+def strips(vectors: Float32) -> Iterator[slice]:
     """Experts, some at a time."""
     size = max(1, _STRIP_BYTES // max(1, vectors[:1].nbytes))
     for start in range(0, len(vectors), size):
@@ -107,15 +119,16 @@ def _strips(vectors: Float32) -> Iterator[slice]:
 def standardised(raw: Float32, out: Float32 | None = None) -> Float32:
     """Steps 1 and 2: neurons of unit norm, then rows of mean zero and standard deviation one."""
     found = np.empty(raw.shape, dtype=np.float32) if out is None else out
-    for strip in _strips(raw):
-        found[strip] = standard_rows(unit_neurons(raw[strip]))
+    for strip in strips(raw):
+        units = unit_neurons(raw[strip], out=found[strip])
+        standard_rows(units, out=units)
     return found
 
 
 def _centred(vectors: Float32) -> Prepared:
     """Rows to mean zero over neurons, in place, and the Gram matrix of each expert."""
     grams = np.empty((len(vectors), vectors.shape[1], vectors.shape[1]))
-    for strip in _strips(vectors):
+    for strip in strips(vectors):
         some = vectors[strip]
         some -= some.mean(axis=2, keepdims=True)
         grams[strip] = np.matmul(some, some.transpose(0, 2, 1))
@@ -171,7 +184,7 @@ def _preparation(vectors: Float32) -> Preparation:
     basis = np.empty((0, rows), dtype=np.float32)
     if rows >= MIN_ROWS_FOR_COMPONENTS:
         gram = np.zeros((rows, rows))
-        for strip in _strips(vectors):
+        for strip in strips(vectors):
             some = vectors[strip]
             gram += np.matmul(some, some.transpose(0, 2, 1)).sum(axis=0, dtype=np.float64)
         _, directions = np.linalg.eigh(gram)

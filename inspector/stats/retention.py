@@ -8,12 +8,13 @@ Intervals are of the profile likelihood, 95 %; neurons count as independent.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from inspector.stats.matching import Preparation, row_standards, unit_neurons
+from inspector.stats.matching import Preparation, row_standards, strips, unit_neurons
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -67,7 +68,7 @@ class Retention:
     neurons: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Templates:
     """Densities over the bins: `retained` is `[sigmas, bins]`, `unrelated` `[bins]`.
 
@@ -79,6 +80,13 @@ class Templates:
     retained: Float64
     unrelated: Float64
     dispersion: float = 1.0
+
+    @cached_property
+    def log_mixtures(self) -> Float64:
+        """Of each fraction and drift that is tried, `[fractions * sigmas, bins]`."""
+        mixture = FRACTIONS[:, None, None] * self.retained
+        mixture += (1 - FRACTIONS)[:, None, None] * self.unrelated
+        return np.log(mixture, out=mixture).reshape(-1, mixture.shape[2])
 
 
 def neuron_cosines(
@@ -112,12 +120,19 @@ class _Parents:
 
     def cosines(self, children: Float32, parents: npt.NDArray[np.int64] | None = None) -> Float64:
         """`[n, m]` of children with the parent of each, by default that of its place."""
-        own = slice(None) if parents is None else parents
-        ours = self._directions_of(unit_neurons(children), self._mean[own], self._scale[own])
-        return np.asarray(np.einsum("nkm,nkm->nm", ours, self._directions[own]), dtype=np.float64)
+        own = np.arange(len(children)) if parents is None else parents
+        found = np.empty((len(children), children.shape[2]))
+        for strip in strips(children):
+            units, parent = unit_neurons(children[strip]), own[strip]
+            ours = self._directions_of(units, self._mean[parent], self._scale[parent])
+            np.einsum("nkm,nkm->nm", ours, self._directions[parent], out=found[strip])
+        return found
 
     def _directions_of(self, units: Float32, mean: Float32, scale: Float32) -> Float32:
-        return self._preparation.projected((units - mean) * scale)
+        """Of units, which are changed."""
+        units -= mean
+        units *= scale
+        return self._preparation.projected(units, out=units)
 
 
 class Experts(Protocol):
@@ -141,7 +156,12 @@ def draw_templates(
     chosen, probed = references[::step], references[step // 2 :: step]
     noise = _drifts(chosen, rng)
     parents = _Parents(chosen, preparation)
-    retained = [_density(parents.cosines(chosen + np.float32(sigma) * noise)) for sigma in SIGMAS]
+    retained = []
+    children = np.empty_like(chosen)
+    for sigma in SIGMAS:
+        np.multiply(noise, np.float32(sigma), out=children)
+        children += chosen
+        retained.append(_density(parents.cosines(children)))
     unrelated = _density(parents.cosines(noise))
     templates = Templates(np.stack(retained), unrelated)
     others = _Parents(probed, preparation)
@@ -170,12 +190,7 @@ def against_matched(templates: Templates, cosines: Float64) -> Templates:
 def fit_retention(cosines: Float64, templates: Templates) -> list[Retention]:
     """The retained fraction and drift of each expert, from its cosines `[n, m]`."""
     counts = np.stack([_counts(one) for one in cosines])
-    mixture = (
-        FRACTIONS[:, None, None] * templates.retained
-        + (1 - FRACTIONS)[:, None, None] * templates.unrelated
-    )
-    logs = np.log(mixture).reshape(-1, counts.shape[1])
-    likelihood = (counts @ logs.T).reshape(len(counts), len(FRACTIONS), len(SIGMAS))
+    likelihood = (counts @ templates.log_mixtures.T).reshape(-1, len(FRACTIONS), len(SIGMAS))
     return [
         Retention(
             retained=_interval(one.max(axis=1), FRACTIONS, _DROP),
