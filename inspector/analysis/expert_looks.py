@@ -55,8 +55,8 @@ _NULL_FLIP_TESTS: Final = 2048
 _PAIR_CANDIDATES: Final = 8
 _PAIR_FLOOR: Final = 3.0
 _HOLM_SLACK: Final = 1.0
-"""Two references are contrasted where both may be accepted: the bound of the last test that Holm
-accepts is less strict than that of the first by no more, if up to 99 % of tests of millions pass."""
+"""Two references are contrasted where both may be accepted: Holm's bound for the last test that
+passes is lower than for the first by no more than this, if up to 99 % of millions pass."""
 
 
 @dataclass(frozen=True, slots=True)

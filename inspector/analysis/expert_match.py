@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace as replace_field
 
+from inspector.analysis.expert_gates import look_at_gates
 from inspector.analysis.expert_looks import (
     LayerLook,
     LookRules,
@@ -21,10 +22,6 @@ from inspector.analysis.expert_looks import (
     own_scores,
 )
 from inspector.analysis.expert_named import main_model, named, of_model
-from inspector.analysis.expert_places import (
-    look_at_places,
-    place_cost,
-)
 from inspector.analysis.expert_question import (
     MatchRequest,
     Progress,
@@ -51,7 +48,6 @@ from inspector.analysis.expert_verdicts import (
 )
 from inspector.analysis.hidden_basis import StageZero
 from inspector.analysis.match_charts import MatchCharts, charts_of
-from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.flips import MAX_FLIP_ROWS
@@ -361,35 +357,13 @@ class _Run:
         """Rows of gate and up of experts that are still open, and of those whose down is dead.
 
         Not against models that are `apart`, whose references were looked at as rotated ones: no
-        hypothesis is tested twice, and the share of the error budget holds for both together. An
-        expert is degenerate only if gate and up are dead too; dead ones are read whatever it costs.
+        hypothesis is tested twice, and the share of the error budget holds for both together.
         """
-        evidence = []
-        models = self.question.models
-        shared = frozenset(range(len(models.numbering.offsets))) - apart
-        for layer in self.layers:
-            states = {e: self.states[layer, e] for e in self.experts[layer].tolist()}
-            dead = [e for e, state in states.items() if state.dead]
-            open_ = [e for e, state in states.items() if not state.accepted and not state.dead]
-            numbers = models.experts_of(self.sampler.reference.experts(layer), shared)
-            is_tested = bool(numbers) and calibrated and self._tests_gates(layer)
-            asked = sorted([*dead, *open_]) if is_tested else dead
-            tested = bool(asked) and is_tested
-            if tested and not self.sampler.affords(place_cost(self.sampler, layer, asked, numbers)):
-                tested, asked = False, dead
-            if not asked:
-                continue
-            alive, found = look_at_places(self.sampler, layer, asked, numbers if tested else ())
-            evidence.extend(found)
-            for expert in alive:
-                states[expert].dead = False
+        models = frozenset(range(len(self.question.models.numbering.offsets))) - apart
+        shared = models if calibrated else ()
+        evidence = look_at_gates(self.sampler, self.question, self.states, shared)
         family = self._family(SIDE_ALPHA, 1.0)
         decide_aside(evidence, self.states, family, Flag.DOWN_REINITIALISED)
-
-    def _tests_gates(self, layer: int) -> bool:
-        """Whether rows of gate and up are another matrix's than those that were looked at."""
-        reading = self.question.request.reading
-        return reading.matrix is Projection.DOWN and not self.question.is_self(layer)
 
     def _layer(self, layer: int, experts: Sequence[ExpertMatch]) -> LayerMatch:
         request = self.question.request

@@ -55,13 +55,14 @@ def unit_neurons(vectors: Float32, out: Float32 | None = None) -> Float32:
     """
     norms = np.sqrt(np.einsum("ekm,ekm->em", vectors, vectors))
     scale = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    return np.multiply(vectors, scale[:, None, :], out=out)
+    return np.asarray(np.multiply(vectors, scale[:, None, :], out=out))
 
 
 def standard_rows(vectors: Float32, out: Float32 | None = None) -> Float32:
     """Each row to mean zero and standard deviation one over neurons; a constant row to zero."""
     found = np.subtract(vectors, vectors.mean(axis=2, keepdims=True), out=out)
-    return np.multiply(found, _one_over_deviation(found), out=found)
+    found *= _one_over_deviation(found)
+    return np.asarray(found)
 
 
 def row_standards(vectors: Float32) -> tuple[Float32, Float32]:
@@ -74,7 +75,7 @@ def _one_over_deviation(centred: Float32) -> Float32:
     """`[experts, k, 1]` of rows of mean zero."""
     squares = np.einsum("ekm,ekm->ek", centred, centred)[..., None]
     deviation = np.sqrt(squares / np.float32(centred.shape[2]))
-    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+    return np.asarray(np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0))
 
 
 @dataclass(frozen=True, slots=True)
