@@ -119,4 +119,6 @@ def _opened(targets: Float32) -> OpenExperts:
 
 
 def _against(scene: Scene) -> Against:
-    return Against(np.arange(len(scene.references)), LayerReferences(scene.references, 0), ())
+    return Against(
+        np.arange(len(scene.references)), LayerReferences(scene.references.copy(), 0), ()
+    )

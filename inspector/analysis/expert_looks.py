@@ -173,6 +173,7 @@ def look_at_layer(
             scene.settle()
         looks.append(look)
         unlike.append(opened)
+    scene.settle()
     if rules.permuted_experts and not rules.same_model:
         chosen = _some_of(unlike, rules.permuted_experts)
         if len(chosen.experts):

@@ -200,6 +200,7 @@ class _Run:
             inflation = max(calibration.inflation, again.inflation if sure else 1.0)
             decide(found, self.states, self._family(alpha, inflation))
             self._decide_aside(found, alpha, inflation, calibrate(null.flips, rng))
+            del found, null  # not held while the next look is made
             if not self._models_apart:
                 self.branch.release()
             if calibration.status is Calibrated.UNCALIBRATED:

@@ -88,10 +88,11 @@ def _halves(raw: Float32, references: LayerReferences) -> tuple[_Halves, _Halves
     """Targets and references on even and on odd rows."""
     sides = []
     for start in (0, 1):
-        preparation, prepared = prepare_references(references.raw[:, start::2])
+        theirs = np.ascontiguousarray(references.raw[:, start::2])
+        preparation, prepared = prepare_references(theirs, out=theirs)
         sides.append((prepare_targets(raw[:, start::2], preparation), prepared))
-    (ours, theirs), (our_test, their_test) = sides
-    return _Halves(ours, our_test), _Halves(theirs, their_test)
+    (ours, own), (our_test, own_test) = sides
+    return _Halves(ours, our_test), _Halves(own, own_test)
 
 
 def _controls(

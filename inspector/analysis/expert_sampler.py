@@ -124,13 +124,15 @@ Flips = tuple[Preparation, Prepared]
 class LayerReferences:
     """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
 
-    Each is made when it is first asked for. `seed` draws the templates.
+    Each is made when it is first asked for. `seed` draws the templates. The array that is given is
+    the object's own from then on: where its values are packed, they are prepared in its place.
     """
 
     def __init__(self, raw: Float32, seed: int) -> None:
         self.raw = PackedRows(raw)
         self._seed = seed
-        self.preparation, self.prepared = prepare_references(raw)
+        is_free = self.raw.nbytes < raw.nbytes
+        self.preparation, self.prepared = prepare_references(raw, out=raw if is_free else None)
 
     @cached_property
     def uncentred(self) -> tuple[Preparation, Prepared]:

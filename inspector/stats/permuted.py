@@ -59,7 +59,10 @@ def third_moments(vectors: Float32) -> Float32:
     weights = np.where(first == second, 1, 2**0.5).astype(np.float32)[:, None]
     found = np.empty((len(vectors), len(first) * vectors.shape[1]), dtype=np.float32)
     for x, moments in zip(vectors, found, strict=True):
-        moments[:] = ((weights * x[first] * x[second]) @ x.T).ravel()
+        products = x[first]
+        products *= x[second]
+        products *= weights
+        np.matmul(products, x.T, out=moments.reshape(-1, len(x)))
     return found
 
 
