@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from inspector.decode import fused
 from inspector.decode.numeric import Array, Float32
 from inspector.decode.packed import code_values
 from inspector.errors import DecodeError
@@ -109,9 +110,24 @@ def decode_rows(
     for factor in factors:
         check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
+    match factors:
+        case [Factor(numbers, block, Action.MULTIPLY, first_row, None, None)] if (
+            not to_odd and fused.takes(coding)
+        ):
+            fused.multiply_blocks(codes, coding, numbers, block, first_row=first_row, out=values)
+        case _:
+            decode_strips(codes, coding, factors, values, to_odd=to_odd)
+    return values
+
+
+def decode_strips(
+    codes: Array, coding: Coding, factors: Sequence[Factor], out: Float32, *, to_odd: bool = False
+) -> None:
+    """What `decode_rows` gives, by any factors, into `out` `[rows, columns]`, strip by strip."""
     exact = not to_odd and _are_exact(factors)
+    rows, columns = out.shape
     for start, stop in _strips(rows, columns, factors):
-        strip = values[start:stop]
+        strip = out[start:stop]
         code_values(codes[start:stop], coding, strip)
         if exact:
             for factor in factors:
@@ -121,7 +137,6 @@ def decode_rows(
         for factor in factors:
             factor.apply(work, start, columns)
         strip[...] = rounded_to_odd(work) if to_odd else work
-    return values
 
 
 def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:

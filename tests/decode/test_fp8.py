@@ -14,6 +14,8 @@ from inspector.format.codings import PLAIN_CODINGS
 from inspector.format.dtypes import Dtype
 from tests.strategies_arrays import FP8, Array, Float32, codes, float32, random_codes
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LARGEST = {
     Dtype.F8_E4M3: 448.0,
     Dtype.F8_E5M2: 57344.0,
