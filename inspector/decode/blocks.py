@@ -1,7 +1,9 @@
 """Codes to values: unpacked, then what stands beside them applied block by block.
 
-Rows are decoded in strips that a cache holds. Every product of a code and a scale is rounded once:
-what comes before the last step is exact. NaN codes and NaN scales give NaN: audits count them.
+The commonest case, FP8 codes times block scales, is one pass of the kernel of `fused.py` where that
+was compiled. All else is done in strips of rows that a cache holds, step by step. Every product of
+a code and a scale is rounded once: what comes before the last step is exact. NaN codes and NaN
+scales give NaN: audits count them.
 """
 
 from collections.abc import Sequence
@@ -120,10 +122,11 @@ def decode_rows(
     return values
 
 
+@np.errstate(over="ignore", invalid="ignore")  # infinities and NaN are values here
 def decode_strips(
     codes: Array, coding: Coding, factors: Sequence[Factor], out: Float32, *, to_odd: bool = False
 ) -> None:
-    """What `decode_rows` gives, by any factors, into `out` `[rows, columns]`, strip by strip."""
+    """What `decode_rows` gives for any factors, strip by strip, into `out` `[rows, columns]`."""
     exact = not to_odd and _are_exact(factors)
     rows, columns = out.shape
     for start, stop in _strips(rows, columns, factors):

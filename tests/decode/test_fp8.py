@@ -127,6 +127,14 @@ def test_scales_multiply() -> None:
     assert decode_block_scaled(one, Dtype.F8_E4M3, float32([[4.0]]), (1, 1)) == 4.0
 
 
+@pytest.mark.parametrize(("code", "scale"), [(0x7E, 1e38), (0x00, np.inf)], ids=["inf", "NaN"])
+def test_products_that_are_no_numbers_are_values_and_no_warnings(code: int, scale: float) -> None:
+    """numpy's warnings of an overflow, or of 0 times infinity, came between what a command says."""
+    stored = np.array([[code]], np.uint8).view(ml_dtypes.float8_e4m3fn)
+    found = decode_block_scaled(stored, Dtype.F8_E4M3, float32([[scale]]), (1, 1))
+    assert np.isinf(found) if code else np.isnan(found)
+
+
 @pytest.mark.parametrize(
     ("grid", "expected"),
     [((1, 3), r"\[2, 3\], got \[1, 3\]"), ((2, 2), r"\[2, 3\], got \[2, 2\]"),

@@ -30,8 +30,7 @@ pytestmark = pytest.mark.usefixtures("kernel")
 
 def in_steps(codes: Array, dtype: Dtype, factor: Factor) -> Float32:
     out = np.empty(codes.shape, dtype=np.float32)
-    with np.errstate(all="ignore"):
-        decode_strips(codes, PLAIN_CODINGS[dtype], [factor], out)
+    decode_strips(codes, PLAIN_CODINGS[dtype], [factor], out)
     return out
 
 
