@@ -1,6 +1,7 @@
 """The compiled kernel beside the steps of numkong and numpy, and given what does not fit."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,27 +170,39 @@ UNALIGNED: Float32 = np.zeros(17, np.uint8)[1:].view(np.float32)
     [
         (0, np.zeros((4, 2), np.uint8)[:, 0], "contiguous"),
         (1, np.ones((4, 2), np.float32)[:, 0], "contiguous"),
+        (1, np.ones(3, np.float32), "cover"),
         (1, UNALIGNED, "aligned"),
         (2, UNALIGNED, "aligned"),
         (2, READ_ONLY, "read-write"),
         (2, np.zeros((4, 2), np.float32)[:, 0], "contiguous|read-write"),
-        (2, np.zeros(15, np.uint8), "another size"),
+        (2, np.zeros(17, np.uint8), "another size"),
         (3, 2**63, "too large"),
         (7, 4, "mantissa"),
         (7, -1, "mantissa"),
     ],
     ids=[
-        "codes apart", "scales apart", "scales unaligned", "out unaligned", "out read-only",
-        "out apart", "out of part of a float", "columns over 64 bits", "four bits", "minus one bit",
+        "codes apart", "scales apart", "a scale too few", "scales unaligned", "out unaligned",
+        "out read-only", "out apart", "out of part of a float", "columns over 64 bits", "four bits",
+        "minus one bit",
     ],
 )  # fmt: skip
 def test_arrays_that_the_kernel_cannot_take_are_refused(
     kernel: Kernel, place: int, given: object, message: str
 ) -> None:
     arguments: list[Any] = [
-        np.zeros(4, np.uint8), np.ones(4, np.float32), np.zeros(4, np.float32), 4, 1, 4, 0, 3,
+        np.zeros(4, np.uint8), np.ones(4, np.float32), np.zeros(4, np.float32), 2, 1, 1, 0, 3,
     ]  # fmt: skip
     kernel(*arguments)
     arguments[place] = given
     with pytest.raises((TypeError, ValueError, OverflowError), match=message):
         kernel(*arguments)
+
+
+@pytest.mark.parametrize("columns", [4, 3], ids=["done", "refused"])
+def test_memory_that_was_lent_is_given_back(kernel: Kernel, columns: int) -> None:
+    """A bytearray cannot grow while its memory is lent."""
+    lent = [bytearray(4), bytearray(16), bytearray(16)]
+    with nullcontext() if columns == 4 else pytest.raises(ValueError, match="whole number"):
+        kernel(*lent, columns, 1, 1, 0, 3)
+    for memory in lent:
+        memory.append(0)
