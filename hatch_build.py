@@ -53,9 +53,7 @@ def compile_kernel(source: Path, folder: Path) -> Path:
         [str(source)],
         define_macros=[("Py_LIMITED_API", "0x030B0000")] if HAS_STABLE_ABI else [],
         py_limited_api=HAS_STABLE_ABI,
-        extra_compile_args=[
-            "-O3"
-        ],  # some Pythons are built with -O2, which gcc 12 makes no vectors at
+        extra_compile_args=["-O3"],  # gcc 12 makes no vectors at -O2, as which some Pythons build
         optional=True,
     )
     command = Distribution({"ext_modules": [extension]}).get_command_obj("build_ext")

@@ -1,7 +1,7 @@
 /* FP8 codes times block scales to float32, in one pass. `fused.py` says when and why.
 
-   Every value of a code is exact, so that the product is rounded once. Nothing here is subnormal
-   before the product: flags that flush such numbers change what they change in any product. */
+   The value of a code is exact, and no subnormal number: the product is the only rounding, and the
+   only place where flags that flush subnormal numbers could matter. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
