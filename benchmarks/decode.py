@@ -9,7 +9,10 @@ import numpy.typing as npt
 
 from benchmarks.table import milliseconds, print_table, print_targets
 from benchmarks.timing import time_rounds
+from inspector.decode import fused
+from inspector.decode.blocks import Factor, decode_strips
 from inspector.decode.fp8 import decode_block_scaled
+from inspector.format.codings import E4M3
 from inspector.format.dtypes import Dtype
 
 SHAPE: Final = (4608, 4096)
@@ -40,7 +43,8 @@ def main(rounds: int = ROUNDS) -> None:
         for name, timing in timings.items()
     ]  # fmt: skip
     what = f"{list(SHAPE)} F8_E4M3 x F32 {[BLOCK, BLOCK]} to float32"
-    title = f"decode: {what}, 1 thread, {rounds} rounds"
+    kernel = "with the kernel" if fused.is_compiled() else "the kernel was not compiled"
+    title = f"decode: {what}, 1 thread, {rounds} rounds, {kernel}"
     columns = ("", "first", "minimum", "median", "M elements/s", "x s1inspect")
     print_table(title, columns, rows)
     best = {
@@ -80,6 +84,11 @@ def _contestants(codes: Codes, scale: Float32) -> Mapping[str, Callable[[], Any]
     multipliers = torch.from_numpy(scale)
     tiles = (SHAPE[0] // BLOCK, BLOCK, SHAPE[1] // BLOCK, BLOCK)
 
+    def steps() -> Float32:
+        values = np.empty(SHAPE, dtype=np.float32)
+        decode_strips(codes, E4M3, [Factor(scale, (BLOCK, BLOCK))], values)
+        return values
+
     def torch_repeat() -> Any:
         wide = multipliers.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)
         return tensor.to(torch.float32) * wide
@@ -101,6 +110,7 @@ def _contestants(codes: Codes, scale: Float32) -> Mapping[str, Callable[[], Any]
 
     return {
         "s1inspect": lambda: decode_block_scaled(e4m3, Dtype.F8_E4M3, scale, (BLOCK, BLOCK)),
+        "s1inspect, no kernel": steps,
         "fill": lambda: np.full(SHAPE, np.float32(1)),
         "torch, tiles": torch_tiles,
         "torch, repeat": torch_repeat,

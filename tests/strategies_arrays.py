@@ -33,6 +33,14 @@ def float32(values: npt.ArrayLike) -> Float32:
     return np.asarray(values, dtype=np.float32)
 
 
+def assert_same_values(found: Array, expected: Array) -> None:
+    """Equal values, equal signs of zero, NaN where NaN is expected and nowhere else."""
+    assert found.dtype == np.float32
+    number = ~np.isnan(expected)
+    assert np.array_equal(np.isnan(found), ~number)
+    assert np.array_equal(found[number].view(np.uint32), expected[number].view(np.uint32))
+
+
 def shard_of(tensors: Mapping[str, Array]) -> bytes:
     """A file that holds these arrays, in this order."""
     header = {}

@@ -1,7 +1,9 @@
 """Codes to values: unpacked, then what stands beside them applied block by block.
 
-Rows are decoded in strips that a cache holds. Every product of a code and a scale is rounded once:
-what comes before the last step is exact. NaN codes and NaN scales give NaN: audits count them.
+The commonest case, FP8 codes times block scales, is one pass of the kernel of `fused.py` where that
+was compiled. All else is done in strips of rows that a cache holds, step by step. Every product of
+a code and a scale is rounded once: what comes before the last step is exact. NaN codes and NaN
+scales give NaN: audits count them.
 """
 
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from inspector.decode import fused
 from inspector.decode.numeric import Array, Float32
 from inspector.decode.packed import code_values
 from inspector.errors import DecodeError
@@ -109,9 +112,25 @@ def decode_rows(
     for factor in factors:
         check_tiles(factor, rows, columns)
     values = np.empty((rows, columns), dtype=np.float32)
+    match factors:
+        case [Factor(numbers, block, Action.MULTIPLY, first_row, None, None)] if (
+            not to_odd and fused.takes(coding)
+        ):
+            fused.multiply_blocks(codes, coding, numbers, block, first_row=first_row, out=values)
+        case _:
+            decode_strips(codes, coding, factors, values, to_odd=to_odd)
+    return values
+
+
+@np.errstate(over="ignore", invalid="ignore")  # infinities and NaN are values here
+def decode_strips(
+    codes: Array, coding: Coding, factors: Sequence[Factor], out: Float32, *, to_odd: bool = False
+) -> None:
+    """What `decode_rows` gives for any factors, strip by strip, into `out` `[rows, columns]`."""
     exact = not to_odd and _are_exact(factors)
+    rows, columns = out.shape
     for start, stop in _strips(rows, columns, factors):
-        strip = values[start:stop]
+        strip = out[start:stop]
         code_values(codes[start:stop], coding, strip)
         if exact:
             for factor in factors:
@@ -121,7 +140,6 @@ def decode_rows(
         for factor in factors:
             factor.apply(work, start, columns)
         strip[...] = rounded_to_odd(work) if to_odd else work
-    return values
 
 
 def rounded_to_odd(values: npt.NDArray[np.float64]) -> Float32:

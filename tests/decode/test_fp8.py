@@ -14,6 +14,8 @@ from inspector.format.codings import PLAIN_CODINGS
 from inspector.format.dtypes import Dtype
 from tests.strategies_arrays import FP8, Array, Float32, codes, float32, random_codes
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LARGEST = {
     Dtype.F8_E4M3: 448.0,
     Dtype.F8_E5M2: 57344.0,
@@ -123,6 +125,14 @@ def test_scales_multiply() -> None:
     """The name `weight_scale_inv` says the opposite."""
     one = np.array([[0x38]], np.uint8).view(ml_dtypes.float8_e4m3fn)
     assert decode_block_scaled(one, Dtype.F8_E4M3, float32([[4.0]]), (1, 1)) == 4.0
+
+
+@pytest.mark.parametrize(("code", "scale"), [(0x7E, 1e38), (0x00, np.inf)], ids=["inf", "NaN"])
+def test_products_that_are_no_numbers_are_values_and_no_warnings(code: int, scale: float) -> None:
+    """numpy's warnings of an overflow, or of 0 times infinity, came between what a command says."""
+    stored = np.array([[code]], np.uint8).view(ml_dtypes.float8_e4m3fn)
+    found = decode_block_scaled(stored, Dtype.F8_E4M3, float32([[scale]]), (1, 1))
+    assert np.isinf(found) if code else np.isnan(found)
 
 
 @pytest.mark.parametrize(

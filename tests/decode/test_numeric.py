@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inspector.decode.numeric import NUMPY_DTYPES, stored_array, to_float32
 from inspector.errors import DecodeError
 from inspector.format.dtypes import Dtype
-from tests.strategies_arrays import Array
+from tests.strategies_arrays import assert_same_values
 
 EIGHT_BITS = {
     Dtype.F8_E4M3: ml_dtypes.float8_e4m3fn,
@@ -17,14 +17,6 @@ EIGHT_BITS = {
     Dtype.F8_E8M0: ml_dtypes.float8_e8m0fnu,
 }
 SIXTEEN_BITS = {Dtype.BF16: ml_dtypes.bfloat16, Dtype.F16: np.float16}
-
-
-def assert_same_values(found: Array, expected: Array) -> None:
-    """Equal values, equal signs of zero, NaN where NaN is expected and nowhere else."""
-    assert found.dtype == np.float32
-    number = ~np.isnan(expected)
-    assert np.array_equal(np.isnan(found), ~number)
-    assert np.array_equal(found[number].view(np.uint32), expected[number].view(np.uint32))
 
 
 @pytest.mark.parametrize(("dtype", "oracle"), EIGHT_BITS.items(), ids=str)

@@ -11,6 +11,8 @@ from tests.strategies_arrays import Float32, random_codes
 
 torch: Any = pytest.importorskip("torch", reason="torch is installed with the extra `oracle`")
 
+pytestmark = pytest.mark.usefixtures("way")
+
 SHAPES = [(192, 256), (576, 512), (1000, 300), (256, 256), (64, 200)]
 BLOCK = (128, 128)
 

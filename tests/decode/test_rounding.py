@@ -13,6 +13,8 @@ from inspector.format.codings import PLAIN_CODINGS
 from inspector.format.dtypes import Dtype
 from tests.strategies_arrays import float32
 
+pytestmark = pytest.mark.usefixtures("way")
+
 E4M3 = PLAIN_CODINGS[Dtype.F8_E4M3]
 NARROW = {"bfloat16": (np.dtype(ml_dtypes.bfloat16), 8), "float16": (np.dtype(np.float16), 11)}
 

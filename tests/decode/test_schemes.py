@@ -47,6 +47,7 @@ SHAPES = ((8, 16), (9, 21), (3, 40))
 FLOATS = (Dtype.F32, Dtype.BF16)
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("granularity", ["tensor", "channel", "group", "block"])
 @pytest.mark.parametrize("scale_dtype", SCALES, ids=str)
 @pytest.mark.parametrize("dtype", FP8, ids=str)
@@ -74,6 +75,7 @@ PROJECTIONS = {
 HIDDEN, SIZE = 21, 8
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("granularity", ["tensor", "channel", "group", "block"])
 @pytest.mark.parametrize("scale_dtype", [Dtype.F32, Dtype.BF16, Dtype.F8_E8M0, Dtype.U8], ids=str)
 @pytest.mark.parametrize("transposed", [False, True], ids=["out_in", "in_out"])
@@ -357,6 +359,7 @@ def test_int8_takes_its_offset_off_before_it_multiplies(
     check(Quantized(tensors, rounded(exact), fp8_config(block if granularity == "group" else None)))
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("shape", [(4, 64), (5, 72)], ids=str)
 @pytest.mark.parametrize("declared", [None, (1, 32), (128, 128)], ids=str)
 def test_mxfp8_has_the_groups_of_its_specification(
