@@ -87,6 +87,21 @@ def trained(steps: int, repeats: Repeats) -> Study:
     )
 
 
+def scratch(size: str, layers: int, targets: int, repeats: Repeats) -> Study:
+    """Whole runs, with every test and look, on models whose experts descend from nothing."""
+    return Study(
+        f"experts from scratch in whole runs: {size}",
+        "scratch_run",
+        FULL_SIZE | {"layers": layers, "targets": targets},
+        repeats,
+        [
+            Figure("given a parent / experts", share("parents", "experts"), "<= 0"),
+            Figure("no_evidence / experts", share("no_evidence", "experts")),
+            Figure("inconclusive / experts", share("inconclusive", "experts")),
+        ],
+    )
+
+
 CHECK: Final = Study(
     "32 x 24 siblings, m = 96",
     "signed_null",
@@ -134,17 +149,8 @@ TABLE: Final[Table] = {
                 *ratios("star")[:2],
             ],
         ),
-        Study(
-            "experts from scratch in whole runs: 2 layers of 64 x 128",
-            "scratch_run",
-            FULL_SIZE | {"layers": 2, "targets": 64},
-            Repeats(1, 376),
-            [
-                Figure("given a parent / experts", share("parents", "experts"), "<= 0"),
-                Figure("no_evidence / experts", share("no_evidence", "experts")),
-                Figure("inconclusive / experts", share("inconclusive", "experts")),
-            ],
-        ),
+        scratch("2 layers of 64 x 128", 2, 64, Repeats(1, 0)),
+        scratch("4 models of 24 layers of 512 x 128", 24, 512, Repeats(0, 4)),
     ],
     "Layouts of random parents": [
         Study(

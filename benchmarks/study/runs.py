@@ -73,13 +73,14 @@ class Origins:
 def mixed_run(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """A model that has `each` experts of every relation in each of `layers` layers."""
     each, count = int(parameters["each"]), int(parameters["references"])
-    targets, references, parents = {}, {}, {}
+    targets, references = ModelInMemory({}, Dtype.F8_E4M3), ModelInMemory({}, Dtype.BF16)
+    parents: dict[int, operators.Ints] = {}
     for layer in range(int(parameters["layers"])):
         source = _draw_source(int(parameters["neurons"]), rng)
         theirs = _map(bf16_values, source.draw(count, rng))
         parents[layer] = rng.permutation(count)[: each * len(RELATIONS)]
-        targets[layer] = _related(source, theirs, parents[layer], rng)
-        references[layer] = theirs
+        targets.add(layer, _related(source, theirs, parents[layer], rng))
+        references.add(layer, theirs)
     found = _matched(targets, references)
     counts: dict[str, int] = {}
     for match in found.experts:
@@ -107,24 +108,17 @@ def _related(
     )
 
 
-def _matched(
-    targets: Mapping[int, LayerArrays], references: Mapping[int, LayerArrays]
-) -> MatchResult:
-    return match_experts(
-        ModelInMemory(targets, Dtype.F8_E4M3),
-        ModelInMemory(references, Dtype.BF16),
-        _REQUEST,
-        lambda what, done, total: None,
-    )
+def _matched(targets: ModelInMemory, references: ModelInMemory) -> MatchResult:
+    return match_experts(targets, references, _REQUEST, lambda what, done, total: None)
 
 
 def scratch_run(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """A model whose `targets` experts in each of `layers` layers descend from nothing."""
-    targets, references = {}, {}
+    targets, references = ModelInMemory({}, Dtype.F8_E4M3), ModelInMemory({}, Dtype.BF16)
     for layer in range(int(parameters["layers"])):
         source = _draw_source(int(parameters["neurons"]), rng)
-        targets[layer] = source.draw(int(parameters["targets"]), rng)
-        references[layer] = source.draw(int(parameters["references"]), rng)
+        targets.add(layer, source.draw(int(parameters["targets"]), rng))
+        references.add(layer, source.draw(int(parameters["references"]), rng))
     found = _matched(targets, references)
     verdicts = [match.verdict for match in found.experts]
     return Outcome(

@@ -34,13 +34,16 @@ class ModelInMemory:
     """The experts of one model, stored as `dtype` and read as values of that dtype."""
 
     def __init__(self, layers: Mapping[int, LayerArrays], dtype: Dtype) -> None:
-        self.layers = tuple(layers)
         self._dtype = dtype
         self._down: dict[int, Array] = {}
         self._scales: dict[int, Float32] = {}
         self._rows: dict[tuple[int, Projection], Array] = {}
         for layer, arrays in layers.items():
-            self._store(layer, arrays)
+            self.add(layer, arrays)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        return tuple(self._down)
 
     @property
     def total_bytes(self) -> int:
@@ -93,7 +96,8 @@ class ModelInMemory:
         del layer, projection
         return self._dtype
 
-    def _store(self, layer: int, arrays: LayerArrays) -> None:
+    def add(self, layer: int, arrays: LayerArrays) -> None:
+        """One more layer, of which only what is stored is kept."""
         for projection, values in ((Projection.GATE, arrays.gate), (Projection.UP, arrays.up)):
             self._rows[layer, projection] = values.transpose(0, 2, 1).astype(ml_dtypes.bfloat16)
         if self._dtype is not Dtype.F8_E4M3:
