@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from inspector.stats.retention import Interval
 
@@ -110,6 +109,8 @@ def _residual(products: Float64, share: float) -> float:
 
 def _mixture_share(products: Float64) -> float:
     """The share that leaves the least."""
+    from scipy.optimize import minimize_scalar  # 0.1 s to load: few matches come to it
+
     found = minimize_scalar(
         lambda share: _residual(products, share), bounds=(0.0, 1.0), method="bounded"
     )
