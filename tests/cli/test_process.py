@@ -190,7 +190,7 @@ def loaded_after(*commands: Sequence[str], home: Path) -> list[set[str]]:
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
-    said = [], ["--help"], ["dequant", "--help"], ["--version"]
+    said: list[list[str]] = [[], ["--help"], ["dequant", "--help"], ["--version"]]
     for loaded in loaded_after(*said, home=tmp_path):
         assert "typer" in loaded
         assert not loaded & HEAVY
