@@ -1,10 +1,10 @@
 """Whether codes were clipped: more at the largest value than weights and rounding put there."""
 
-import math
 from typing import Final
 
+from scipy.special import betainc
+
 from inspector.stats.rounding import Levels
-from inspector.stats.tails import log10_binomial_tail
 
 BFLOAT16_SLACK: Final = 2.0**-7
 """How much larger than its scale says a block may be in parts: a scale and a weight, each rounded
@@ -42,5 +42,4 @@ def is_clipped(top: int, second: int, chance: float, level: float) -> bool:
     (False, True)
     """
     count = top + second
-    above = top > chance * count
-    return above and log10_binomial_tail(count, chance, top) < math.log10(level)
+    return top > chance * count and bool(betainc(top, second + 1, chance) < level)
