@@ -135,7 +135,7 @@ def write_shards(
         weight_map |= dict.fromkeys((placed.spec.name for placed in shard.tensors), name)
     total_size = sum(shard.data_bytes for shard in shards)
     index = {"metadata": {"total_size": total_size}, "weight_map": dict(sorted(weight_map.items()))}
-    (out / INDEX_NAME).write_text(json.dumps(index, indent=2))
+    (out / INDEX_NAME).write_text(json.dumps(index, separators=(",\n", ": ")))  # C: `indent` is not
     (out / "config.json").write_text(json.dumps(stated, indent=2))
     return ReplicaSummary(
         tensors=len(weight_map),

@@ -1,4 +1,4 @@
-"""`--out DIR`: a match whose reads are kept in the folder of a run."""
+"""A match whose reads workers make, and are kept in the folder of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,29 @@ from inspector.analysis.expert_reading import BothWays, CombinedWays
 from inspector.analysis.expert_report import SimilarityDocument
 from inspector.analysis.report import NO_COST
 from inspector.checkpoint import Checkpoint
+from inspector.checkpoint.matching import both_ways
 from inspector.cli.common import InputOptions
 from inspector.cli.running import arguments, listed
 from inspector.render.document import render_json
+from inspector.run.expert_tasks import WorkersExperts
 from inspector.run.find import REPORT_FILE
 from inspector.run.folder import RunFolder, open_run
 from inspector.run.identity import Identity, input_of
 from inspector.run.kept_experts import KeptExperts
+from inspector.run.recipe import Recipe, TaskInput, check_sendable, marks_of
+from inspector.run.tasks import Crew
+
+
+def ways_of(checkpoint: Checkpoint, crew: Crew | None, opened_as: Recipe) -> BothWays:
+    """The experts of a checkpoint, whose rows the crew reads if there is one."""
+    if crew is None:
+        return both_ways(checkpoint)
+    check_sendable(opened_as)
+    given = TaskInput(opened_as, marks_of(checkpoint.source, checkpoint.catalog.shards))
+    straight, turned = (
+        WorkersExperts(checkpoint, crew, given, turned=turned) for turned in (False, True)
+    )
+    return BothWays(straight, turned)
 
 
 def open_match(

@@ -8,9 +8,7 @@ from typing import Final
 
 import msgspec
 
-from inspector.analysis.expert_reading import BothWays
 from inspector.checkpoint import Checkpoint
-from inspector.checkpoint.matching import both_ways
 from inspector.checkpoint.policy import Progress
 from inspector.cli.common import InputOptions
 from inspector.cli.output import say
@@ -18,10 +16,9 @@ from inspector.decode.device import CPU, check_name, open_device
 from inspector.render.text import counted
 from inspector.render.view import View
 from inspector.run.cluster import crew_at
-from inspector.run.expert_tasks import WorkersExperts
 from inspector.run.find import REPORT_FILE
 from inspector.run.folder import RunFolder
-from inspector.run.recipe import Recipe, TaskInput, check_sendable, marks_of, recipe_of
+from inspector.run.recipe import Recipe, check_sendable, recipe_of
 from inspector.run.tasks import Crew, Task, crew_here
 from inspector.source.base import Source
 
@@ -83,18 +80,6 @@ def workers(options: RunOptions, checkpoint: Checkpoint) -> Iterator[Crew | None
         return
     with crew_at(options.scheduler, checkpoint.ledger, say) as crew:
         yield crew
-
-
-def ways_of(checkpoint: Checkpoint, crew: Crew | None, opened_as: Recipe) -> BothWays:
-    """The experts of a checkpoint, whose rows the crew reads if there is one."""
-    if crew is None:
-        return both_ways(checkpoint)
-    check_sendable(opened_as)
-    given = TaskInput(opened_as, marks_of(checkpoint.source, checkpoint.catalog.shards))
-    straight, turned = (
-        WorkersExperts(checkpoint, crew, given, turned=turned) for turned in (False, True)
-    )
-    return BothWays(straight, turned)
 
 
 def recipe(inputs: InputOptions, checkpoint: Checkpoint, location: str | None = None) -> Recipe:

@@ -21,14 +21,13 @@ from inspector.cli.common import (
     opened,
     write_plan,
 )
-from inspector.cli.keeping import keep_report, kept_ways, open_match
+from inspector.cli.keeping import keep_report, kept_ways, open_match, ways_of
 from inspector.cli.output import say_cost, write_view
 from inspector.cli.running import (
     RunOptions,
     kept_allowance,
     recipe,
     say_results,
-    ways_of,
     workers,
 )
 from inspector.cli.verifying import asked_pairs, in_layers, verified, without_pairs

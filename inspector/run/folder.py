@@ -11,7 +11,7 @@ import msgspec
 
 from inspector.errors import OutputError, UsageError
 from inspector.run.identity import Identity
-from inspector.source.replacing import replacing
+from inspector.source.replacing import is_unfinished, replacing
 
 RUN_FILE: Final = "run.json"
 
@@ -100,7 +100,7 @@ def open_run(path: Path, identity: Identity, arguments: Sequence[str]) -> RunFol
     """
     facts = read_facts(path)
     if facts is None:
-        if path.is_dir() and any(path.iterdir()):
+        if path.is_dir() and not all(is_unfinished(one, RUN_FILE) for one in path.iterdir()):
             raise UsageError(
                 f"{path}: has files, and is no run's folder", hint="name a new or an empty folder"
             )

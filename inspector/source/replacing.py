@@ -22,7 +22,7 @@ def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Ite
     Raises:
         OSError: it cannot be written.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=_beginning(path.name))
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
@@ -37,6 +37,15 @@ def replacing(path: Path, *, durable: bool = False, shared: bool = False) -> Ite
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_unfinished(path: Path, name: str) -> bool:
+    """Whether a file is what a killed writer of the file `name` left in place of it."""
+    return path.name.startswith(_beginning(name))
+
+
+def _beginning(name: str) -> str:
+    return f".{name}."
 
 
 @contextmanager

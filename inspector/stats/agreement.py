@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import hypergeom
+from scipy.special import gammaln
 
+Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
@@ -37,10 +38,27 @@ def agreement(first: Ints, second: Ints) -> Agreement:
     neurons = len(first)
     counts = [int(np.count_nonzero(one >= 0)) for one in (first, second)]
     observed = int(np.count_nonzero((first >= 0) & (first == second)))
-    log_p = float(hypergeom.logsf(observed - 1, neurons, *counts)) if min(counts) else 0.0
     return Agreement(
         observed=observed,
         expected=counts[0] * counts[1] / neurons,
         most=min(counts),
-        log10_p=round(min(0.0, log_p / math.log(10)), 3) + 0.0,
+        log10_p=round(_log10_tail(observed, neurons, *counts), 3) + 0.0,
     )
+
+
+def _log10_tail(common: int, neurons: int, ours: int, theirs: int) -> float:
+    """log10 of P(X >= common), of X hypergeometric; finite far below the smallest float."""
+    least = max(0, ours + theirs - neurons)
+    if common <= least:
+        return 0.0
+    counts = np.arange(common, min(ours, theirs) + 1, dtype=np.float64)
+    terms = (
+        _log_binomial(ours, counts)
+        + _log_binomial(neurons - ours, theirs - counts)
+        - _log_binomial(neurons, np.float64(theirs))
+    )
+    return min(0.0, float(np.logaddexp.reduce(terms)) / math.log(10))
+
+
+def _log_binomial(n: int, k: Float64 | np.float64) -> Float64:
+    return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))

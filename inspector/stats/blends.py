@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from inspector.stats.retention import Interval
 
@@ -23,6 +22,10 @@ COLUMN_BLOCK: Final = 128
 """Neurons that share one FP8 scale: the target is fitted block by block, so codes serve."""
 
 _GROUPS: Final = 16
+
+_STEPS: Final = np.linspace(-1.0, 1.0, 33)
+_ROUNDS: Final = 5
+"""Shares are looked for on 33 places, then on as many around the best: at last 5e-7 apart."""
 
 
 class Blend(StrEnum):
@@ -55,19 +58,20 @@ def fit_blend(target: Float32, first: Float32, second: Float32) -> BlendFit:
     products = _products(ours, one, other)
     from_first = _cosines(ours, one) >= _cosines(ours, other)
     own = np.where(from_first, one, other)
-    mixed = _residual(products, _mixture_share(products))
-    chosen = _residual(_products(ours, own, own), 1.0)
+    sums = products.sum(axis=1)
+    share = float(_mixture_shares(sums[None])[0])
+    mixed = float(_residual(sums, np.float64(share)))
+    chosen = float(_residual(_products(ours, own, own).sum(axis=1), np.float64(1.0)))
     half = target.size / 2
     gain = half * float(np.log(max(mixed, 1e-30) / max(chosen, 1e-30))) - neurons * float(np.log(2))
-    groups = np.arange(max(neurons, COLUMN_BLOCK)) % _GROUPS
     if gain > 0:
+        groups = np.arange(neurons) % _GROUPS
         share = float(from_first.mean())
-        left_out = [float(from_first[groups[:neurons] != group].mean()) for group in range(_GROUPS)]
+        left_out = [float(from_first[groups != group].mean()) for group in range(_GROUPS)]
     else:
-        share = _mixture_share(products)
-        left_out = [
-            _mixture_share(products[:, groups[:COLUMN_BLOCK] != group]) for group in range(_GROUPS)
-        ]
+        by_group = products.reshape(len(products), -1, _GROUPS, products.shape[2]).sum(axis=1)
+        others = 1 - np.eye(_GROUPS)
+        left_out = _mixture_shares(np.einsum("gh,bhk->gbk", others, by_group)).tolist()
     error = float(np.sqrt((_GROUPS - 1) / _GROUPS * np.sum((np.array(left_out) - share) ** 2)))
     return BlendFit(
         Blend.CHIMERA if gain > 0 else Blend.INTERPOLATION,
@@ -99,18 +103,27 @@ def _products(target: Float64, first: Float64, second: Float64) -> Float64:
     return np.pad(sums, ((0, padding), (0, 0))).reshape(-1, COLUMN_BLOCK, len(pairs))
 
 
-def _residual(products: Float64, share: float) -> float:
-    """What `share a + (1 - share) b`, with a factor for each block, leaves of the target."""
-    tt, aa, bb, ab, ta, tb = products.sum(axis=1).T
+def _residual(sums: Float64, share: Float64 | np.float64) -> Float64:
+    """What `share a + (1 - share) b`, with a factor for each block, leaves of the target.
+
+    Args:
+        sums: `[..., blocks, 6]`, of neurons as `_products` has them.
+        share: `[...]`.
+    """
+    tt, aa, bb, ab, ta, tb = np.moveaxis(sums, -1, 0)
+    share = np.asarray(share)[..., None]
     along = share * ta + (1 - share) * tb
     length = share**2 * aa + (1 - share) ** 2 * bb + 2 * share * (1 - share) * ab
     explained = np.divide(along**2, length, out=np.zeros_like(along), where=length > 0)
-    return float(np.sum(tt - explained))
+    return np.asarray(np.sum(tt - explained, axis=-1))
 
 
-def _mixture_share(products: Float64) -> float:
-    """The share that leaves the least."""
-    found = minimize_scalar(
-        lambda share: _residual(products, share), bounds=(0.0, 1.0), method="bounded"
-    )
-    return float(found.x)
+def _mixture_shares(sums: Float64) -> Float64:
+    """`[G]` for sums `[G, blocks, 6]`: the share of 0 to 1 that leaves the least of each."""
+    best, half = np.full(len(sums), 0.5), 0.5
+    for _ in range(_ROUNDS):
+        shares = np.clip(best[:, None] + half * _STEPS, 0.0, 1.0)
+        places = _residual(sums[:, None], shares).argmin(axis=1)
+        best = np.take_along_axis(shares, places[:, None], axis=1)[:, 0]
+        half *= float(_STEPS[1] - _STEPS[0])
+    return best

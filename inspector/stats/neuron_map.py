@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from inspector.stats.retention import Interval
 
@@ -113,6 +112,8 @@ def _total(tables: Tables, odd: Sequence[int]) -> tuple[Float32, npt.NDArray[np.
 
 
 def _assigned(total: Float32) -> tuple[Ints, Ints, Float64]:
+    from scipy.optimize import linear_sum_assignment  # 0.1 s to load: few matches come to it
+
     rows, columns = linear_sum_assignment(total, maximize=True)
     return rows, columns, total[rows, columns].astype(np.float64)
 

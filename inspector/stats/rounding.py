@@ -17,7 +17,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtr
 
 Counts = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -133,7 +133,8 @@ def _shares(policy: Rounding, levels: Levels) -> Float64:
     places = np.arange(_PLACES) / _PLACES  # the same for all policies, or one fits better by luck
     found = [np.diff(edges)]
     for spread in _SPREADS:
-        by_octave = np.diff(norm.cdf(edges, places[:, None, None] + octaves[:, None], spread))
+        away = edges - (places[:, None, None] + octaves[:, None])
+        by_octave = np.diff(ndtr(away / spread))
         found.extend(by_octave.sum(axis=1))
     return np.stack(found)
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from scipy.stats import binom
+from scipy.special import betainc
 
 from inspector.stats.rounding import Levels
 
@@ -42,4 +42,4 @@ def is_clipped(top: int, second: int, chance: float, level: float) -> bool:
     (False, True)
     """
     count = top + second
-    return top > chance * count and bool(binom.sf(top - 1, count, chance) < level)
+    return top > chance * count and bool(betainc(top, second + 1, chance) < level)

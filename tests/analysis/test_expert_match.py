@@ -1,3 +1,5 @@
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -21,8 +23,9 @@ ZERO_DOWN, ALL_ZERO, ALL_NAN = 11, 12, 13
 SPECIAL = STRANGERS | {ZERO_DOWN, ALL_ZERO, ALL_NAN}
 
 
-def family(layers: int = 3, references: int = REFERENCES) -> tuple[MemoryExperts, MemoryExperts]:
-    """Targets that descend from reference e mod R at sigma 1, save for the special ones."""
+@lru_cache
+def drawn(layers: int, references: int) -> tuple[dict[int, Float32], dict[int, Float32]]:
+    """Of each layer targets that descend from reference e mod R at sigma 1, save the special."""
     simulated, rng = simulated_layers(layers, 1)
     theirs, ours = {}, {}
     for number, layer in simulated.items():
@@ -32,7 +35,16 @@ def family(layers: int = 3, references: int = REFERENCES) -> tuple[MemoryExperts
         ours[number][sorted(STRANGERS)] = layer.draw(len(STRANGERS), rng)
         ours[number][[ZERO_DOWN, ALL_ZERO]] = 0
         ours[number][ALL_NAN] = np.nan
-    dead = frozenset((n, e) for n in simulated for e in (ALL_ZERO, ALL_NAN))
+    return ours, theirs
+
+
+def family(layers: int = 3, references: int = REFERENCES) -> tuple[MemoryExperts, MemoryExperts]:
+    """What `drawn` says, to be read and changed."""
+    ours, theirs = (
+        {layer: experts.copy() for layer, experts in side.items()}
+        for side in drawn(layers, references)
+    )
+    dead = frozenset((layer, expert) for layer in ours for expert in (ALL_ZERO, ALL_NAN))
     return MemoryExperts(ours, dead), MemoryExperts(theirs)
 
 
@@ -45,8 +57,20 @@ def by_expert(result: MatchResult, layer: int = 0) -> dict[int, ExpertMatch]:
 
 
 @pytest.fixture(scope="module")
-def found() -> MatchResult:
-    return match(*family())
+def matched() -> tuple[MemoryExperts, MatchResult]:
+    """The targets of a family after a match, and what it found."""
+    target, reference = family()
+    return target, match(target, reference)
+
+
+@pytest.fixture
+def target(matched: tuple[MemoryExperts, MatchResult]) -> MemoryExperts:
+    return matched[0]
+
+
+@pytest.fixture
+def found(matched: tuple[MemoryExperts, MatchResult]) -> MatchResult:
+    return matched[1]
 
 
 def test_every_descendant_has_its_parent(found: MatchResult) -> None:
@@ -98,9 +122,7 @@ def test_a_seed_gives_the_same_answer() -> None:
     assert match(*family(), seed=3) == match(*family(), seed=3)
 
 
-def test_only_undecided_experts_are_read_again() -> None:
-    target, reference = family()
-    match(target, reference)
+def test_only_undecided_experts_are_read_again(target: MemoryExperts) -> None:
     later = [read for read in target.reads if len(read.rows) == LOOK_ROWS[2]]
     assert [read.layer for read in later] == [0, 1, 2]
     assert all(set(read.experts) == STRANGERS for read in later)
@@ -108,9 +130,7 @@ def test_only_undecided_experts_are_read_again() -> None:
     assert {len(read.rows) for read in first} <= set(LOOK_ROWS[:2])
 
 
-def test_only_what_down_leaves_open_is_read_beyond_it() -> None:
-    target, reference = family()
-    match(target, reference)
+def test_only_what_down_leaves_open_is_read_beyond_it(target: MemoryExperts) -> None:
     beyond = [read for read in target.reads if read.projection is not Projection.DOWN]
     assert {one for read in beyond for one in read.experts} == SPECIAL
     assert all(len(read.rows) == PLACE_ROWS for read in beyond)
@@ -146,9 +166,7 @@ def test_without_a_byte_left_no_expert_is_called_degenerate() -> None:
     assert all(Flag.BUDGET in one.flags for one in dead)
 
 
-def test_a_look_at_fewer_rows_is_a_part_of_the_next() -> None:
-    target, _ = family()
-    match(target, family()[1])
+def test_a_look_at_fewer_rows_is_a_part_of_the_next(target: MemoryExperts) -> None:
     longest = max((read.rows for read in target.reads), key=len)
     down = [read for read in target.reads if read.projection is Projection.DOWN]
     assert all(read.rows == longest[: len(read.rows)] for read in down)
@@ -186,10 +204,10 @@ def test_a_budget_below_the_first_look_is_refused_before_any_read() -> None:
     assert not reference.reads
 
 
-def test_small_models_are_read_as_far_as_they_need() -> None:
+def test_small_models_are_read_as_far_as_they_need(found: MatchResult) -> None:
     target, reference = family()
     assert target.total_bytes + reference.total_bytes < BUDGET_FLOOR
-    assert not any(Flag.BUDGET in one.flags for one in match(target, reference).experts)
+    assert not any(Flag.BUDGET in one.flags for one in found.experts)
 
 
 def test_layers_and_experts_can_be_chosen() -> None:

@@ -1,4 +1,4 @@
-"""Local files of a size that is worth keeping, written long enough ago to be believed."""
+"""Local files that are worth keeping, and written long enough ago to be believed."""
 
 import os
 import time
@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
+from inspector.checkpoint import keeping
 from inspector.source import local
 from tests.checkpoint.shards import write_checkpoint
 
-TENSORS = 20_000
+TENSORS = 40
 SHARDS = {
     f"model-{number}-of-2.safetensors": [f"layers.{number}.t{i}" for i in range(TENSORS // 2)]
     for number in (1, 2)
 }
 
 
-def write_large(directory: Path, *, index: object = None) -> Path:
-    """A checkpoint of two shards with 20,000 tensors, dated an hour ago."""
+def write_old(directory: Path, *, index: object = None) -> Path:
+    """A checkpoint of two shards, dated an hour ago."""
     write_checkpoint(directory, SHARDS, index=index)
     for path in directory.iterdir():
         date(path)
@@ -27,6 +28,11 @@ def write_large(directory: Path, *, index: object = None) -> Path:
 def date(path: Path, *, age: float = 3600) -> None:
     moment = time.time() - age
     os.utime(path, (moment, moment))
+
+
+def keep_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let catalogs be worth keeping that are as small as those of a test."""
+    monkeypatch.setattr(keeping, "_WORTH_KEEPING", TENSORS)
 
 
 def settle(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from inspector.source.base import Ledger
 from inspector.source.local import LocalSource
 from inspector.source.patience import Patience
 from inspector.source.shelf import Shelf
-from tests.checkpoint.settled import SHARDS, date, settle, write_large
+from tests.checkpoint.settled import SHARDS, TENSORS, date, keep_all, settle, write_old
 from tests.checkpoint.shards import series, shard_of, weight_map, write_checkpoint
 from tests.hub import COMMIT, Hub
 from tests.source.serving import GATED, REPO, Connect, asked
@@ -275,9 +275,10 @@ def test_an_index_that_comes_to_a_web_server_is_noticed(
 
 
 @pytest.fixture
-def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     settle(monkeypatch)
-    return write_large(tmp_path / "large", index=weight_map(SHARDS))
+    keep_all(monkeypatch)
+    return write_old(tmp_path / "old", index=weight_map(SHARDS))
 
 
 def is_kept(home: Home, folder: Path) -> bool:
@@ -287,17 +288,23 @@ def is_kept(home: Home, folder: Path) -> bool:
     return requests == 0
 
 
-def test_a_directory_on_disk_is_not_read_the_second_time(large: Path, home: Home) -> None:
-    first = home.names(str(large))
-    assert is_kept(home, large)
-    assert home.names(str(large)) == first
-    assert len(first) == 20_000
+def test_a_directory_on_disk_is_not_read_the_second_time(old: Path, home: Home) -> None:
+    first = home.names(str(old))
+    assert is_kept(home, old)
+    assert home.names(str(old)) == first
+    assert len(first) == TENSORS
 
 
-def test_a_small_directory_is_not_kept(tmp_path: Path, home: Home) -> None:
-    write_checkpoint(tmp_path, SMALL)
-    home.names(str(tmp_path))
-    assert not home.shelf.folder.exists()
+@pytest.mark.parametrize("tensors", [19_999, 20_000])
+def test_a_directory_is_kept_from_20_000_tensors_on(
+    tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch, tensors: int
+) -> None:
+    settle(monkeypatch)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(shard_of([f"t{number}" for number in range(tensors)]))
+    date(path)
+    assert len(home.names(str(tmp_path))) == tensors
+    assert home.shelf.folder.exists() == (tensors == 20_000)
 
 
 def first_shard(folder: Path) -> Path:
@@ -354,13 +361,13 @@ DISK_CHANGES: list[Callable[[Path], None]] = [
 
 @pytest.mark.parametrize("change", DISK_CHANGES, ids=lambda change: change.__name__)
 def test_a_change_on_disk_is_read_again(
-    large: Path, home: Home, change: Callable[[Path], None]
+    old: Path, home: Home, change: Callable[[Path], None]
 ) -> None:
-    home.names(str(large))
-    assert is_kept(home, large)
-    change(large)
-    assert not is_kept(home, large)
-    assert home.names(str(large)) == home.names(str(large), shelf=False)
+    home.names(str(old))
+    assert is_kept(home, old)
+    change(old)
+    assert not is_kept(home, old)
+    assert home.names(str(old)) == home.names(str(old), shelf=False)
 
 
 def test_an_index_that_comes_to_a_directory_is_noticed(
@@ -368,32 +375,36 @@ def test_an_index_that_comes_to_a_directory_is_noticed(
 ) -> None:
     """A listing was compared by its shards alone."""
     settle(monkeypatch)
-    write_large(tmp_path)
+    keep_all(monkeypatch)
+    write_old(tmp_path)
     home.names(str(tmp_path))
     assert is_kept(home, tmp_path)
     (tmp_path / INDEX_NAME).write_text(
         json.dumps({"weight_map": {"layers.1.t0": "model-1-of-2.safetensors"}})
     )
-    assert len(home.names(str(tmp_path))) == 10_000
+    assert len(home.names(str(tmp_path))) == TENSORS // 2
 
 
-def test_a_file_that_was_written_a_moment_ago_is_not_kept(tmp_path: Path, home: Home) -> None:
+def test_a_file_that_was_written_a_moment_ago_is_not_kept(
+    tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_all(monkeypatch)
     write_checkpoint(tmp_path, SHARDS)
     home.names(str(tmp_path))
     assert not home.shelf.folder.exists()
 
 
 def test_a_file_written_over_after_its_header_was_read_is_not_believed(
-    large: Path, home: Home
+    old: Path, home: Home
 ) -> None:
     """Its stamp was taken after reading: the catalog of before was kept with the stamp of after."""
-    with home.open(str(large)) as checkpoint:
+    with home.open(str(old)) as checkpoint:
         source = checkpoint.source
         for name in source.files():
             source.stamp(name)
-        rewritten_with_the_same_size_and_time(large)
-        assert len(checkpoint.catalog) == 20_000
-    assert home.names(str(large)) == home.names(str(large), shelf=False)
+        rewritten_with_the_same_size_and_time(old)
+        assert len(checkpoint.catalog) == TENSORS
+    assert home.names(str(old)) == home.names(str(old), shelf=False)
 
 
 def test_a_stamp_is_of_before_the_first_read(
@@ -411,18 +422,18 @@ def test_a_stamp_is_of_before_the_first_read(
     again.close()
 
 
-def test_a_link_that_leads_elsewhere_is_another_file(large: Path, home: Home) -> None:
-    path = first_shard(large)
+def test_a_link_that_leads_elsewhere_is_another_file(old: Path, home: Home) -> None:
+    path = first_shard(old)
     for name in ("one", "two"):
-        (large / name).write_bytes(path.read_bytes())
-        date(large / name)
+        (old / name).write_bytes(path.read_bytes())
+        date(old / name)
     path.unlink()
     path.symlink_to("one")
-    home.names(str(large))
-    assert is_kept(home, large)
+    home.names(str(old))
+    assert is_kept(home, old)
     path.unlink()
     path.symlink_to("two")
-    assert not is_kept(home, large)
+    assert not is_kept(home, old)
 
 
 def test_a_folder_whose_name_is_no_text_is_read_and_not_kept(
@@ -430,11 +441,12 @@ def test_a_folder_whose_name_is_no_text_is_read_and_not_kept(
 ) -> None:
     """Its name could not be written into a label: a traceback."""
     settle(monkeypatch)
+    keep_all(monkeypatch)
     folder = tmp_path / os.fsdecode(b"\xff-model")
     folder.mkdir()
-    write_large(folder)
+    write_old(folder)
     for _ in range(2):
-        assert len(home.names(str(folder))) == 20_000
+        assert len(home.names(str(folder))) == TENSORS
     assert not home.shelf.folder.exists()
 
 

@@ -34,7 +34,8 @@ def answer(*arguments: str) -> str:
 
 def environment(home: Path, **extra: str) -> dict[str, str]:
     """A clean environment, whose caches and tokens lie below `home`."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+    names = ("PATH", "LANG", "TMPDIR", "OPENBLAS_NUM_THREADS")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), **extra}
 
 

@@ -152,8 +152,8 @@ def test_a_hundred_thousand_findings_of_one_rule_are_a_screen_for_people(many: s
 
 
 def test_a_hundred_thousand_findings_are_all_there_for_programs(many: str) -> None:
+    """In JSON they are counted in `test_check.py`."""
     assert len(told(many, "-f", "tsv").splitlines()) == 100_001
-    assert len(json.loads(told(many, "--json"))["findings"]) == 100_000
     assert told(many, "-q") == f"{SINGLE}\n"
 
 

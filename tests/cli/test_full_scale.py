@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -132,29 +133,16 @@ def test_a_listing_stays_within_its_memory(listing: Done) -> None:
     assert listing.peak_bytes <= MAX_RSS_BYTES
 
 
-def test_all_rows_as_json_stay_within_the_same_memory(scene: Scene) -> None:
-    done = scene.run("s1inspect list-tensors --json --no-cache")
-    document = json.loads(done.out)
-    assert len(document["tensors"]) == document["totals"]["tensors"] == 290_292
-    assert document["totals"]["by_dtype"]["F8_E4M3"]["count"] == 915_088_080_896
-    assert document["model"]["commit"] == COMMIT
-    assert done.peak_bytes <= MAX_RSS_BYTES
+def test_the_same_again_costs_one_request_at_main(scene: Scene, listing: Done) -> None:
+    again = scene.run(f"s1inspect list-tensors -m {REPO}")
+    assert [one.path for one in again.log] == [f"/api/models/{REPO}/revision/main"]
+    assert again.out == listing.out
+    assert again.peak_bytes <= MAX_RSS_BYTES
+    assert again.err.startswith("1 request,")
 
 
-def test_the_same_again_costs_no_request_at_a_commit_and_one_at_main(
-    scene: Scene, listing: Done
-) -> None:
-    for location, paths in ((PINNED, []), (REPO, [f"/api/models/{REPO}/revision/main"])):
-        again = scene.run(f"s1inspect list-tensors -m {location}")
-        assert [one.path for one in again.log] == paths
-        assert again.out == listing.out
-        assert again.peak_bytes <= MAX_RSS_BYTES
-        requests = "1 request" if paths else "0 requests"
-        assert again.err.startswith(requests)
-
-
-@pytest.mark.parametrize("options", ["--json", "-q", "--format table"])
-def test_every_format_of_a_kept_listing_stays_within_the_memory(
+@pytest.mark.parametrize("options", ["-q", "--format table"])
+def test_a_listing_of_a_commit_that_was_kept_costs_no_request_and_no_more_memory(
     scene: Scene, listing: Done, options: str
 ) -> None:
     again = scene.run(f"s1inspect list-tensors -m {PINNED} {options}")
@@ -162,6 +150,18 @@ def test_every_format_of_a_kept_listing_stays_within_the_memory(
     assert again.log == []
     assert "290,292" in again.out or again.out.count("\n") >= 290_292
     assert again.peak_bytes <= MAX_RSS_BYTES
+    assert again.err.startswith("0 requests,")
+
+
+def test_all_rows_as_json_stay_within_the_same_memory(scene: Scene, listing: Done) -> None:
+    done = scene.run(f"s1inspect list-tensors -m {PINNED} --json")
+    document = msgspec.json.decode(done.out)
+    assert listing.log
+    assert done.log == []
+    assert len(document["tensors"]) == document["totals"]["tensors"] == 290_292
+    assert document["totals"]["by_dtype"]["F8_E4M3"]["count"] == 915_088_080_896
+    assert document["model"]["commit"] == COMMIT
+    assert done.peak_bytes <= MAX_RSS_BYTES
 
 
 def test_a_plan_says_what_the_listing_took(scene: Scene, listing: Done) -> None:

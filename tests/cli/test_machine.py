@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from inspector.cli import machine
+from tests.cli.running import QWEN3, S1, invoke
 
 THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -36,6 +37,13 @@ def test_a_large_block_is_mapped_by_itself_whatever_was_freed_before() -> None:
     assert mapped(holds=True) == ["True", "True"]
     # Without it a block is mapped only where the heap happens to find no room to grow.
     assert any(mapped(holds=False) == ["False", "False"] for _ in range(8))
+
+
+def test_a_match_maps_large_blocks_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(machine, "hold_large_blocks_apart", lambda: asked.append(True))
+    assert invoke("expert-similarity", "-m", S1, "--ref", QWEN3, "--plan").exit_code == 0
+    assert asked == [True]
 
 
 def mapped(*, holds: bool) -> list[str]:

@@ -1,21 +1,17 @@
 """A match that is killed, goes on and ends as one that was not; and what `runs` says of it."""
 
 import json
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from inspector.cli.runs import words_to_go_on
 from inspector.errors import UsageError
-from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke, run, start
+from tests.cli.running import QWEN3, ROOT, S1, answer, environment, invoke
 
 MATCH = ("expert-similarity", "-m", S1, "--ref", QWEN3)
-KILLS = 20
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -31,28 +27,8 @@ def files(folder: Path) -> dict[str, bytes]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    done = run(*MATCH, "--out", str(folder), home=folder.parent.parent)
-    assert done.returncode == 0, done.stderr
+    assert invoke(*MATCH, "--out", str(folder)).exit_code == 0
     return folder
-
-
-def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(
-    whole: Path, tmp_path: Path
-) -> None:
-    """SIGKILL, twenty times in one run unless it has ended before; then once to the end."""
-    folder, draws = tmp_path / "killed", random.Random(7)
-    killed = 0
-    while killed < KILLS:
-        with start(*MATCH, "--out", str(folder), home=tmp_path, cwd=ROOT) as process:
-            time.sleep(draws.uniform(0.1, 1.0))
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-        killed += 1
-        if process.returncode == 0:
-            break
-    done = run(*MATCH, "--out", str(folder), home=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert files(folder) == files(whole)
 
 
 TASKS = (
@@ -60,29 +36,34 @@ TASKS = (
     ("compare", "-m", S1, "-r", f"{S1}-e8m0", "--full", "--fail-on", "never"),
     ("dequant", "layers.0.self_attn", "layers.0.mlp.experts.{0..3}", "-m", S1),
 )
+SMALL_MATCH = (*MATCH, "--layers", "0", "--experts", "0..7")
+KILLS = {SMALL_MATCH: 20, **dict.fromkeys(TASKS, 5)}
 
 
-def killed(kills: int, folders: Path, home: Path) -> tuple[list[list[int]], str]:
-    """How often each command was killed, and how it ended at last; and what all runs said."""
-    commands = [[*command, "--out", str(folders / command[0])] for command in TASKS]
-    done = subprocess.run(  # noqa: S603  our own program
-        [sys.executable, "-m", "tests.cli.killing", str(kills), "11"],
-        input="".join(f"{json.dumps(command)}\n" for command in commands),
-        cwd=ROOT, env=environment(home), capture_output=True, text=True, timeout=120, check=True,
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each command: `whole`, which nothing disturbed, and 1, 2, ... with SIGKILLs."""
+    folder = tmp_path_factory.mktemp("killed")
+    lines = [json.dumps([kills, str(folder / words[0]), words]) for words, kills in KILLS.items()]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.cli.killing", "11"],
+        input="\n".join(lines), cwd=ROOT, env=environment(folder), capture_output=True, text=True,
+        timeout=120, check=True,
     )  # fmt: skip
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+    ends = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(ends) == len(KILLS)
+    assert not any(map(any, ends)), done.stderr
+    return folder
 
 
-def test_plans_of_tasks_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path) -> None:
-    """SIGKILL, five times each; what is left is what an undisturbed run leaves."""
-    ends, said = killed(0, tmp_path / "whole", tmp_path)
-    assert ends == [[0, 0]] * len(TASKS), said
-    ends, said = killed(5, tmp_path / "killed", tmp_path)
-    assert [end for _, end in ends] == [0] * len(TASKS), said
-    assert sum(kills for kills, _ in ends) > 0
-    for command, *_ in TASKS:
-        assert files(tmp_path / "killed" / command) == files(tmp_path / "whole" / command)
-        assert len(files(tmp_path / "whole" / command)) > 4
+@pytest.mark.parametrize("command", [words[0] for words in KILLS])
+def test_runs_killed_at_random_moments_end_as_one_that_was_not(killed: Path, command: str) -> None:
+    undisturbed, *disturbed = sorted((killed / command).iterdir(), reverse=True)
+    assert undisturbed.name == "whole"
+    assert len(files(undisturbed)) > 4
+    assert disturbed
+    for folder in disturbed:
+        assert files(folder) == files(undisturbed)
 
 
 @pytest.mark.parametrize(
@@ -106,8 +87,8 @@ def test_another_question_is_another_run(
 
 
 def test_a_run_that_is_done_reads_no_weight_again(whole: Path) -> None:
-    first = json.loads(run(*MATCH, "--json", home=whole.parent).stdout)
-    result = run(*MATCH, "--out", str(whole), "--json", home=whole.parent)
+    first = json.loads(answer(*MATCH, "--json"))
+    result = invoke(*MATCH, "--out", str(whole), "--json")
     again = json.loads(result.stdout)
     assert {**again, "cost": None} == {**first, "cost": None}
     assert again["cost"]["bytes"] < first["cost"]["bytes"] / 10

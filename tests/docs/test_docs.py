@@ -17,6 +17,7 @@ from inspector.analysis.documents import DOCUMENTS
 from inspector.analysis.quant.rules import AUDIT_RULES
 from inspector.config.rules import CONFIG_RULES
 from inspector.format.rules import RULES
+from tests.cli.running import answer
 
 PAGES = pages_with_examples()
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(#[^)\s]*)?\)")
@@ -162,14 +163,17 @@ def test_what_a_page_of_the_site_would_load_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", DOCUMENTS)
-def test_a_real_document_has_the_shape_of_its_schema(command: str, tmp_path: Path) -> None:
+def test_a_real_document_has_the_shape_of_its_schema(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "sample_shards").symlink_to(ROOT / "sample_shards")
-    report = tmp_path / "report.json"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
     if command == "report":
-        run("s1inspect check -m sample_shards/s1-pro-mini -o check.json", tmp_path)
-    run(f"s1inspect {QUESTIONS[command]} --json 2>/dev/null >{report}", tmp_path)
+        answer("check", "-m", "sample_shards/s1-pro-mini", "-o", "check.json")
+    document = json.loads(answer(*QUESTIONS[command].split(), "--json"))
     schema: dict[str, Any] = json.loads(
         (DOCS / f"reference/schemas/{command}.json").read_text(encoding="utf-8")
     )
     Draft202012Validator.check_schema(schema)
-    Draft202012Validator(schema).validate(json.loads(report.read_text(encoding="utf-8")))
+    Draft202012Validator(schema).validate(document)

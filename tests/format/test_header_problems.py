@@ -144,15 +144,15 @@ def test_as_many_findings_as_are_kept_are_all() -> None:
 
 
 HUNGRY = {
-    "lists": b'{"a":{"x":[' + b"[]," * 100_000 + b"[]]}}",
-    "objects": b'{"a":{"x":[' + b"{}," * 100_000 + b"{}]}}",
-    "surrogates": b'{"a":{"\\ud83d\\ude00":[' + b"[]," * 100_000 + b"[]]}}",
-    "numbers": b'{"a":{"x":[' + b"300," * 80_000 + b"300]}}",
+    "lists": b'{"a":{"x":[' + b"[]," * 20_000 + b"[]]}}",
+    "objects": b'{"a":{"x":[' + b"{}," * 20_000 + b"{}]}}",
+    "surrogates": b'{"a":{"\\ud83d\\ude00":[' + b"[]," * 20_000 + b"[]]}}",
+    "numbers": b'{"a":{"x":[' + b"300," * 16_000 + b"300]}}",
     "tensors": b" {"
-    + b",".join(b'"%d":%s' % (n, json.dumps(tensor(0, 0)).encode()) for n in range(6_000))
+    + b",".join(b'"%d":%s' % (n, json.dumps(tensor(0, 0)).encode()) for n in range(1_200))
     + b"}",
-    "one name": b"{" + b",".join([b'"a":{}'] * 50_000) + b"}",
-    "names": b"{" + b",".join(b'"%d":{}' % n for n in range(30_000)) + b"}",
+    "one name": b"{" + b",".join([b'"a":{}'] * 10_000) + b"}",
+    "names": b"{" + b",".join(b'"%d":{}' % n for n in range(6_000)) + b"}",
 }
 
 

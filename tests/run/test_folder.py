@@ -10,6 +10,7 @@ from inspector.run.folder import RUN_FILE, open_run, read_facts
 from inspector.run.identity import Identity, Input, input_of
 from inspector.source.base import Ledger, MemorySource
 from inspector.source.local import LocalSource
+from inspector.source.replacing import replacing
 from tests.checkpoint.settled import date, settle
 
 ARGUMENTS = ["expert-similarity", "-m", "a"]
@@ -65,6 +66,16 @@ def test_a_folder_with_files_of_others_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         open_run(tmp_path, identity(), ARGUMENTS)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_that_was_killed_before_it_said_what_it_is_begins_anew(tmp_path: Path) -> None:
+    """It was refused: its folder had a file, and no run.json."""
+    with replacing(tmp_path / RUN_FILE):
+        (unfinished,) = tmp_path.iterdir()
+    (tmp_path / RUN_FILE).unlink()
+    unfinished.write_bytes(b'{"ident')
+    open_run(tmp_path, identity(), ARGUMENTS).save("r", b"1")
+    assert open_run(tmp_path, identity(), ARGUMENTS).load("r") == b"1"
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"identity": 1}'])

@@ -15,6 +15,7 @@ from inspector.errors import (
     SourceError,
 )
 from inspector.format.spans import Span
+from inspector.source.access import Access
 from inspector.source.base import Ledger
 from inspector.source.http import HttpSource
 from inspector.source.hub import HubSource
@@ -115,7 +116,8 @@ def test_a_server_that_ignores_range_is_refused_before_its_body(tmp_path: Path) 
 def test_a_flaky_server_is_asked_again(root: Path, connect: Connect) -> None:
     with Hub(root, faults={NAME: Fault.FLAKY}) as hub:
         connect(hub)
-        source = HubSource(REPO, None, Ledger())
+        quick = Access(patience=Patience(first_pause=0.01))
+        source = HubSource(REPO, None, Ledger(), access=quick)
         for _ in range(3):
             assert source.read(NAME, WANTED) == BYTES[100:200]
         assert {one.status for one in hub.log} >= {503, 206}

@@ -219,7 +219,7 @@ def test_offline_mode_asks_nobody(
 def test_a_hub_that_is_down_names_the_endpoint_and_the_samples(connect: Connect) -> None:
     connect("http://127.0.0.1:9")
     with pytest.raises(SourceError, match=r"cannot reach http://127\.0\.0\.1:9") as caught:
-        HubSource(REPO, None, Ledger())
+        HubSource(REPO, None, Ledger(), access=Access(patience=IMPATIENT))
     check_one_line(caught.value)
     assert "sample_shards" in caught.value.hint
 

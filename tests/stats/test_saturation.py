@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from inspector.stats.rounding import Rounding, largest_left
 from inspector.stats.saturation import chance_of_top, is_clipped
@@ -36,6 +37,22 @@ def test_the_level_is_kept_where_the_bound_is_met() -> None:
         is_clipped(int(top), 200 - int(top), 0.4, 0.01) for top in rng.binomial(200, 0.4, 4000)
     )
     assert alarms / 4000 <= 0.015
+
+
+@pytest.mark.parametrize("chance", [0.1, 0.5, 0.9])
+def test_the_test_is_the_binomial_one(chance: float) -> None:
+    for top in range(201):
+        p = binom.sf(top - 1, 200, chance)
+        above = top > chance * 200
+        assert is_clipped(top, 200 - top, chance, p * 1.0001) is above
+        assert not is_clipped(top, 200 - top, chance, p * 0.9999)
+
+
+def test_the_codes_of_a_whole_model_are_judged_at_once() -> None:
+    """A sum over counts would hold gigabytes."""
+    half = 5 * 10**9
+    assert is_clipped(half + 500_000, half - 500_000, 0.5, 1e-6)
+    assert not is_clipped(half + 100_000, half - 100_000, 0.5, 1e-6)
 
 
 def test_one_side_alone_is_judged() -> None:
