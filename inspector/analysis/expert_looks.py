@@ -189,7 +189,7 @@ class _Scene:
         self.sampler, self.layer, self.rows, self.rules = sampler, layer, count, rules
         self.references = sampler.references(layer, count)
         self.others = [
-            sampler.references(other, count) for other in sampler.null_layers(layer, count)
+            sampler.references_apart(other, count) for other in sampler.null_layers(layer, count)
         ]
         self.numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)
         self.few = len(self.numbers) <= MIN_POOL

@@ -6,6 +6,7 @@ So pairs from different layers share coordinates and calibrate each other.
 import math
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Protocol
@@ -49,7 +50,15 @@ _PORTION_BYTES: Final = 32_000_000
 """Raw rows of targets that are looked at together; what is made of them takes some times more."""
 
 _KEPT_BYTES: Final = 256_000_000
-"""References that are kept for the layers after theirs, prepared. Two layers are, however large."""
+"""References that are kept for the layers after theirs, prepared, beside those of the layer that is
+looked at. Of two layers that are larger, one is kept whole and some references of the other."""
+
+_SOME: Final = 32
+"""References of another layer that tell a null where they are too large: with 64 targets, enough
+tests for a calibration."""
+
+_AHEAD_BYTES: Final = 64_000_000
+"""Values that are read before they are needed; what is larger waits until there is room."""
 
 
 class ExpertSide(Protocol):
@@ -133,6 +142,15 @@ class LayerReferences:
         self._seed = seed
         is_free = self.raw.nbytes < raw.nbytes
         self.preparation, self.prepared = prepare_references(raw, out=raw if is_free else None)
+
+    def every(self, step: int) -> "LayerReferences":
+        """Every `step`-th of them, prepared as all were; the others can go."""
+        found = copy(self)
+        found.raw = self.raw.every(step)
+        chosen = np.arange(0, len(self.raw), step)
+        found.prepared = self.prepared.take(chosen)
+        found.__dict__.pop("uncentred", None)
+        return found
 
     @cached_property
     def uncentred(self) -> tuple[Preparation, Prepared]:
@@ -219,10 +237,10 @@ class Sampler:
             self._begin(self.reference, layer, self.reference.experts(layer), count)
 
     def _begin(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> None:
-        rows = self.rows[:count]
-        self._begun[self._owe(side, layer, experts, count)] = self.ahead(
-            lambda: side.read(layer, experts, Projection.DOWN, rows)
-        )
+        key, rows = self._owe(side, layer, experts, count), self.rows[:count]
+        neurons = side.shape(layer, Projection.DOWN)[1]
+        if len(experts) * count * neurons * _FLOAT_BYTES <= _AHEAD_BYTES:
+            self._begun[key] = self.ahead(lambda: side.read(layer, experts, Projection.DOWN, rows))
 
     def _owe(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> _Key:
         key = side is self.target, layer, tuple(experts), count
@@ -248,6 +266,29 @@ class Sampler:
             self._references[key] = LayerReferences(without_nan(raw), self.seed)
         return self._references[key]
 
+    def references_apart(self, layer: int, count: int) -> LayerReferences:
+        """References of a layer as the null of another needs them: some, where all are too many."""
+        if (layer, count) in self._references:
+            return self._references[layer, count]
+        step = self._step_apart(layer, count)
+        if step == 1:
+            return self.references(layer, count)
+        experts = self.reference.experts(layer)[::step]
+        raw = self.read(self.reference, layer, experts, Projection.DOWN, self.rows[:count])
+        return LayerReferences(without_nan(raw), self.seed)
+
+    def _step_apart(self, layer: int, count: int) -> int:
+        """Every which reference of another layer is enough."""
+        references = len(self.reference.experts(layer))
+        fits = 2 * self._prepared_bytes(layer, count) <= _KEPT_BYTES
+        return 1 if fits else max(1, references // _SOME)
+
+    def _prepared_bytes(self, layer: int, count: int) -> int:
+        """What the references of a layer take while they are kept."""
+        neurons = self.reference.shape(layer, Projection.DOWN)[1]
+        values = len(self.reference.experts(layer)) * count * neurons
+        return values * (_FLOAT_BYTES + _HALF_BYTES)
+
     def forget(self) -> None:
         """Keep no references: each layer's is read once a look, in the order of the looks."""
         self._references.clear()
@@ -258,6 +299,10 @@ class Sampler:
         needed = {(one, count) for one in (layer, *self.null_layers(layer, count))}
         for key in self._references.keys() - needed:
             del self._references[key]
+        for key in self._references.keys() - {(layer, count)}:
+            step = self._step_apart(*key)
+            if step > 1 and key[0] < layer:
+                self._references[key] = self._references[key].every(step)
         self._layer = layer
         self.flips.settle(self._references.values())
 
@@ -275,10 +320,14 @@ class Sampler:
         What is promised of the layer is left out: `affords` counts it.
         """
         rows = self.rows[:count]
-        others = self.null_layers(layer, count)
+        asked = {layer: 1} | {
+            one: self._step_apart(one, count) for one in self.null_layers(layer, count)
+        }
         whole = self.target.read_cost(layer, experts.tolist(), Projection.DOWN, rows) + sum(
-            self.reference.read_cost(one, self.reference.experts(one), Projection.DOWN, rows)
-            for one in (layer, *others)
+            self.reference.read_cost(
+                one, self.reference.experts(one)[::step], Projection.DOWN, rows
+            )
+            for one, step in asked.items()
             if (one, count) not in self._references
         )
         return whole - sum(cost for key, cost in self._owed.items() if key[1] == layer)
@@ -299,8 +348,7 @@ class Sampler:
         Where references are few, those of other layers are the contrast, and all must be there.
         """
         references = len(self.reference.experts(layer))
-        neurons = self.reference.shape(layer, Projection.DOWN)[1]
-        kept = _KEPT_BYTES // (references * count * neurons * (_FLOAT_BYTES + _HALF_BYTES))
+        kept = _KEPT_BYTES // self._prepared_bytes(layer, count)
         wanted = null_width(len(self.layers), references)
         return wanted if references <= MIN_POOL else min(wanted, max(_LEAST_LAYERS, kept - 1))
 

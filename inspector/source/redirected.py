@@ -20,7 +20,7 @@ from inspector.source.replies import FileVersions
 if TYPE_CHECKING:
     from inspector.source.ranges import UrlReader
 
-OPEN_FILES: Final = 16
+OPEN_FILES: Final = 8
 """Files whose connections are kept, those read last. Each has its own, up to as many as are read at
 once: 64 took 2.5 MB, and 64 sockets, of each of the 279 shards that a match of two models reads."""
 

@@ -1,7 +1,7 @@
 """What a look holds at a time changes no verdict, and what is read ahead no read."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,6 +20,7 @@ from inspector.analysis.expert_sampler import (
     Scales,
 )
 from inspector.analysis.packed_rows import PackedRows
+from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection
 from inspector.source.pool import begin
 from tests.analysis.memory import NEURONS, MemoryExperts, Read, match, request, simulated_layers
@@ -73,6 +74,41 @@ def test_references_of_another_layer_are_kept_as_memory_allows(
         assert len(sampler._references) <= 2
     of_rows = Counter(one.layer for one in reference.reads if one.projection is Projection.DOWN)
     assert set(of_rows.values()) == {1}
+
+
+def test_of_references_that_are_too_large_some_tell_the_null_of_another_layer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Read where their layer is not looked at, kept where it was; its own look has all."""
+    monkeypatch.setattr(expert_sampler, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(expert_sampler, "_SOME", 5)
+    target, reference = family(layers=6)
+    sampler = Sampler(target, reference, tuple(range(6)), range(8))
+    rules = LookRules(clear_z=5.0, with_flips=True, permuted_experts=0, same_model=False)
+    for layer in (2, 3, 5):
+        cost = sampler.cost(layer, np.arange(40), 8)
+        looks, null = look_at_layer(sampler, layer, np.arange(40), 8, rules)
+        assert looks[0].z.shape == (40, 20)
+        assert [one.shape[1] for one in null.signed] == [5]
+        assert sampler.spent == cost
+        sampler.spent = 0
+    of_references = Counter((one.layer, len(one.experts)) for one in reference.reads)
+    assert of_references == {(1, 5): 1, (2, 20): 1, (3, 20): 1, (4, 5): 1, (5, 20): 1}
+
+
+def test_what_is_large_is_not_read_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[object] = []
+
+    def ahead(read: Callable[[], Float32]) -> Callable[[], Float32]:
+        begun.append(read)
+        return read
+
+    for most, count in ((40 * 8 * NEURONS * FLOAT_BYTES, 2), (20 * 8 * NEURONS * FLOAT_BYTES, 1)):
+        monkeypatch.setattr(expert_sampler, "_AHEAD_BYTES", most)
+        sampler = Sampler(*family(), (0, 1, 2), range(8), ahead=ahead)
+        sampler.expect(1, np.arange(40), 8)
+        assert len(begun) == count
+        begun.clear()
 
 
 def test_a_small_pool_has_all_its_layers(monkeypatch: pytest.MonkeyPatch) -> None:
