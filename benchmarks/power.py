@@ -137,6 +137,9 @@ def retained(fraction: float, sigma: float) -> Study:
             Figure("retained: truth in the interval", share("covered", "children")),
             Figure("sigma: 95 % of relative errors within", quantile("sigma error", 0.95),
                    "<= 0.15"),
+            Figure("sigma: truth in the interval", share("sigma covered", "children")),
+            Figure("sigma, of these neurons: 95 % of relative errors within",
+                   quantile("sigma error, retained neurons", 0.95)),
         ],
     )  # fmt: skip
 
