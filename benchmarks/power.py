@@ -10,11 +10,13 @@ from typing import Final
 from benchmarks.study import (
     cost,
     estimates,
+    kin,
     layouts,
     neuron_maps,
     places,
     relations,
     runs,
+    slices,
     stage_zero,
     unaligned,
 )
@@ -32,6 +34,8 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "flip_power": unaligned.flip_power,
         "shift_power": unaligned.shift_power,
         "permuted_power": unaligned.permuted_power,
+        "slice_power": slices.slice_power,
+        "kin_run": kin.kin_run,
         "place_power": places.place_power,
         "retained_errors": estimates.retained_errors,
         "scale_errors": estimates.scale_errors,
@@ -69,6 +73,11 @@ PERMUTED: Final[tuple[Relation, ...]] = (
 )  # fmt: skip
 RETAINED: Final = ((0.0, 0.1), (0.0, 1.0), (0.5, 0.3), (0.5, 1.0), (0.9, 0.3), (0.9, 1.0))
 """Re-initialised fraction and drift."""
+SLICED: Final = (
+    (0, 768, 0.0, 0.3), (384, 768, 0.0, 0.3), (384, 768, 0.0, 1.0), (384, 768, 0.0, 2.0),
+    (384, 768, 0.5, 0.3), (384, 768, 0.5, 1.0), (1152, 384, 0.0, 3.0),
+)  # fmt: skip
+"""First neuron, how many, re-initialised fraction and drift."""
 MAPPED: Final[tuple[Mapping[str, Scalar], ...]] = (
     {"sigma": 0.3},
     {"sigma": 2.0},
@@ -121,6 +130,36 @@ def permuted(rows: int, fraction: float, sigma: float, demand: str) -> Study:
             Figure("in the shortlist of 3", share("shortlisted", "children")),
             Figure("found", FOUND, demand),
             Figure("wrong parent", share("wrong", "children")),
+        ],
+    )
+
+
+def sliced(start: int, kept: int, fraction: float, sigma: float) -> Study:
+    """Children of which some neurons are left: consecutive ones of 1536."""
+    return Study(
+        f"{kept} neurons from {start} on, {named(fraction, sigma)}",
+        "slice_power",
+        FULL_SIZE | {"start": start, "kept": kept, "fraction": fraction, "sigma": sigma},
+        CHILDREN,
+        [
+            Figure("found", FOUND),
+            Figure("in its place", share("in place", "children")),
+            Figure("z* aligned, z of a shift", median("own")),
+        ],
+    )
+
+
+def akin(sigma: float) -> Study:
+    """Experts of one model that are others of it, drifted."""
+    return Study(
+        named(0, sigma),
+        "kin_run",
+        {"neurons": 1536, "layers": 2, "experts": 64, "pairs": 8, "sigma": sigma},
+        Repeats(1, 8),
+        [
+            Figure("the other of the pair named", share("found", "related")),
+            Figure("another one named", share("wrong", "related"), "<= 0"),
+            Figure("unrelated, given a relative", share("given a relative", "unrelated"), "<= 0"),
         ],
     )
 
@@ -272,6 +311,7 @@ TABLE: Final[Table] = {
     "Permuted, k = 128, as in the last look": [
         permuted(128, 0.75, 0.3, ""), permuted(128, 0.9, 0.3, ""),
     ],
+    "Slices of 1536 neurons, k = 8": [sliced(*one) for one in SLICED],
     "A new down_proj, 16 rows of gate and up": [
         Study(
             f"gate and up with {named(0, sigma)}",
@@ -326,6 +366,9 @@ TABLE: Final[Table] = {
             ],
         )
         for name in runs.RELATIONS
+    ],
+    "One model against itself: whole runs, 2 layers of 64 experts with 8 pairs": [
+        akin(sigma) for sigma in (1.0, 3.0, 5.0, 10.0)
     ],
     "Cost": [
         Study(

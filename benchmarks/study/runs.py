@@ -17,9 +17,10 @@ from inspector.analysis.expert_question import MatchRequest
 from inspector.analysis.expert_report import DESCENDING, ExpertMatch, Flag, Verdict
 from inspector.format.dtypes import Dtype
 
-_REQUEST: Final = MatchRequest(
+REQUEST: Final = MatchRequest(
     layers=None, experts=None, seed=0, max_bytes=2**50, router_groups=None
 )
+"""All experts of all layers, however much is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def mixed_run(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     each, count = int(parameters["each"]), int(parameters["references"])
     targets, references, parents = {}, {}, {}
     for layer in range(int(parameters["layers"])):
-        source = _draw_source(int(parameters["neurons"]), rng)
+        source = draw_source(int(parameters["neurons"]), rng)
         theirs = _map(bf16_values, source.draw(count, rng))
         parents[layer] = rng.permutation(count)[: each * len(RELATIONS)]
         targets[layer] = _related(source, theirs, parents[layer], rng)
@@ -113,7 +114,7 @@ def _matched(
     return match_experts(
         ModelInMemory(targets, Dtype.F8_E4M3),
         ModelInMemory(references, Dtype.BF16),
-        _REQUEST,
+        REQUEST,
         lambda what, done, total: None,
     )
 
@@ -122,7 +123,7 @@ def scratch_run(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """A model whose `targets` experts in each of `layers` layers descend from nothing."""
     targets, references = {}, {}
     for layer in range(int(parameters["layers"])):
-        source = _draw_source(int(parameters["neurons"]), rng)
+        source = draw_source(int(parameters["neurons"]), rng)
         targets[layer] = source.draw(int(parameters["targets"]), rng)
         references[layer] = source.draw(int(parameters["references"]), rng)
     found = _matched(targets, references)
@@ -149,7 +150,8 @@ def _judged(match: ExpertMatch, relation: Relation, expected: set[int]) -> dict[
     }
 
 
-def _draw_source(neurons: int, rng: np.random.Generator) -> LayerSource:
+def draw_source(neurons: int, rng: np.random.Generator) -> LayerSource:
+    """The shared directions of a layer's three matrices."""
     return LayerSource(
         draw_layer(HEIGHT, neurons, rng),
         draw_layer(HEIGHT, HEIGHT, rng),
