@@ -46,11 +46,14 @@ def before_drift(
 def with_drift(
     scene: Scene, children: Float32, parameters: Parameters, rng: np.random.Generator
 ) -> Float32:
-    """The same, drifted."""
+    """The same, drifted; neurons drift equally far where the drift is `even`."""
     sigma = float(parameters.get("sigma", 0))
     if not sigma:
         return children
-    return operators.drifted(children, scene.fresh(len(children), rng), sigma)
+    noise = scene.fresh(len(children), rng)
+    return operators.drifted(
+        children, operators.evened(noise) if parameters.get("even") else noise, sigma
+    )
 
 
 def signed_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
