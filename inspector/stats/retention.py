@@ -5,8 +5,9 @@ their experts, or new. The cosines of a child's neurons with its parent's are fi
 two densities: one of retained neurons at some sigma, one of unrelated neurons. Both are made from
 the layer's own experts (templates), so heavy tails and shared directions are in them; no normal
 distribution is assumed. A drift turns a short neuron farther than a long one, so the density of a
-retained neuron is that of its parent's length. Intervals are of the profile likelihood, 95 %;
-neurons count as independent.
+retained neuron is that of its parent's length. Lengths of drifts may have a tail as heavy as those
+of neurons, or none: of these two shapes the likelier one counts. Intervals are of the profile
+likelihood, 95 %; neurons count as independent.
 """
 
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ class NeuronPairs:
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """Densities over the bins: `retained` is `[drifts, bins]`, `unrelated` `[bins]`.
+    """Densities over the bins: `retained` is `[shapes, drifts, bins]`, `unrelated` `[bins]`.
 
     `retained` is of neurons that drifted by so much of their own length: of one that is twice as
     long as the rms, half as much as its expert.
@@ -175,24 +176,23 @@ def draw_templates(
 ) -> Templates:
     """Templates from the references of one layer, `[R, k, m]` raw rows.
 
-    Drift is the neurons of another reference in another order; with one reference, its own.
+    Drift is the neurons of another reference in another order, with one reference its own: as they
+    are, and all of one length.
     """
     step = -(-len(references) // _MAX_EXPERTS)
     chosen, probed = references[::step], references[step // 2 :: step]
     noise = _drifts(chosen, rng)
-    parents = _Parents(chosen, preparation)
-    fitting = noise * parents.lengths[:, None].astype(np.float32)
-    retained = [
-        _density(parents.pairs(chosen + np.float32(sigma) * fitting).cosines) for sigma in _DRIFTS
-    ]
+    parents, some = _Parents(chosen, preparation), _Parents(chosen[::2], preparation)
+    shapes = (parents, chosen, noise), (some, chosen[::2], _evened(noise[::2]))
+    retained = [_drifted_densities(*shape) for shape in shapes]
     unrelated = _density(parents.pairs(noise).cosines)
-    templates = Templates(np.stack(retained), unrelated)
+    templates = Templates(np.array(retained), unrelated)
     others = _Parents(probed, preparation)
     probes = [
         others.pairs(probed + np.float32(sigma) * _drifts(probed, rng)).cosines for sigma in _PROBES
     ]
-    lengths = np.tile(others.lengths, (len(_PROBES), 1))
-    fits = fit_retention(NeuronPairs(np.concatenate(probes), lengths), templates)
+    pairs = NeuronPairs(np.concatenate(probes), np.tile(others.lengths, (len(_PROBES), 1)))
+    fits = fit_retention(pairs, templates)
     errors = [
         np.log(fit.sigma.estimate / sigma) / (np.log(fit.sigma.high / fit.sigma.low) / (2 * 1.96))
         for sigma, fit in zip(np.repeat(_PROBES, len(probed)), fits, strict=True)
@@ -200,11 +200,23 @@ def draw_templates(
     return replace(templates, dispersion=max(1.0, float(np.mean(np.square(errors)))))
 
 
+def _drifted_densities(parents: _Parents, raw: Float32, noise: Float32) -> list[Float64]:
+    """Of the cosines of parents `[R, k, m]` with their children, for each of `_DRIFTS`."""
+    noise = noise * parents.lengths[:, None].astype(np.float32)
+    return [_density(parents.pairs(raw + np.float32(drift) * noise).cosines) for drift in _DRIFTS]
+
+
 def _drifts(experts: Float32, rng: np.random.Generator) -> Float32:
     """For each expert the neurons of the next one in another order, of the same rms."""
     noise = np.stack([one[:, rng.permutation(one.shape[1])] for one in np.roll(experts, 1, axis=0)])
     ratio = _rms(experts) / np.maximum(_rms(noise), 1e-30)
     return np.asarray(noise * ratio[:, None, None], dtype=np.float32)
+
+
+def _evened(noise: Float32) -> Float32:
+    """Drifts with every neuron as long as the rms of its expert."""
+    lengths = np.sqrt(np.mean(noise * noise, axis=1, keepdims=True))
+    return np.asarray(noise / np.maximum(lengths, 1e-30) * _rms(noise)[:, None, None], np.float32)
 
 
 def against_matched(templates: Templates, cosines: Float64) -> Templates:
@@ -227,11 +239,10 @@ def fit_retention(pairs: NeuronPairs, templates: Templates) -> list[Retention]:
 
 
 def _likelihood(pairs: NeuronPairs, templates: Templates) -> Float64:
-    """Log likelihood of each expert at every fraction and sigma, `[n, fractions, sigmas]`."""
-    mixture = (
-        FRACTIONS[:, None, None] * templates.retained
-        + (1 - FRACTIONS)[:, None, None] * templates.unrelated
-    )
+    """Log likelihood of each expert at every fraction and sigma, `[n, fractions, sigmas]`.
+
+    Of the likelier shape of drift.
+    """
     experts = len(pairs.cosines)
     cells = _STEPS + _steps(pairs.lengths) + _GROUPS * np.arange(experts)[:, None]
     cells = cells * _BINS + _bins(pairs.cosines)
@@ -240,8 +251,12 @@ def _likelihood(pairs: NeuronPairs, templates: Templates) -> Float64:
     used = np.flatnonzero(counts.any(axis=0))
     groups, bins = np.divmod(used, _BINS)
     places = _places(np.arange(len(SIGMAS))[:, None], groups - _STEPS)
-    logs = np.log(mixture)[:, places, bins].reshape(-1, len(used))
-    found = counts[:, used].astype(np.float64) @ logs.T
+    seen = counts[:, used].astype(np.float64)
+    found = np.full((experts, len(FRACTIONS) * len(SIGMAS)), -np.inf)
+    new = (1 - FRACTIONS)[:, None, None] * templates.unrelated
+    for retained in templates.retained:
+        logs = np.log(FRACTIONS[:, None, None] * retained + new)[:, places, bins]
+        np.maximum(found, seen @ logs.reshape(-1, len(used)).T, out=found)
     return found.reshape(experts, len(FRACTIONS), len(SIGMAS))
 
 
@@ -292,7 +307,8 @@ def retained_probabilities(
     share = np.array([fit.retained.estimate for fit in fits])[:, None]
     nearest = np.abs(np.log(SIGMAS) - np.log(sigmas)[:, None]).argmin(axis=1)
     bins = _bins(pairs.cosines)
-    ours = share * templates.retained[_places(nearest[:, None], _steps(pairs.lengths)), bins]
+    places = _places(nearest[:, None], _steps(pairs.lengths))
+    ours = share * templates.retained[:, places, bins].mean(axis=0)
     others = (1 - share) * templates.unrelated[bins]
     return np.asarray(ours / (ours + others))
 

@@ -102,6 +102,25 @@ def test_long_and_short_neurons_tell_the_same_drift() -> None:
     assert long == pytest.approx(0.5, rel=0.1)
 
 
+@pytest.mark.parametrize(("fraction", "sigma"), [(0, 0.3), (0.5, 1.0)])
+def test_drift_without_a_heavy_tail_is_not_taken_for_more(fraction: float, sigma: float) -> None:
+    """With drifts of experts alone it would be 1.3 times as large and more."""
+    rng = np.random.default_rng(6)
+    layer = draw_layer(32, NEURONS, rng)
+    theirs = layer.draw(REFERENCES, rng)
+    preparation, _ = prepare_references(theirs)
+    noise = layer.draw(REFERENCES, rng)
+    noise /= np.sqrt(np.mean(noise**2, axis=1, keepdims=True))
+    kept = reinitialised(theirs, layer, fraction, rng)
+    children = kept + sigma * np.sqrt(np.mean(kept**2, axis=(1, 2), keepdims=True)) * noise
+    pairs = neuron_pairs(quantized(children.astype(np.float32)), theirs, preparation)
+    fits = fit_retention(pairs, draw_templates(theirs, preparation, rng))
+    assert np.median([one.sigma.estimate for one in fits]) == pytest.approx(sigma, rel=0.1)
+    assert np.median([one.retained.estimate for one in fits]) == pytest.approx(
+        1 - fraction, abs=0.03
+    )
+
+
 def test_the_scale_of_a_child_and_that_of_its_parent_do_not_matter() -> None:
     rng = np.random.default_rng(5)
     layer = draw_layer(32, NEURONS, rng)
