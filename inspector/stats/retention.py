@@ -51,6 +51,9 @@ _MANY_TIMES: Final = 3
 _DROP: Final = 1.92
 """Half the 95 % quantile of chi-square with one degree of freedom."""
 
+_DOUBTS: Final = (0.0, 6.0)
+"""Log odds against each shape of drift. With 8 rows the two look alike beyond a drift of 3."""
+
 _MAX_EXPERTS: Final = 8
 _PROBES: Final = (0.1, 0.3, 1.0, 1.0, 2.0)
 """Drifts of children that say how far estimates of sigma really vary."""
@@ -254,9 +257,9 @@ def _likelihood(pairs: NeuronPairs, templates: Templates) -> Float64:
     seen = counts[:, used].astype(np.float64)
     found = np.full((experts, len(FRACTIONS) * len(SIGMAS)), -np.inf)
     new = (1 - FRACTIONS)[:, None, None] * templates.unrelated
-    for retained in templates.retained:
+    for retained, doubt in zip(templates.retained, _DOUBTS, strict=True):
         logs = np.log(FRACTIONS[:, None, None] * retained + new)[:, places, bins]
-        np.maximum(found, seen @ logs.reshape(-1, len(used)).T, out=found)
+        np.maximum(found, seen @ logs.reshape(-1, len(used)).T - doubt, out=found)
     return found.reshape(experts, len(FRACTIONS), len(SIGMAS))
 
 
