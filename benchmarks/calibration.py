@@ -11,12 +11,14 @@ from typing import Final
 from benchmarks.study import stage_zero
 from benchmarks.study.command import Job, main
 from benchmarks.study.figures import Figure, over, quantile, share, tail_ratio, uniform_distance
+from benchmarks.study.kin import kin_null, kin_run
 from benchmarks.study.layouts import layout_models, layouts
 from benchmarks.study.nulls import few_references, signed_null, wrong_parents
 from benchmarks.study.outcome import TAILS
 from benchmarks.study.places import place_null
 from benchmarks.study.plans import FULL_SIZE, Repeats, Study, Table
 from benchmarks.study.runs import scratch_run
+from benchmarks.study.slices import slice_null
 from benchmarks.study.tasks import Measure
 from benchmarks.study.trained_scores import trained_models
 from benchmarks.study.unaligned import flip_null, permuted_null, shift_null
@@ -28,6 +30,9 @@ MEASURES: Final[Mapping[str, Measure]] = MappingProxyType(
         "few_references": few_references,
         "wrong_parents": wrong_parents,
         "scratch_run": scratch_run,
+        "slice_null": slice_null,
+        "kin_null": kin_null,
+        "kin_run": kin_run,
         "trained_models": trained_models,
         "flip_null": flip_null,
         "shift_null": shift_null,
@@ -136,6 +141,44 @@ TABLE: Final[Table] = {
         ),
         null("siblings, k = 32", "siblings", Repeats(1, 4), ratios("star"), rows=32),
         *(few(count) for count in (1, 2, 8, 16)),
+    ],
+    "Slices: 768 neurons against 1536, k = 8": [
+        Study(
+            "siblings",
+            "slice_null",
+            FULL_SIZE | {"kept": 768, "targets": 128},
+            Repeats(2, 16),
+            [
+                Figure("KS of z", uniform_distance("z")),
+                *ratios("z")[:3],
+                *ratios("star")[:3],
+                *ratios("shifts")[:3],
+            ],
+        ),
+    ],
+    "One model against itself, k = 8": [
+        Study(
+            "unrelated experts, FP8 on both sides",
+            "kin_null",
+            FULL_SIZE,
+            Repeats(2, 16),
+            [
+                *ratios("z")[:3],
+                *ratios("star")[:3],
+                Figure("accepted / tests", share("accepted", "star tests"), "<= 0"),
+            ],
+        ),
+        Study(
+            "unrelated experts in whole runs: 2 layers of 64",
+            "kin_run",
+            {"neurons": 1536, "layers": 2, "experts": 64, "pairs": 0, "sigma": 0.0},
+            Repeats(1, 8),
+            [
+                Figure("given a relative / experts", share("given a relative", "unrelated"),
+                       "<= 0"),
+                Figure("no_evidence / experts", share("no_evidence", "unrelated")),
+            ],
+        ),
     ],
     "Verdicts": [
         Study(

@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.study.generator import Float32, Float64, fp8_codes, fp8_values
 from benchmarks.study.outcome import Outcome
-from benchmarks.study.relations import Ints, make_children
+from benchmarks.study.relations import Ints, before_drift, make_children, with_drift
 from benchmarks.study.scenes import Scene, make_scene
 from benchmarks.study.signed import least_of_both, needed_z, scores
 from benchmarks.study.tasks import Parameters
@@ -16,13 +16,14 @@ from inspector.format.dtypes import Dtype
 from inspector.stats.blends import Blend, fit_blend
 from inspector.stats.matching import prepare_references
 from inspector.stats.retention import (
+    NeuronPairs,
     Retention,
     Templates,
     draw_templates,
     fit_retention,
     fit_slope,
-    neuron_cosines,
-    retained_probability,
+    neuron_pairs,
+    retained_probabilities,
 )
 from sample_shards.build import BLOCK, quantize
 
@@ -33,37 +34,64 @@ EXACT_COPY: Final = 0.999
 @dataclass(frozen=True, slots=True)
 class _Fitted:
     parents: Ints
+    before: Float32
     children: Float32
-    cosines: Float64
+    neurons: NeuronPairs
     fits: list[Retention]
     templates: Templates
 
 
 def retained_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome:
-    """Errors of the retained fraction, and of the drift relative to it, for `targets` children."""
-    fitted = _fit(make_scene(parameters, rng), parameters, rng)
+    """Errors of the retained fraction and of the drift, for `targets` children.
+
+    The drift is compared with the one that the whole child was given, and with what the neurons
+    that were retained have of it, rms over rms.
+    """
+    scene = make_scene(parameters, rng)
+    fitted = _fit(scene, parameters, rng)
     truth, sigma = 1 - float(parameters.get("fraction", 0)), float(parameters["sigma"])
-    covered = [fit.retained.low <= truth <= fit.retained.high for fit in fitted.fits]
+    retained = [fit.retained for fit in fitted.fits]
+    drift = [fit.sigma for fit in fitted.fits]
+    own = retained_drifts(scene.references[fitted.parents], fitted.before, fitted.children)
     return Outcome(
-        counts={"children": len(covered), "covered": sum(covered)},
+        counts={
+            "children": len(retained),
+            "covered": sum(one.low <= truth <= one.high for one in retained),
+            "sigma covered": sum(one.low <= sigma <= one.high for one in drift),
+        },
         samples={
-            "retained error": [abs(fit.retained.estimate - truth) for fit in fitted.fits],
-            "sigma error": [abs(fit.sigma.estimate / sigma - 1) for fit in fitted.fits],
+            "retained error": [abs(one.estimate - truth) for one in retained],
+            "sigma error": [abs(one.estimate / sigma - 1) for one in drift],
+            "sigma error, retained neurons": [
+                abs(one.estimate / true - 1) for one, true in zip(drift, own.tolist(), strict=True)
+            ],
         },
     )
+
+
+def retained_drifts(parents: Float32, before: Float32, children: Float32) -> Float64:
+    """How far the neurons drifted that were the parent's `before`, rms over rms: `[E]`.
+
+    All three are `[E, k, m]`.
+    """
+    kept = np.all(before == parents, axis=1, keepdims=True)
+    moved, length = (
+        np.sum(np.square(side * kept, dtype=np.float64), axis=(1, 2))
+        for side in (children - before, parents)
+    )
+    return np.asarray(np.sqrt(moved / length))
 
 
 def scale_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """Errors of the factor of children that are `scale` times their parent, then drifted."""
     scene = make_scene(parameters, rng)
     fitted = _fit(scene, dict(parameters) | {"relation": "scaled"}, rng)
-    values, templates = fp8_values(fitted.children), fitted.templates
+    values = fp8_values(fitted.children)
     truth = float(parameters["scale"])
+    weights = retained_probabilities(fitted.neurons, fitted.fits, fitted.templates)
     slopes = [
-        fit_slope(value, scene.references[parent], retained_probability(cosines, fit, templates))
-        for value, parent, cosines, fit in zip(
-            values, fitted.parents, fitted.cosines, fitted.fits, strict=True
-        )
+        fit_slope(value, scene.references[parent], weight)
+        for value, parent, weight in zip(values, fitted.parents, weights, strict=True)
     ]
     covered = [slope.low <= truth <= slope.high for slope in slopes]
     return Outcome(
@@ -128,8 +156,9 @@ def _equal_share(child: Float32, parent: Float32) -> float:
 
 def _fit(scene: Scene, parameters: Parameters, rng: np.random.Generator) -> _Fitted:
     parents = rng.permutation(len(scene.references))[: int(parameters["targets"])]
-    children = make_children(scene, parents, parameters, rng)
+    before = before_drift(scene, parents, parameters, rng)
+    children = with_drift(scene, before, parameters, rng)
     preparation, _ = prepare_references(scene.references)
     templates = draw_templates(scene.references, preparation, rng)
-    cosines = neuron_cosines(fp8_codes(children), scene.references[parents], preparation)
-    return _Fitted(parents, children, cosines, fit_retention(cosines, templates), templates)
+    neurons = neuron_pairs(fp8_codes(children), scene.references[parents], preparation)
+    return _Fitted(parents, before, children, neurons, fit_retention(neurons, templates), templates)

@@ -20,6 +20,12 @@ def drifted(parents: Float32, noise: Float32, sigma: float) -> Float32:
     return np.asarray(parents + sigma * ratio * noise, dtype=np.float32)
 
 
+def evened(noise: Float32) -> Float32:
+    """Every neuron of a drift as long as the others: no heavy tail of lengths."""
+    lengths = np.sqrt(np.mean(np.square(noise, dtype=np.float64), axis=1, keepdims=True))
+    return np.asarray(noise / lengths, dtype=np.float32)
+
+
 def neuron_mask(experts: int, neurons: int, fraction: float, rng: np.random.Generator) -> Mask:
     """`[E, m]`: which neurons a re-initialisation takes, exactly `fraction` of each expert's."""
     count = round(fraction * neurons)

@@ -26,16 +26,34 @@ def make_children(
     `relation` names the change; `fraction` of the neurons are drawn anew; the drift is `sigma`
     times an expert of the same layer. Both are 0 where they are not given.
     """
-    fraction, sigma = (float(parameters.get(name, 0)) for name in ("fraction", "sigma"))
+    return with_drift(scene, before_drift(scene, parents, parameters, rng), parameters, rng)
+
+
+def before_drift(
+    scene: Scene, parents: Ints, parameters: Parameters, rng: np.random.Generator
+) -> Float32:
+    """The children as they were changed and in part re-initialised."""
     children = CHANGES[str(parameters.get("relation", "copy"))](
         scene.references[parents], parameters, rng
     )
-    if fraction:
-        mask = operators.neuron_mask(len(parents), scene.neurons, fraction, rng)
-        children = operators.replaced(children, scene.fresh(len(parents), rng), mask)
-    if sigma:
-        children = operators.drifted(children, scene.fresh(len(parents), rng), sigma)
-    return children
+    fraction = float(parameters.get("fraction", 0))
+    if not fraction:
+        return children
+    mask = operators.neuron_mask(len(parents), scene.neurons, fraction, rng)
+    return operators.replaced(children, scene.fresh(len(parents), rng), mask)
+
+
+def with_drift(
+    scene: Scene, children: Float32, parameters: Parameters, rng: np.random.Generator
+) -> Float32:
+    """The same, drifted; neurons drift equally far where the drift is `even`."""
+    sigma = float(parameters.get("sigma", 0))
+    if not sigma:
+        return children
+    noise = scene.fresh(len(children), rng)
+    return operators.drifted(
+        children, operators.evened(noise) if parameters.get("even") else noise, sigma
+    )
 
 
 def signed_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:

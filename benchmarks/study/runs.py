@@ -17,9 +17,10 @@ from inspector.analysis.expert_question import MatchRequest
 from inspector.analysis.expert_report import DESCENDING, ExpertMatch, Flag, Verdict
 from inspector.format.dtypes import Dtype
 
-_REQUEST: Final = MatchRequest(
+REQUEST: Final = MatchRequest(
     layers=None, experts=None, seed=0, max_bytes=2**50, router_groups=None
 )
+"""All experts of all layers, however much is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def mixed_run(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     targets, references = ModelInMemory({}, Dtype.F8_E4M3), ModelInMemory({}, Dtype.BF16)
     parents: dict[int, operators.Ints] = {}
     for layer in range(int(parameters["layers"])):
-        source = _draw_source(int(parameters["neurons"]), rng)
+        source = draw_source(int(parameters["neurons"]), rng)
         theirs = _map(bf16_values, source.draw(count, rng))
         parents[layer] = rng.permutation(count)[: each * len(RELATIONS)]
         targets.add(layer, _related(source, theirs, parents[layer], rng))
@@ -109,14 +110,14 @@ def _related(
 
 
 def _matched(targets: ModelInMemory, references: ModelInMemory) -> MatchResult:
-    return match_experts(targets, references, _REQUEST, lambda what, done, total: None)
+    return match_experts(targets, references, REQUEST, lambda what, done, total: None)
 
 
 def scratch_run(parameters: Parameters, rng: np.random.Generator) -> Outcome:
     """A model whose `targets` experts in each of `layers` layers descend from nothing."""
     targets, references = ModelInMemory({}, Dtype.F8_E4M3), ModelInMemory({}, Dtype.BF16)
     for layer in range(int(parameters["layers"])):
-        source = _draw_source(int(parameters["neurons"]), rng)
+        source = draw_source(int(parameters["neurons"]), rng)
         targets.add(layer, source.draw(int(parameters["targets"]), rng))
         references.add(layer, source.draw(int(parameters["references"]), rng))
     found = _matched(targets, references)
@@ -143,7 +144,8 @@ def _judged(match: ExpertMatch, relation: Relation, expected: set[int]) -> dict[
     }
 
 
-def _draw_source(neurons: int, rng: np.random.Generator) -> LayerSource:
+def draw_source(neurons: int, rng: np.random.Generator) -> LayerSource:
+    """The shared directions of a layer's three matrices."""
     return LayerSource(
         draw_layer(HEIGHT, neurons, rng),
         draw_layer(HEIGHT, HEIGHT, rng),

@@ -13,7 +13,7 @@ from inspector.decode.numeric import Float32
 from inspector.stats.contrast import MAD_TO_SD, MIN_POOL, leave_one_out_contrast
 from inspector.stats.flips import prepare_flip_targets
 from inspector.stats.matching import Prepared, padded, z_scores
-from inspector.stats.retention import fit_retention, fit_signs, neuron_cosines
+from inspector.stats.retention import fit_retention, fit_signs, neuron_pairs
 from inspector.stats.shifts import best_shifts, z_at_shifts
 from inspector.stats.skewness import permutation_skewness, without_skewness
 
@@ -102,8 +102,8 @@ def _flipped_estimates(opened: OpenExperts, z: Float64, against: Against) -> dic
     if not len(clear):
         return {}
     best = z[clear].argmax(axis=1)
-    cosines = neuron_cosines(opened.raw[clear], own.raw[best], own.preparation)
-    fits = fit_signs(cosines, own.templates)
+    neurons = neuron_pairs(opened.raw[clear], own.raw[best], own.preparation)
+    fits = fit_signs(neurons, own.templates)
     return {
         expert: Estimates(number, fit)
         for expert, number, (fit, _) in zip(
@@ -156,8 +156,8 @@ def _shifted_estimates(
     if not len(clear):
         return {}
     moved = np.stack([np.roll(opened.raw[i], int(shift[i]), axis=1) for i in clear.tolist()])
-    cosines = neuron_cosines(moved, own.raw[best[clear]], own.preparation)
-    fits = fit_retention(cosines, own.templates)
+    neurons = neuron_pairs(moved, own.raw[best[clear]], own.preparation)
+    fits = fit_retention(neurons, own.templates)
     numbers = against.references[best[clear]].tolist()
     return {
         expert: Estimates(number, fit)

@@ -20,8 +20,8 @@ from inspector.stats.retention import (
     Retention,
     fit_signs,
     fit_slope,
-    neuron_cosines,
-    retained_probability,
+    neuron_pairs,
+    retained_probabilities,
 )
 
 Float64 = npt.NDArray[np.float64]
@@ -75,17 +75,17 @@ def estimate(sampler: Sampler, pairs: Resemblances, references: LayerReferences)
     """Estimates of each pair; scales are read of both where drift is small enough."""
     distinct, parents = np.unique(pairs.places, return_inverse=True)
     raw = references.raw[distinct]
-    cosines = neuron_cosines(pairs.raw, raw, references.preparation, parents)
-    signs = fit_signs(cosines, references.templates)
+    neurons = neuron_pairs(pairs.raw, raw, references.preparation, parents)
+    signs = fit_signs(neurons, references.templates)
     fits = [fit for fit, _ in signs]
     wanted = np.flatnonzero(
         [fit.sigma.estimate <= MAX_SLOPE_SIGMA and not is_flipped for fit, is_flipped in signs]
     )
     if not _can_be_read(sampler, pairs, wanted):
         wanted = wanted[:0]
-    weights = [
-        retained_probability(cosines[i], fits[i], references.templates) for i in wanted.tolist()
-    ]
+    weights = retained_probabilities(
+        neurons.take(wanted), [fits[i] for i in wanted.tolist()], references.templates
+    )
     decoded = _decoded(sampler, pairs, wanted, raw[parents[wanted]])
     slopes = {
         place: fit_slope(one.values, one.parent, weight)

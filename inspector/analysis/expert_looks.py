@@ -36,7 +36,7 @@ from inspector.stats.matching import (
     standardised,
     z_scores,
 )
-from inspector.stats.retention import Interval, fit_signs, neuron_cosines
+from inspector.stats.retention import Interval, fit_signs, neuron_pairs
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -342,8 +342,8 @@ def _nearest(
         if not len(near):
             continue
         parents = references.raw[best[near]]
-        cosines = neuron_cosines(raw[near], parents, references.preparation)
-        fits = fit_signs(cosines, references.templates)
+        neurons = neuron_pairs(raw[near], parents, references.preparation)
+        fits = fit_signs(neurons, references.templates)
         for position, (fit, _) in zip(near.tolist(), fits, strict=True):
             place = best[position]
             one = Nearby(int(numbers[place]), float(z[position, place]), fit.sigma)

@@ -15,7 +15,13 @@ from inspector.decode.numeric import Float32
 from inspector.stats.matching import Prepared, prepare_references, prepare_targets
 from inspector.stats.neuron_map import assign_neurons
 from inspector.stats.permuted import contrast_to_controls, match_neurons, matched_z, shortlist
-from inspector.stats.retention import Retention, against_matched, fit_retention, neuron_cosines
+from inspector.stats.retention import (
+    NeuronPairs,
+    Retention,
+    against_matched,
+    fit_retention,
+    neuron_pairs,
+)
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -118,13 +124,13 @@ def _scores(targets: _Halves, references: _Halves, i: int, chosen: Sequence[int]
 def _estimated(raw: Float32, own: LayerReferences, best: int) -> Retention:
     """What is left of a reference, the neurons brought into its order by assignment."""
     strangers = [r for r in range(len(own.raw)) if r != best][:_ESTIMATE_CONTROLS]
-    chance = [_matched_cosines(raw, own, r) for r in strangers]
+    chance = [_matched(raw, own, r).cosines for r in strangers]
     templates = against_matched(own.templates, np.concatenate(chance)) if chance else own.templates
-    return fit_retention(_matched_cosines(raw, own, best), templates)[0]
+    return fit_retention(_matched(raw, own, best), templates)[0]
 
 
-def _matched_cosines(raw: Float32, own: LayerReferences, reference: int) -> Float64:
+def _matched(raw: Float32, own: LayerReferences, reference: int) -> NeuronPairs:
     ours, theirs, _ = assign_neurons([raw], [own.raw[reference]])
     ordered = np.empty_like(raw)
     ordered[:, theirs] = raw[:, ours]
-    return neuron_cosines(ordered[None], own.raw[reference][None], own.preparation)
+    return neuron_pairs(ordered[None], own.raw[reference][None], own.preparation)

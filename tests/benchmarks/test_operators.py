@@ -38,6 +38,16 @@ def test_drift_has_the_size_asked_for_and_leaves_the_cosine_of_it(
     assert cosine == pytest.approx(1 / np.sqrt(5), abs=0.03)
 
 
+def test_neurons_of_an_even_drift_are_equally_long(
+    parents: Float32, rng: np.random.Generator
+) -> None:
+    noise = draw_layer(ROWS, NEURONS, rng).draw(EXPERTS, rng)
+    moved = operators.drifted(parents, operators.evened(noise), 0.5) - parents
+    lengths = np.linalg.norm(moved, axis=1)
+    np.testing.assert_allclose(lengths, np.repeat(lengths[:, :1], NEURONS, axis=1), rtol=1e-3)
+    assert np.linalg.norm(moved) / np.linalg.norm(parents) == pytest.approx(0.5, rel=1e-3)
+
+
 def test_a_mask_takes_exactly_the_fraction_of_every_expert(rng: np.random.Generator) -> None:
     assert operators.neuron_mask(EXPERTS, NEURONS, 0.25, rng).sum(axis=1).tolist() == [40] * EXPERTS
 

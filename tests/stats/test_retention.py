@@ -4,13 +4,16 @@ import pytest
 
 from inspector.stats.matching import prepare_references
 from inspector.stats.retention import (
+    SIGMAS,
+    NeuronPairs,
     Retention,
+    Templates,
     draw_templates,
     fit_retention,
     fit_signs,
     fit_slope,
-    neuron_cosines,
-    retained_probability,
+    neuron_pairs,
+    retained_probabilities,
 )
 from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
 
@@ -18,7 +21,9 @@ Float32 = npt.NDArray[np.float32]
 NEURONS, REFERENCES = 768, 24
 
 
-def fitted(fraction: float, sigma: float, rows: int, *, negated: float = 0.0) -> list[Retention]:
+def simulated(
+    fraction: float, sigma: float, rows: int, *, negated: float = 0.0
+) -> tuple[NeuronPairs, Templates]:
     rng = np.random.default_rng([rows, int(100 * fraction), int(100 * sigma)])
     layer = draw_layer(rows, NEURONS, rng)
     theirs = layer.draw(REFERENCES, rng)
@@ -26,15 +31,20 @@ def fitted(fraction: float, sigma: float, rows: int, *, negated: float = 0.0) ->
     templates = draw_templates(theirs, preparation, rng)
     children = drifted(reinitialised(theirs, layer, fraction, rng), layer, sigma, rng)
     children *= np.where(rng.random((REFERENCES, 1, NEURONS)) < negated, -1, 1).astype(np.float32)
-    cosines = neuron_cosines(quantized(children), theirs, preparation)
+    return neuron_pairs(quantized(children), theirs, preparation), templates
+
+
+def fitted(fraction: float, sigma: float, rows: int, *, negated: float = 0.0) -> list[Retention]:
+    pairs, templates = simulated(fraction, sigma, rows, negated=negated)
     if negated:
-        return [fit for fit, is_flipped in fit_signs(cosines, templates) if is_flipped]
-    assert not any(is_flipped for _, is_flipped in fit_signs(cosines, templates))
-    return fit_retention(cosines, templates)
+        return [fit for fit, is_flipped in fit_signs(pairs, templates) if is_flipped]
+    assert not any(is_flipped for _, is_flipped in fit_signs(pairs, templates))
+    return fit_retention(pairs, templates)
 
 
 @pytest.mark.parametrize(
-    ("fraction", "sigma"), [(0, 0.1), (0, 0.3), (0, 1), (0.5, 0.3), (0.5, 1), (0.75, 1), (0.9, 0.3)]
+    ("fraction", "sigma"),
+    [(0, 0.1), (0, 0.3), (0, 1), (0.5, 0.3), (0.5, 1), (0.75, 1), (0.9, 0.3), (0.9, 1)],
 )
 def test_retained_fraction_and_drift_are_found_with_their_intervals(
     fraction: float, sigma: float
@@ -49,6 +59,78 @@ def test_retained_fraction_and_drift_are_found_with_their_intervals(
     covered = [one.retained.low - 1e-6 <= 1 - fraction <= one.retained.high + 1e-6 for one in fits]
     assert np.mean(covered) > 0.75
     assert all(one.sigma.low <= one.sigma.estimate <= one.sigma.high for one in fits)
+
+
+@pytest.mark.parametrize(("fraction", "sigma"), [(0, 0.3), (0, 1), (0, 5), (0.5, 1), (0.9, 1)])
+def test_intervals_of_drift_cover_and_are_no_wider_than_they_need(
+    fraction: float, sigma: float
+) -> None:
+    fits = fitted(fraction, sigma, 32)
+    assert np.mean([one.sigma.low <= sigma <= one.sigma.high for one in fits]) > 0.75
+    spread = np.std(np.log([one.sigma.estimate for one in fits]))
+    halves = [np.log(one.sigma.high / one.sigma.low) / 2 for one in fits]
+    assert np.median(halves) < 4 * spread
+
+
+def test_intervals_do_not_depend_on_where_a_drift_lies_between_those_that_are_tried() -> None:
+    """They are far narrower than a step of 25 %."""
+    at, between = (
+        simulated(0, sigma, 32) for sigma in (SIGMAS[15], (SIGMAS[15] * SIGMAS[16]) ** 0.5)
+    )
+    one, other = (
+        np.median([np.log(fit.sigma.high / fit.sigma.low) for fit in fit_retention(*found)])
+        / np.sqrt(found[1].dispersion)
+        for found in (at, between)
+    )
+    assert one < 0.1
+    assert one == pytest.approx(other, rel=0.2)
+
+
+def test_long_and_short_neurons_tell_the_same_drift() -> None:
+    """The long half turned by less: were all neurons alike, it would say half of the drift."""
+    pairs, templates = simulated(0, 0.5, 32)
+    order = np.argsort(pairs.lengths, axis=1)
+    short, long = (
+        np.median([one.sigma.estimate for one in fit_retention(half, templates)])
+        for half in (
+            NeuronPairs(*(np.take_along_axis(side, some, axis=1)
+                          for side in (pairs.cosines, pairs.lengths)))
+            for some in np.split(order, 2, axis=1)
+        )
+    )  # fmt: skip
+    assert short == pytest.approx(0.5, rel=0.1)
+    assert long == pytest.approx(0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(("fraction", "sigma"), [(0, 0.3), (0.5, 1.0)])
+def test_drift_without_a_heavy_tail_is_not_taken_for_more(fraction: float, sigma: float) -> None:
+    """With drifts of experts alone it would be 1.3 times as large and more."""
+    rng = np.random.default_rng(6)
+    layer = draw_layer(32, NEURONS, rng)
+    theirs = layer.draw(REFERENCES, rng)
+    preparation, _ = prepare_references(theirs)
+    noise = layer.draw(REFERENCES, rng)
+    noise /= np.sqrt(np.mean(noise**2, axis=1, keepdims=True))
+    kept = reinitialised(theirs, layer, fraction, rng)
+    children = kept + sigma * np.sqrt(np.mean(kept**2, axis=(1, 2), keepdims=True)) * noise
+    pairs = neuron_pairs(quantized(children.astype(np.float32)), theirs, preparation)
+    fits = fit_retention(pairs, draw_templates(theirs, preparation, rng))
+    assert np.median([one.sigma.estimate for one in fits]) == pytest.approx(sigma, rel=0.1)
+    assert np.median([one.retained.estimate for one in fits]) == pytest.approx(
+        1 - fraction, abs=0.03
+    )
+
+
+def test_the_scale_of_a_child_and_that_of_its_parent_do_not_matter() -> None:
+    rng = np.random.default_rng(5)
+    layer = draw_layer(32, NEURONS, rng)
+    theirs = layer.draw(2, rng)
+    preparation, _ = prepare_references(theirs)
+    child = drifted(theirs[:1], layer, 0.3, rng)
+    one = neuron_pairs(child, theirs[:1], preparation)
+    other = neuron_pairs(np.float32(0.7) * child, np.float32(4) * theirs[:1], preparation)
+    np.testing.assert_allclose(other.cosines, one.cosines, atol=1e-5)
+    np.testing.assert_allclose(other.lengths, one.lengths, rtol=1e-5)
 
 
 def test_large_drift_at_few_rows_shows_in_the_interval() -> None:
@@ -77,10 +159,9 @@ def test_new_neurons_are_told_from_retained_ones() -> None:
     templates = draw_templates(theirs, preparation, rng)
     new = rng.random((1, 1, NEURONS)) < 0.5
     child = drifted(np.where(new, layer.draw(1, rng), theirs[:1]), layer, 0.3, rng)
-    cosines = neuron_cosines(child, theirs[:1], preparation)
-    (fit,) = fit_retention(cosines, templates)
-    found = retained_probability(cosines[0], fit, templates)
-    assert np.mean((found > 0.5) == ~new[0, 0]) > 0.98
+    pairs = neuron_pairs(child, theirs[:1], preparation)
+    found = retained_probabilities(pairs, fit_retention(pairs, templates), templates)
+    assert np.mean((found > 0.5) == ~new[0]) > 0.98
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.0])
