@@ -164,7 +164,7 @@ def rows_of_run(content: bytes, first: int, rows: int, columns: int) -> npt.NDAr
     True
     """
     stored = np.frombuffer(content, dtype=np.uint8)
-    swapped = (stored >> 4) | (stored << 4)
+    swapped = np.asarray((stored >> 4) | (stored << 4), dtype=np.uint8)
     if columns % 2 == 0:
         return swapped.reshape(rows, columns // 2)
     codes = unpack(swapped[None], 4, 2 * len(swapped))[0, first % 2 :]

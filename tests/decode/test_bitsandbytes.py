@@ -9,18 +9,15 @@ import pytest
 
 from inspector.checkpoint import Checkpoint
 from inspector.errors import LayoutError
+from inspector.format.codings import Number
 from inspector.format.dtypes import Dtype
 from inspector.layout.weights import Weight
 from tests.decode.quantized import only_weight
+from tests.encoding import TABLES as ENCODED
 from tests.quantized import bitsandbytes_state
 from tests.strategies_arrays import Array, Float32, memory_checkpoint, random_codes
 
-FP4 = np.array([0, 1 / 16, 8, 12, 4, 6, 2, 3])
-NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-       -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
-       0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
-       0.7229568362236023, 1.0]  # fmt: skip
-TABLES = {"nf4": NF4, "fp4": [*(FP4 / 12), *(-FP4 / 12)]}
+TABLES = {"nf4": ENCODED[Number.NF4], "fp4": ENCODED[Number.FP4]}
 
 SHAPES = (((16, 128), 64), ((6, 96), 64), ((5, 70), 64), ((3, 96), 32), ((2, 6), 64),
           ((4, 33), 64), ((7, 37), 32), ((5, 3), 64), ((3, 1), 64))  # fmt: skip

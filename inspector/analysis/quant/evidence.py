@@ -32,6 +32,9 @@ _FLOORS: Final = (2.0**-22, 2.0**-28, 2.0**-48)
 _LEAST: Final = 2.0**-100
 """Below this a scale is at the least exponent that its producer has (2^-126, or 2^-127)."""
 
+_SHIFTS: Final = (Action.SUBTRACT, Action.ADD)
+"""What makes a range of integers one with two ends of its own."""
+
 _LEAST_NORMAL_E4M3: Final = 2.0**-6
 """Below this a scale in E4M3 is rounded by more than a part in sixteen."""
 
@@ -56,7 +59,8 @@ class NumberReader(Protocol):
 class CodeFormat:
     """What codes are judged by: their coding, and what moves or rounds them.
 
-    `two_ended` says that they have a zero point, `coarse_scale` that their scale is in E4M3.
+    `two_ended` says that they have a zero point or a bias, `coarse_scale` that their scale is in
+    E4M3.
     """
 
     coding: Coding
@@ -191,18 +195,19 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     weight = look.weight
     if look.settles:
         try:
-            weight = reader.settled(weight)
+            look = look.settled(reader.settled(weight))
         except LayoutError:
             is_coded = weight.scale is not None and weight.scale.nested is not None
             told = Evidence(weights=1) if is_coded else _look_beside(weight, reader).evidence
             return told + Evidence(misfits=1)
+        weight = look.weight
     beside = _look_beside(weight, reader)
     coding, scale = weight.coding, weight.scale
     if look.rows is None or scale is None or coding is None:
         return beside.evidence
     kind = CodeFormat(
         coding,
-        two_ended=any(grid.action is Action.SUBTRACT for grid in weight.grids),
+        two_ended=any(grid.action in _SHIFTS for grid in weight.grids),
         coarse_scale=scale.tensor.dtype is Dtype.F8_E4M3,
     )
     try:
@@ -212,13 +217,22 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     codes = CodeFigures()
     for start, stop in look.pieces():
         stored = reader.read_codes(weight, start, stop)
-        own = beside.values[start // scale.block[0] :]
-        codes += code_figures(stored, kind, weight.shape[1], own, scale.block, columns)
+        own = _from_row(beside.values, scale, start)
+        codes += code_figures(
+            stored, kind, weight.shape[1], own, scale.block, columns, is_run=scale.row_length > 0
+        )
     is_whole = look.rows == (0, weight.rows)
     dead = is_whole and 0 < codes.blocks == codes.zero_blocks
     return beside.evidence + Evidence(
         dead_weights=int(dead), weights_with_codes=1, by_format={kind: codes}
     )
+
+
+def _from_row(numbers: Float32, grid: ScaleGrid, start: int) -> Float32:
+    """Of the numbers of a grid those from a row of its matrix on, with which a block begins."""
+    if grid.row_length:
+        return numbers[:, grid.run_for(start, start)[0] :]
+    return numbers[start // grid.block[0] :]
 
 
 def _by_group(order: Order | None, columns: int, width: int) -> Order | None:
@@ -281,13 +295,16 @@ def _off(numbers: Float32, coding: Coding | None) -> int:
 
 def code_figures(
     stored: Array, kind: CodeFormat, width: int, scale: Float32, block: tuple[int, int],
-    order: Order | None = None,
+    order: Order | None = None, *, is_run: bool = False,
 ) -> CodeFigures:  # fmt: skip
     """The figures of some rows of codes, of which `scale` begins at the first.
 
-    `order` are the columns as blocks have them, where these are not of neighbours.
+    `order` are the columns as blocks have them, where these are not of neighbours; `is_run` says
+    that blocks go on over the ends of rows.
     """
-    found = block_codes(stored, kind.coding, width, block, two_ended=kind.two_ended, order=order)
+    found = block_codes(
+        stored, kind.coding, width, block, two_ended=kind.two_ended, is_run=is_run, order=order
+    )
     rows, columns = found.largest.shape
     values = scale[:rows, :columns]
     usable = np.isfinite(values) & (values != 0)

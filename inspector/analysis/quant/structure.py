@@ -9,7 +9,6 @@ from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
 from inspector.catalog.names import Rows
 from inspector.errors import LayoutError, Problem
-from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
@@ -67,7 +66,7 @@ def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:
 
 def _unfit(modules: Modules, storage: Kind, members: Members, misfit: LayoutError) -> Problem:
     (pattern, _), *_ = modules.families(members)
-    scale = modules.part(Part.SCALE)[members[0]]
+    scale = modules.scales[members[0]]
     if scale == NOBODY:
         return finding(
             "missing_scale", pattern, f"{storage.example.dtype} codes without a scale",
@@ -111,7 +110,7 @@ def _orphans(modules: Modules, rows: Rows) -> Iterator[Problem]:
 
 def _elsewhere(modules: Modules) -> Iterator[Problem]:
     """One finding for all: whatever split the shards did it to all of them."""
-    scales = modules.part(Part.SCALE)
+    scales = modules.scales
     shards = modules.catalog.shard_ids
     members = np.flatnonzero(scales != NOBODY)
     apart = members[shards[modules.rows[members]] != shards[scales[members]]]

@@ -20,7 +20,7 @@ from inspector.analysis.quant.evidence import (
 )
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
-from inspector.decode.counts import is_float
+from inspector.decode.counts import is_integer
 from inspector.errors import Problem
 from inspector.stats.rounding import Rounding, largest_left
 from inspector.stats.saturation import BFLOAT16_SLACK, E4M3_SLACK, chance_of_top, is_clipped
@@ -187,7 +187,7 @@ def chance_at_top(
     several, those that the family leaves too are allowed, and else all of them.
     """
     allowed = tuple(policy for policy in overall if policy in own) or overall
-    if is_float(kind.coding):
+    if not is_integer(kind.coding):
         most = max(largest_left(policy, kind.levels) for policy in allowed)
         slack = E4M3_SLACK if kind.coarse_scale else BFLOAT16_SLACK
         return chance_of_top(kind.levels, most * (1 + slack))
