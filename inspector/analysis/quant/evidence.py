@@ -114,8 +114,9 @@ class CodeFigures:
 class Evidence:
     """What was read of some weights: of one, or of several together.
 
-    `misfits` are weights whose stored shape does not fit their words; `zero_points_off` counts zero
-    points that are not finite or no value of their codes. `by_format` has the figures of codes.
+    `misfits` are weights whose stored shape does not fit their words, `misplaced` those whose group
+    index or bitmask does not fit their codes; `zero_points_off` counts zero points that are not
+    finite or no value of their codes. `by_format` has the figures of codes.
     """
 
     weights: int = 0
@@ -123,6 +124,7 @@ class Evidence:
     constant_scales: int = 0
     weights_with_codes: int = 0
     misfits: int = 0
+    misplaced: int = 0
     zero_points: int = 0
     zero_points_off: int = 0
     scales: ScaleFigures = field(default_factory=ScaleFigures)
@@ -203,24 +205,27 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
         weight = look.weight
     beside = _look_beside(weight, reader)
     coding, scale = weight.coding, weight.scale
-    if look.rows is None or scale is None or coding is None:
+    if scale is None or coding is None:
         return beside.evidence
     kind = CodeFormat(
         coding,
         two_ended=any(grid.action in _SHIFTS for grid in weight.grids),
         coarse_scale=scale.tensor.dtype is Dtype.F8_E4M3,
     )
+    codes = CodeFigures()
     try:
         columns = _by_group(reader.read_order(weight), weight.shape[1], scale.block[1])
+        for start, stop in look.pieces():
+            stored = reader.read_codes(weight, start, stop)
+            own = _from_row(beside.values, scale, start)
+            codes += code_figures(
+                stored, kind, weight.shape[1], own, scale.block, columns,
+                is_run=scale.row_length > 0,
+            )  # fmt: skip
     except DecodeError:
+        return beside.evidence + Evidence(misplaced=1)
+    if look.rows is None:
         return beside.evidence
-    codes = CodeFigures()
-    for start, stop in look.pieces():
-        stored = reader.read_codes(weight, start, stop)
-        own = _from_row(beside.values, scale, start)
-        codes += code_figures(
-            stored, kind, weight.shape[1], own, scale.block, columns, is_run=scale.row_length > 0
-        )
     is_whole = look.rows == (0, weight.rows)
     dead = is_whole and 0 < codes.blocks == codes.zero_blocks
     return beside.evidence + Evidence(

@@ -50,16 +50,17 @@ class Look:
         if state is not None and self.settles:
             yield state.shard, state.span
         order = self.weight.group_index
-        if order is not None and self.rows is not None:
+        if order is not None:
             yield order.shard, order.span
         for piece in self.pieces():
             yield from self.weight.spans(*piece)
 
     @property
     def settles(self) -> bool:
-        """Whether the weight's state is read: its codes are, or its scales are coded by it."""
-        scale = self.weight.scale
-        return self.rows is not None or (scale is not None and scale.nested is not None)
+        """Whether the weight's state is read: its codes are, or what is beside them needs it."""
+        weight = self.weight
+        is_coded = weight.scale is not None and weight.scale.nested is not None
+        return self.rows is not None or is_coded or weight.group_index is not None
 
     def settled(self, weight: Weight) -> "Look":
         """The same of the weight as its state says it is: of other rows, those in the same codes.

@@ -90,6 +90,12 @@ _RULES: Final = (
         lambda one: f"another for {one.misfits:,}",
     ),
     _Rule(
+        "code_places", lambda one: one.misplaced,
+        "a group index or a bitmask is not that of its codes",
+        "as many columns in each group as a scale covers; as many bits in each row as codes",
+        lambda one: f"another for {one.misplaced:,}",
+    ),
+    _Rule(
         "nan_codes", lambda one: one.codes.nan + one.codes.infinite,
         "codes are no numbers, and their scale is sound", "numbers",
         lambda one: f"{_no_numbers(one.codes)} codes in {one.codes.blocks:,} blocks",

@@ -172,6 +172,17 @@ def packed_shape(at: Site) -> None:
     shape[at.rng.randint(0, 1)] += 64
 
 
+def code_places(at: Site) -> None:
+    """A group index of other groups: one that is not there, too few columns, or other sizes."""
+    scheme = at.stored.scheme
+    columns = np.arange(SHAPE[1])
+    groups = -(-SHAPE[1] // scheme.block[1])
+    wrong = [columns // scheme.block[1] + 1, columns[1:] // scheme.block[1]]
+    if groups > 1:
+        wrong.append(columns * groups // (2 * SHAPE[1]))
+    at.stored.model.tensors[f"{at.module}.weight_g_idx"] = at.rng.choice(wrong).astype(np.int32)
+
+
 def scale_in_other_shard(at: Site) -> None:
     at.stored.model.second_shard.add(at.scale)
 
@@ -182,6 +193,11 @@ def _always(_: Scheme) -> bool:
 
 def _makes_powers(scheme: Scheme) -> bool:
     return scheme.policy in ("ceil", "floor", "round") and is_float(scheme.coding)
+
+
+def _may_have_an_index(scheme: Scheme) -> bool:
+    """What the table of schemes allows one beside: FP8 and integers, with scales of numbers."""
+    return scheme.scale_dtype in _FLOATS
 
 
 PLANTS: Final = MappingProxyType[str, tuple[Callable[[Site], None], Callable[[Scheme], bool]]](
@@ -206,6 +222,7 @@ PLANTS: Final = MappingProxyType[str, tuple[Callable[[Site], None], Callable[[Sc
         "not_decoded": (not_decoded, _always),
         "zero_point_range": (zero_point_range, lambda scheme: scheme.ranged),
         "packed_shape": (packed_shape, lambda scheme: scheme.wraps == "packed words"),
+        "code_places": (code_places, _may_have_an_index),
         "scale_in_other_shard": (scale_in_other_shard, _always),
     }
 )
