@@ -82,7 +82,8 @@ class CodeFigures:
     """Counts over blocks of codes whose scale is sound; of the others, `nan_excused` alone.
 
     `largest` is `[128]` blocks by the magnitude of their largest code, blocks of zeros left out,
-    and `powers_of_two` how many of all have such a scale. `top` counts codes at the largest value
+    and those with a code that is no number, which may have been their largest; `powers_of_two` is
+    how many of all have such a scale. `top` counts codes at the largest value
     beyond one for each end that a block reaches, `second` those at the value below in blocks that
     reach it.
     """
@@ -315,15 +316,13 @@ def code_figures(
     usable = np.isfinite(values) & (values != 0)
     largest, ends = found.largest[usable], found.ends[usable]
     is_power = is_power_of_two(values)[usable]
-    is_empty = (
-        (largest == 0) & (not kind.two_ended) & (found.nan[usable] + found.infinite[usable] == 0)
-    )
     sure = np.abs(values[usable]) >= (_LEAST_NORMAL_E4M3 if kind.coarse_scale else 0)
-    judged = is_power & _may_be_minimal(values[usable], kind) & (largest > 0)
+    whole = found.nan[usable] + found.infinite[usable] == 0  # else the largest may be lost
+    judged = is_power & _may_be_minimal(values[usable], kind) & (largest > 0) & whole
     minimal = least_minimal(kind.levels)
     return CodeFigures(
         blocks=largest.size,
-        zero_blocks=int(np.count_nonzero(is_empty)),
+        zero_blocks=int(np.count_nonzero((largest == 0) & whole & (not kind.two_ended))),
         powers_of_two=int(np.count_nonzero(is_power)),
         nan=int(found.nan[usable].sum()),
         infinite=int(found.infinite[usable].sum()),
@@ -332,7 +331,7 @@ def code_figures(
         second=int(found.second[usable][sure & (ends > 0)].sum()),
         not_minimal=int(np.count_nonzero(judged & (largest < minimal - 1))),
         undecided=int(np.count_nonzero(judged & (largest == minimal - 1))),
-        largest=_histogram(largest[sure & (largest > 0)]),
+        largest=_histogram(largest[sure & whole & (largest > 0)]),
     )
 
 
