@@ -98,10 +98,11 @@ def test_four_bits(
     assert (weight.scheme, weight.scale.block) == (f"bitsandbytes {kind.upper()}", (1, block))
 
 
+@pytest.mark.parametrize("columns", [128, 33])
 @pytest.mark.parametrize("dtype", [np.int8, np.float16, ml_dtypes.bfloat16, np.float32])
-def test_four_bits_in_the_dtype_that_a_trainer_shards(dtype: type) -> None:
+def test_four_bits_in_the_dtype_that_a_trainer_shards(dtype: type, columns: int) -> None:
     """`bnb_4bit_quant_storage`: the same bytes under another dtype's name."""
-    tensors, values = drawn("nf4", (16, 128), 64, nested=False)
+    tensors, values = drawn("nf4", (16, columns), 64, nested=False)
     tensors[".weight"] = tensors[".weight"].reshape(-1).view(dtype)[:, None]
     check(tensors, values)
 
