@@ -105,7 +105,7 @@ def _task(
     spans: list[tuple[int, str, int, int]] = []
     for side, (recipe, source) in enumerate(sides):
         parts = [part for one in samples for part in parts_of_side(one, side)]
-        own = list(dict.fromkeys(chain.from_iterable(map(Part.spans, parts))))
+        own = list(chain.from_iterable(map(Part.spans, parts)))
         inputs.append(TaskInput(recipe, marks_of(source, (path for path, _ in own))))
         spans += [(side, path, span.start, span.stop) for path, span in own]
     name = f"pairs-{number:05}-{digest_of(spans)}.json"
