@@ -21,7 +21,7 @@ from inspector.analysis.quant.evidence import (
     total_of,
 )
 from inspector.analysis.quant.values import FALSE_ALARMS, chance_at_top
-from inspector.format.codings import E2M1, Coding, Number
+from inspector.format.codings import E2M1, FP4, NF4, Coding, Number
 from inspector.stats.rounding import Rounding
 from inspector.stats.saturation import is_clipped
 from tests.encoding import BF16, E4M3, Float64, encode, encode_range, two_a_byte
@@ -83,6 +83,8 @@ CASES: Final = (
     Case("NVFP4 1x16", E2M1, (1, 16), ("exact",), coarse=True),
     Case("INT4 1x32", INT4, (1, 32), ("exact", "exact 127.5", "exact 128")),
     Case("INT4 1x32, zero point", INT4, (1, 32), ("exact",), ranged=True),
+    Case("NF4 1x64", NF4, (1, 64), ("exact",)),
+    Case("FP4 1x64", FP4, (1, 64), ("exact",)),
 )
 RIGHT: Final = MappingProxyType(
     {

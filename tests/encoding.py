@@ -27,6 +27,20 @@ TYPES: Final = MappingProxyType[Number, Any](
         Number.E2M1: ml_dtypes.float4_e2m1fn,
     }
 )
+_FP4: Final = tuple(value / 12 for value in (0, 1 / 16, 8, 12, 4, 6, 2, 3))
+TABLES: Final = MappingProxyType[Number, tuple[float, ...]](
+    {
+        Number.NF4: (
+            -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453,
+            -0.28444138169288635, -0.18477343022823334, -0.09105003625154495, 0.0,
+            0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+            0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+        ),
+        Number.FP4: (*_FP4, *(-value for value in _FP4)),
+    }
+)  # fmt: skip
+"""The values of bitsandbytes' codes, by their places."""
+
 BF16: Final = np.dtype(ml_dtypes.bfloat16)
 E4M3: Final = np.dtype(ml_dtypes.float8_e4m3fn)
 E8M0: Final = np.dtype(ml_dtypes.float8_e8m0fnu)
@@ -45,6 +59,8 @@ def largest_value(coding: Coding) -> float:
     """The largest value of a coding; of integers, of a symmetric range."""
     if coding.number in TYPES:
         return float(ml_dtypes.finfo(TYPES[coding.number]).max)  # type: ignore[no-untyped-call] # no stubs
+    if coding.number in TABLES:
+        return 1.0
     return float((1 << (coding.bits - 1)) - 1)
 
 
@@ -127,6 +143,9 @@ def codes_of(values: Float64, coding: Coding) -> npt.NDArray[np.uint8]:
     if coding.number in TYPES:
         near = np.clip(values, -most, most).astype(np.float32).astype(TYPES[coding.number])
         return np.asarray(near.view(np.uint8))
+    if coding.number in TABLES:
+        off = np.abs(np.clip(values, -1, 1)[..., None] - np.array(TABLES[coding.number]))
+        return np.asarray(off.argmin(axis=-1).astype(np.uint8))
     offset = 1 << (coding.bits - 1) if coding.number is Number.OFFSET else 0
     near = np.clip(np.rint(values), -most - 1, most).astype(np.int64) + offset
     return np.asarray(

@@ -102,6 +102,7 @@ def bitsandbytes_state(shape: tuple[int, int], block: int = 64, **nested: float)
 def audited(model: Model, *, sample: int | None = None) -> Audit:
     """The audit of a checkpoint in memory; all of its numbers are looked into, or a sample."""
     checkpoint, _ = opened(model)
+    checkpoint.take_shapes()
     facts = audit_facts(checkpoint.weights, checkpoint.claim)
     return audit(facts, facts.looks(sample), checkpoint.reader)
 

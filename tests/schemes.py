@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES
-from inspector.format.codings import E2M1, INT8, PLAIN_CODINGS, Coding, Number
+from inspector.format.codings import E2M1, FP4, INT8, NF4, PLAIN_CODINGS, Coding, Number
 from inspector.format.dtypes import Dtype
 from tests.encoding import (
     BF16,
@@ -24,6 +24,7 @@ from tests.encoding import (
     two_a_byte,
 )
 from tests.quantized import Model, normal
+from tests.wrapped import WRAPS, fused, pruned
 
 INT4: Final = Coding(Number.OFFSET, 4)
 SHAPE: Final = (64, 256)
@@ -31,6 +32,9 @@ SHAPE: Final = (64, 256)
 
 BLOCK: Final = (48, 96)
 TENSOR, CHANNEL = SHAPE, (1, SHAPE[1])
+EXPERTS: Final = 2
+LISTS: Final = ("fp8", "compressed-tensors", "modelopt")
+"""The dialects whose configs list the modules that are left alone here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Scheme:
     """How weights are stored: what codes are, the block of a scale, its dtype and rounding.
 
     `wraps` says what encloses the tensors' names and bytes; `second` is the name of a second scale.
+    `fused`: the experts of a layer are one tensor for each projection.
     """
 
     name: str
@@ -51,9 +56,43 @@ class Scheme:
     second: str | None = None
     ranged: bool = False
     ue8m0: bool = False
+    fused: bool = False
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.wraps.startswith("sparse")
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether scales are codes with scales of their own."""
+        return self.wraps.endswith("nested")
+
+    @property
+    def has_list(self) -> bool:
+        """Whether its config lists modules that are left alone, as its dialect is understood."""
+        return self.dialect in LISTS
+
+    def is_fused(self, module: str) -> bool:
+        return self.fused and ".experts." in module
+
+    def shape_of(self, module: str) -> tuple[int, int]:
+        """The shape of a module's values, those of fused experts below each other."""
+        if not self.is_fused(module):
+            return SHAPE
+        rows, columns = (2 * SHAPE[0], SHAPE[1]) if "gate_up" in module else SHAPE[::-1]
+        return EXPERTS * rows, columns
+
+    def tensor(self, module: str, end: str) -> str:
+        """The name of a tensor beside the codes of a module."""
+        return f"{module}{'_' if self.is_fused(module) else '.'}{end}"
+
+    def kept(self, weight: Float64) -> Float64:
+        """What of a weight is stored at all."""
+        return pruned(weight) if self.is_sparse else weight
 
     def encoded(self, weight: Float64, clipped_by: float = 1.0) -> Encoded:
         """The codes and scales of a weight."""
+        weight = self.kept(weight)
         if self.ranged:
             return encode_range(weight, self.coding, self.block, clipped_by=clipped_by)
         return encode(
@@ -61,7 +100,8 @@ class Scheme:
         )
 
     def _stored(self, scale: Float64) -> Float64:
-        return np.asarray(as_dtype(scale * self.raised, self.scale_dtype), np.float64) / self.raised
+        dtype = Dtype.F32 if self.is_nested else self.scale_dtype
+        return np.asarray(as_dtype(scale * self.raised, dtype), np.float64) / self.raised
 
     @property
     def raised(self) -> float:
@@ -72,7 +112,12 @@ class Scheme:
         """The tensors of a module."""
         scale = self._scale_tensor(found.scale)
         stored = {f"{module}.{self.scale_name}": scale}
-        if self.wraps == "packed words":
+        if self.is_fused(module):
+            stored = {f"{module}{end}": one for end, one in fused(found, scale, EXPERTS).items()}
+        elif self.wraps in WRAPS:
+            wrapped = WRAPS[self.wraps](found, scale)
+            stored = {f"{module}{end}": one for end, one in wrapped.items()}
+        elif self.wraps == "packed words":
             stored |= {
                 f"{module}.weight_packed": two_a_byte(found.codes).view(np.int32),
                 f"{module}.weight_shape": np.array(found.codes.shape, np.int64),
@@ -91,7 +136,7 @@ class Scheme:
                 stored[f"{module}.weight_offset"] = found.zero.astype(np.float32)
         if self.second is not None:
             number = self.raised if "global" in self.second else 1 / self.raised
-            stored[f"{module}.{self.second}"] = np.array([number], np.float32)
+            stored[self.tensor(module, self.second)] = np.array([number], np.float32)
         return stored
 
     def _scale_tensor(self, scale: Float64) -> Array:
@@ -100,6 +145,8 @@ class Scheme:
             exponents = np.zeros((len(scale), -(-scale.shape[1] // 4) * 4), np.uint8)
             exponents[:, : scale.shape[1]] = np.log2(scale) + 127
             return exponents.view(np.int32)
+        if self.is_nested:
+            return np.asarray(scale, np.float32)
         if self.scale_dtype is Dtype.U8:
             return np.asarray(np.log2(scale) + 127, np.uint8)
         stored = as_dtype(raised, self.scale_dtype)
@@ -120,12 +167,28 @@ class Scheme:
             stated = {"quant_method": self.dialect, "format": "pack-quantized", "ignore": skip,
                       "config_groups": {"group_0": group}}  # fmt: skip
             return {"quantization_config": stated}, {}
+        if self.dialect not in LISTS:
+            return self._claim_without_list(), {}
         stated = {"quant_method": "fp8", "fmt": "e4m3", "modules_to_not_convert": skip}
         if self.block not in (TENSOR, CHANNEL):
             stated["weight_block_size"] = list(self.block)
         if self.ue8m0:
             stated["scale_fmt"] = "ue8m0"
         return {"quantization_config": stated}, {}
+
+    def _claim_without_list(self) -> dict[str, Any]:
+        """Of methods whose list of modules, where they have one, is not understood."""
+        size = {"bits": self.coding.bits, "group_size": self.block[1]}
+        stated: dict[str, Any] = {"quant_method": self.dialect}
+        match self.dialect:
+            case "mlx":
+                return {"quantization": size}
+            case "torchao":
+                inside = {"_type": "PerGroup", "_data": {"group_size": self.block[1], "axis": -1}}
+                stated["quant_type"] = {"default": {"_data": {"granularity": inside}}}
+            case "gptq" | "awq":
+                stated |= size
+        return {"quantization_config": stated}
 
 
 def as_dtype(values: Float64, dtype: Dtype) -> Array:
@@ -189,7 +252,51 @@ def _others() -> Iterator[Scheme]:
     )  # fmt: skip
 
 
-SCHEMES: Final = MappingProxyType({one.name: one for one in (*_fp8(), *_others())})
+def _of_other_dialects() -> Iterator[Scheme]:
+    """What is named and packed in ways of its own."""
+    e4m3, group = PLAIN_CODINGS[Dtype.F8_E4M3], (1, 32)
+    for name in ("GPTQ", "AWQ", "AWQ GEMV"):
+        yield Scheme(
+            name, INT4, group, "exact", Dtype.F16, name.split()[0].lower(), "scales", name,
+            ranged=True,
+        )  # fmt: skip
+    yield Scheme("MLX", INT4, group, "exact", Dtype.F16, "mlx", "scales", "MLX", ranged=True)
+    for name, coding in (("MXFP4", E2M1), ("MXFP8", e4m3)):
+        yield Scheme(
+            f"{name} of MLX", coding, group, "ceil", Dtype.U8, "mlx", "scales", f"MLX {name[2:]}",
+        )  # fmt: skip
+    for name, coding in (("NF4", NF4), ("FP4", FP4)):
+        for wraps, dtype in ((name, Dtype.F32), (f"{name} nested", Dtype.U8)):
+            yield Scheme(
+                f"{wraps} of bitsandbytes", coding, (1, 64), "exact", dtype, "bitsandbytes",
+                "weight.absmax", wraps,
+            )  # fmt: skip
+    yield Scheme(
+        "LLM.int8 of bitsandbytes", INT8, CHANNEL, "exact", Dtype.F32, "bitsandbytes", "SCB",
+        "LLM.int8",
+    )  # fmt: skip
+    yield Scheme(
+        "NVFP4 of torchao", E2M1, (1, 16), "exact", Dtype.F8_E4M3, "torchao", "_weight_scale",
+        "torchao", "_weight_per_tensor_scale",
+    )  # fmt: skip
+    yield Scheme(
+        "INT8 in groups of torchao", INT8, group, "exact", Dtype.BF16, "torchao", "_weight_scale",
+        "torchao", ranged=True,
+    )  # fmt: skip
+    yield Scheme(
+        "NVFP4 fused of modelopt", E2M1, (1, 16), "exact", Dtype.F8_E4M3, "modelopt",
+        "weight_scale", second="weight_scale_2", fused=True,
+    )  # fmt: skip
+    for name, coding in (("FP8", e4m3), ("INT8", INT8)):
+        yield Scheme(
+            f"{name} sparse", coding, CHANNEL, "exact", Dtype.F32, "compressed-tensors",
+            "weight_scale", f"sparse {name}",
+        )  # fmt: skip
+
+
+SCHEMES: Final = MappingProxyType(
+    {one.name: one for one in (*_fp8(), *_others(), *_of_other_dialects())}
+)
 
 
 @dataclass(slots=True)
@@ -202,9 +309,14 @@ class Stored:
 
     def store(self, module: str, found: Encoded) -> None:
         """Put a module in, in place of what it was."""
-        for name in [name for name in self.model.tensors if name.startswith(f"{module}.")]:
-            del self.model.tensors[name]
+        self.remove(module)
         self.model.tensors |= self.scheme.tensors(module, found)
+
+    def remove(self, module: str) -> None:
+        """Take out all tensors of a module; a fused one has its own name."""
+        mine = (f"{module}.", f"{module}_")
+        for name in [one for one in self.model.tensors if one == module or one.startswith(mine)]:
+            del self.model.tensors[name]
 
     @property
     def skip(self) -> list[str]:
@@ -218,7 +330,7 @@ class Stored:
 
 
 def stored_by(
-    scheme: Scheme, rng: np.random.Generator, *, layers: int = 3, experts: int = 2
+    scheme: Scheme, rng: np.random.Generator, *, layers: int = 3, experts: int = EXPERTS
 ) -> Stored:
     """A sound checkpoint of one scheme: attention and experts quantized, the rest not."""
     skip = ["lm_head", "model.embed_tokens", "model.norm"]
@@ -239,9 +351,12 @@ def stored_by(
         attention = [f"{prefix}.self_attn.{part}_proj" for part in "qkvo"]
         parts = ("gate_proj", "up_proj", "down_proj")
         of_experts = [f"{prefix}.mlp.experts.{e}.{part}" for e in range(experts) for part in parts]
+        if scheme.fused:
+            of_experts = [f"{prefix}.mlp.experts.{part}" for part in ("gate_up_proj", "down_proj")]
         for module in (*attention, *of_experts):
-            spread = 2.0 ** rng.normal(-5, 1, (SHAPE[0], 1)) * 2.0 ** rng.normal(0, 0.3, SHAPE[1])
-            weight = rng.standard_normal(SHAPE) * spread
+            shape = scheme.shape_of(module)
+            spread = 2.0 ** rng.normal(-5, 1, (shape[0], 1)) * 2.0 ** rng.normal(0, 0.3, shape[1])
+            weight = rng.standard_normal(shape) * spread
             found.weights[module] = np.asarray(weight.astype(BF16), dtype=np.float64)
             found.store(module, scheme.encoded(found.weights[module]))
     for block in range(2):

@@ -271,7 +271,7 @@ class Checkpoint:
         """Give weights whose shape is in no header the one that is stored beside one of their kind.
 
         Some hundred bytes a kind: what looks weights up by their shape asks for it first. One whose
-        state cannot be told stays without.
+        state cannot be told, or is not its own, stays without.
 
         Raises:
             SourceError: it cannot be read.

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from inspector.decode.numeric import NUMPY_DTYPES, Array, stored_array
-from inspector.decode.packed import halves_swapped, rows_of_words
+from inspector.decode.packed import rows_of_run, rows_of_words
 from inspector.errors import DecodeError
 from inspector.format.dtypes import Dtype
 from inspector.layout.scheme_table import FLAT
@@ -32,7 +32,8 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
         shape = (stop - start, *weight.shape[1:]) if weight.shape else ()
         return stored_array(content, dtype, shape)
     if weight.scheme in FLAT:
-        return halves_swapped(_elements(content, Dtype.U8, stop - start))
+        columns = weight.shape[1]
+        return rows_of_run(content, start * columns, stop - start, columns)
     return _elements(content, dtype, stop - start)
 
 

@@ -165,12 +165,11 @@ class CheckpointExperts:
         if weight.scale is None:
             return 0
         spans = [one for _, one in weight.scale.spans(min(rows), max(rows) + 1)]
-        size = sum(map(len, spans))
-        if weight.scale.nested is not None and weight.state is not None:
-            size += len(weight.state.span)
         if weight.group_index is not None and weight.scale.shape[1] > 1:
-            size += len(weight.group_index.span)
-        return len(experts) * size
+            spans.append(weight.group_index.span)
+        is_coded = weight.scale.nested is not None
+        states = self._state_reads(layer, experts, projection).bytes if is_coded else 0
+        return len(experts) * sum(map(len, spans)) + states
 
     def dtype(self, layer: int, projection: Projection) -> Dtype:
         expert = self._inventory.experts(layer)[0]

@@ -88,6 +88,17 @@ class Part:
             shape = (*shape[:-1], self.columns[1] - self.columns[0])
         return (self.stop - self.start, *shape[1:]) if shape else ()
 
+    def spans(self) -> Iterator[tuple[str, Span]]:
+        """Every span that is read for it, by shard: what stands beside the codes, and the codes."""
+        weight = self.weight
+        for tensor in (weight.state, weight.group_index):
+            if tensor is not None:
+                yield tensor.shard, tensor.span
+        for grid in weight.grids:
+            yield from grid.spans(self.start, self.stop)
+        for piece in pieces(weight, self.start, self.stop):
+            yield from weight.spans(*piece)
+
 
 class Reader:
     """Reads weights from a source. Its memory does not grow with what is read."""
@@ -105,7 +116,7 @@ class Reader:
         Returns:
             The requests and bytes that it will take.
         """
-        return self.expect_spans(chain.from_iterable(map(_spans, parts)))
+        return self.expect_spans(chain.from_iterable(map(Part.spans, parts)))
 
     def expect_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """Announce spans by shard, each to be read once, in this order.
@@ -117,7 +128,7 @@ class Reader:
 
     def plan(self, parts: Sequence[Part]) -> Reads:
         """The requests and bytes that parts would take, were they announced."""
-        return self.plan_spans(chain.from_iterable(map(_spans, parts)))
+        return self.plan_spans(chain.from_iterable(map(Part.spans, parts)))
 
     def plan_spans(self, spans: Iterable[tuple[str, Span]]) -> Reads:
         """The requests and bytes that spans by shard would take, were they announced."""
@@ -285,19 +296,6 @@ class Reader:
         if order is not None:
             return np.take(found, order, axis=1)
         return np.repeat(found, block_columns, axis=1)[:, :columns]
-
-
-def _spans(part: Part) -> Iterator[tuple[str, Span]]:
-    """Every span that rows of a weight take, by shard: the shape, the grids, the codes."""
-    weight = part.weight
-    if weight.state is not None:
-        yield weight.state.shard, weight.state.span
-    if weight.group_index is not None:
-        yield weight.group_index.shard, weight.group_index.span
-    for grid in weight.grids:
-        yield from grid.spans(part.start, part.stop)
-    for piece in pieces(weight, part.start, part.stop):
-        yield from weight.spans(*piece)
 
 
 def _run_of(numbers: Float32, grid: ScaleGrid, start: int, stop: int) -> Factor:

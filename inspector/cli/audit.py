@@ -51,6 +51,7 @@ def run(
     outputs.resolved()
     with opened(inputs) as checkpoint:
         chosen = Chosen(inputs.layer_numbers, inputs.expert_numbers)
+        checkpoint.take_shapes()
         facts = audit_facts(checkpoint.weights, checkpoint.claim, chosen)
         wanted = facts.looks(sample)
         if inputs.plan:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.decode.blocks import Order
-from inspector.decode.counts import is_float, largest_code
+from inspector.decode.counts import is_float, is_integer, largest_code
 from inspector.decode.numeric import Array
 from inspector.decode.packed import code_table, unpack
 from inspector.format.codings import Coding, Number
@@ -56,12 +56,17 @@ def code_range(coding: Coding) -> tuple[float, float]:
 def magnitude_levels(coding: Coding) -> tuple[float, ...]:
     """The values of magnitudes 0, 1, ... of a coding, as `BlockCodes.largest` counts them.
 
+    Of NF4, whose two signs have other values, those of the positive one, which has more of them.
+
     >>> magnitude_levels(Coding(Number.E2M1, 4))
     (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
     """
+    table = code_table(coding)
     if is_float(coding):
-        return tuple(code_table(coding)[: largest_code(coding) + 1].tolist())
-    return tuple(float(value) for value in range(1 << (coding.bits - 1)))
+        return tuple(table[: largest_code(coding) + 1].tolist())
+    if is_integer(coding):
+        return tuple(float(value) for value in range(1 << (coding.bits - 1)))
+    return tuple(np.unique(table[table >= 0]).tolist())
 
 
 def block_codes(
@@ -71,6 +76,7 @@ def block_codes(
     block: tuple[int, int],
     *,
     two_ended: bool = False,
+    is_run: bool = False,
     order: Order | None = None,
 ) -> BlockCodes:
     """The figures of each block.
@@ -82,20 +88,24 @@ def block_codes(
         block: rows and columns of one.
         two_ended: integers with a zero point: the lowest and the highest are the ends of a range,
             and magnitudes count from its middle.
+        is_run: blocks go on over the ends of rows: of all these rows together there is one row of
+            blocks.
         order: the columns in the order in which blocks have them; None for as they are.
     """
     single = unpack(codes, coding.bits, columns)
     if order is not None:
         single = single[:, order]
+    if is_run:
+        single = single.reshape(1, single.size)
     if is_float(coding):
         return _of_floats(single, coding, block)
-    folded = _folded(coding, two_ended=two_ended)[single]
-    highest, lowest = _ends(coding)
-    top = (1 << (coding.bits - 1)) - 1
+    folded = (_from_middle if two_ended else _folded)(coding)[single]
+    top = len(magnitude_levels(coding)) - 1
     none = np.zeros(_tiles(single.shape, block), dtype=np.int64)
-    ends = _any(folded == top, block)
     if two_ended:
-        ends = _any(single == highest, block) + _any(single == lowest, block)
+        ends = sum((_any(single == code, block) for code in _ends(coding)), none)
+    else:
+        ends = _any(folded == top, block)
     return BlockCodes(
         largest=_largest(folded, block),
         nan=none,
@@ -107,18 +117,36 @@ def block_codes(
 
 
 def _ends(coding: Coding) -> tuple[int, int]:
-    """The codes of the highest and of the lowest integer."""
-    half = 1 << (coding.bits - 1)
-    return (2 * half - 1, 0) if coding.number is Number.OFFSET else (half - 1, half)
+    """The codes of the lowest and of the highest integer."""
+    table = code_table(coding)
+    return int(table.argmin()), int(table.argmax())
 
 
 @lru_cache(maxsize=16)
-def _folded(coding: Coding, *, two_ended: bool) -> Bytes:
-    """`[2 ** bits]` magnitude of every integer code, its distance from the middle if two-ended."""
-    values = code_table(coding)
-    middle = np.where(values < 0, -1 - values, values)
-    largest = np.float32((1 << (coding.bits - 1)) - 1)
-    return (middle if two_ended else np.minimum(np.abs(values), largest)).astype(np.uint8)
+def _from_middle(coding: Coding) -> Bytes:
+    """`[2 ** bits]` distance of every integer code from the middle of all: 0 of the next to it."""
+    table = code_table(coding)
+    steps = table - table.min()
+    half = len(table) // 2
+    middle: Bytes = np.where(steps < half, half - 1 - steps, steps - half).astype(np.uint8)
+    return middle
+
+
+@lru_cache(maxsize=16)
+def _folded(coding: Coding) -> Bytes:
+    """`[2 ** bits]` magnitude of every code that is no float, as a place in `magnitude_levels`.
+
+    It counts from the largest of its sign: the lowest integer has no like, and is as the next one;
+    NF4 has a value fewer below zero.
+    """
+    table, top = code_table(coding), len(magnitude_levels(coding)) - 1
+    if is_integer(coding):
+        return np.minimum(np.abs(table), top).astype(np.uint8)
+    folded = np.zeros(len(table), dtype=np.uint8)
+    for sign in (table, -table):
+        largest_first = np.argsort(-sign)[: np.count_nonzero(sign > 0)]
+        folded[largest_first] = top - np.arange(len(largest_first))
+    return folded
 
 
 def _of_floats(single: Bytes, coding: Coding, block: tuple[int, int]) -> BlockCodes:

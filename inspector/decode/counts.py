@@ -33,9 +33,17 @@ _WITHOUT_MINUS_ZERO: Final = frozenset({Number.SIGNED, Number.E4M3FNUZ, Number.E
 _NF4_ZERO: Final = 7
 
 
+_INTEGERS: Final = frozenset({Number.SIGNED, Number.OFFSET, Number.UNSIGNED})
+
+
 def is_float(coding: Coding) -> bool:
     """Whether codes are floating-point numbers, which can saturate."""
     return coding.number in _LARGEST
+
+
+def is_integer(coding: Coding) -> bool:
+    """Whether codes are integers: of the others, those that are no floats are places in a table."""
+    return coding.number in _INTEGERS
 
 
 def largest_code(coding: Coding) -> int:

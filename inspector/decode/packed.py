@@ -138,24 +138,45 @@ def rows_of_words(words: Array, order: Sequence[int]) -> npt.NDArray[np.uint8]:
         `[8 * words, ceil(columns / 2)]` bytes, the first code of each in the lower half.
     """
     columns, count = words.shape
-    packed = np.zeros((len(order) * count, -(-columns // 2)), dtype=np.uint8)
+    packed = np.empty((len(order) * count, -(-columns // 2)), dtype=np.uint8)
     for first in range(0, count, _WORDS_AT_A_TIME):
         some = words[:, first : first + _WORDS_AT_A_TIME]
         codes = in_order(unpack(some, 4, len(order) * some.shape[1]), order).T
-        own = packed[len(order) * first : len(order) * first + len(codes)]
-        own[...] = codes[:, 0::2]
-        own[:, : columns // 2] |= codes[:, 1::2] << 4
+        _pack_pairs(codes, packed[len(order) * first : len(order) * first + len(codes)])
     return packed
 
 
-def halves_swapped(codes: Array) -> npt.NDArray[np.uint8]:
-    """Bytes whose first code is in the upper half, with it in the lower one.
+def rows_of_run(content: bytes, first: int, rows: int, columns: int) -> npt.NDArray[np.uint8]:
+    """Codes of 4 bits that are one run, the first of a byte in its upper half, repacked by rows.
 
-    >>> halves_swapped(np.array([[0x12]], dtype=np.uint8)).tolist() == [[0x21]]
+    Args:
+        content: the bytes that hold the codes.
+        first: which of the run's codes the first of these is: a row may begin amid a byte.
+        rows: that there are.
+        columns: codes of each.
+
+    Returns:
+        `[rows, ceil(columns / 2)]` bytes, the first code of each in the lower half.
+
+    >>> rows_of_run(bytes([0x12, 0x30]), 0, 1, 3).tolist() == [[0x21, 0x03]]
+    True
+    >>> rows_of_run(bytes([0x01, 0x23]), 1, 1, 3).tolist() == [[0x21, 0x03]]
     True
     """
-    stored = bytes_of(codes)
-    return np.asarray((stored >> 4) | (stored << 4), dtype=np.uint8)
+    stored = np.frombuffer(content, dtype=np.uint8)
+    swapped = np.asarray((stored >> 4) | (stored << 4), dtype=np.uint8)
+    if columns % 2 == 0:
+        return swapped.reshape(rows, columns // 2)
+    codes = unpack(swapped[None], 4, 2 * len(swapped))[0, first % 2 :]
+    packed = np.empty((rows, -(-columns // 2)), dtype=np.uint8)
+    _pack_pairs(codes[: rows * columns].reshape(rows, columns), packed)
+    return packed
+
+
+def _pack_pairs(codes: npt.NDArray[np.uint8], out: npt.NDArray[np.uint8]) -> None:
+    """Codes `[rows, columns]` of 4 bits, two a byte, the first of each in the lower half."""
+    out[...] = codes[:, 0::2]
+    out[:, : codes.shape[1] // 2] |= codes[:, 1::2] << 4
 
 
 _WORDS_AT_A_TIME: Final = 64

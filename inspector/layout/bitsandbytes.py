@@ -103,8 +103,6 @@ def settled_grid(name: str, flat: ScaleGrid, state: State, codes: int) -> ScaleG
         )
     if (state.nested_block is None) != (nested is None):
         raise LayoutError(f"{name}: of nested scales, its state says what its tensors do not")
-    if columns % 2:
-        raise LayoutError(f"{name} {list(state.shape)}: its rows begin in the middle of a byte")
     if nested is not None and state.nested_block is not None:
         nested = replace(nested, block=state.nested_block, offset=state.offset)
         _check_nested(name, scale, nested)

@@ -108,6 +108,9 @@ COMPANIONS: Final = (
 )
 """Endings of tensors that stand beside a weight, in the order they are looked for."""
 
+SCALE_PARTS: Final = (Part.SCALE, Part.ROW_MAXIMUM, Part.MARLIN_SCALE)
+"""What is a weight's scale, without which its codes mean nothing: it has one of them."""
+
 ACTIVATION_ENDINGS: Final = (
     ".input_scale",
     "_input_scale",

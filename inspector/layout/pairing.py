@@ -5,6 +5,7 @@ are a few array operations. A scale may lie in any shard.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from inspector.catalog.names import NameColumns, Rows, Template
 from inspector.layout.endings import (
     ACTIVATION_ENDINGS,
     SCALE_ENDINGS,
+    SCALE_PARTS,
     Form,
     Part,
     companion_of,
@@ -50,6 +52,14 @@ class Pairing:
     @property
     def parts(self) -> Mapping[Part, Rows]:
         return self._parts
+
+    @cached_property
+    def scales(self) -> Rows:
+        """`[n]`: the row of each weight's scale, whatever its name makes of it, or `NOBODY`."""
+        found = self._nobody
+        for part in SCALE_PARTS:
+            found = np.where(found == NOBODY, self._parts[part], found)
+        return found
 
     def parts_of(self, row: int) -> dict[Part, int]:
         """The rows of what stands beside one weight."""

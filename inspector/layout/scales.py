@@ -6,6 +6,7 @@ grid: rows / scale rows is wrong where the last block is partial. Sources: DeepS
 `README_WEIGHTS.md` (padded blocks, ceiling division), vLLM `fp8_utils.py`.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -61,6 +62,13 @@ class ScaleGrid:
     bits: int = 0
     nested: Nested | None = None
     row_length: int = 0
+
+    @property
+    def whole_rows(self) -> int:
+        """How many rows end where blocks do: runs of so many, from the first on, cut no block."""
+        if not self.row_length:
+            return self.block[0]
+        return self.block[1] // math.gcd(self.row_length, self.block[1])
 
     @property
     def stored_columns(self) -> int:

@@ -13,13 +13,11 @@ from inspector.errors import LayoutError
 from inspector.format.codings import PLAIN_CODINGS, Coding, Number
 from inspector.format.dtypes import Dtype
 from inspector.layout.declared import Declared
-from inspector.layout.endings import Form, Part
+from inspector.layout.endings import SCALE_PARTS, Form, Part
 from inspector.layout.scheme_table import FLAT, FLOATS, SCHEMES, Scheme, SchemeName
 
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
-
-_SCALES: Final = (Part.SCALE, Part.ROW_MAXIMUM, Part.MARLIN_SCALE)
 
 _AWQ_BITS: Final = 4
 
@@ -59,7 +57,7 @@ def coded(
     """
     if form is Form.SPARSE:
         _check_sparse(name, tensor, parts)
-    scale = next((parts[part] for part in _SCALES if part in parts), None)
+    scale = next((parts[part] for part in SCALE_PARTS if part in parts), None)
     if scale is None:
         if form is Form.PLAIN and _is_whole_numbers(name, tensor):
             raise LayoutError(

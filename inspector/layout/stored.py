@@ -138,7 +138,14 @@ class StoredWeights:
                 yield kind, next(stored.parts[part] for part in STATES if part in stored.parts)
 
     def take_for(self, rows: Rows, state: State) -> None:
-        """Take weights for what the state of one of them says, but for numbers of their own."""
+        """Take weights for what the state of the first says, but for numbers of their own.
+
+        Raises:
+            LayoutError: it does not fit what headers say of that one.
+        """
+        stored = self.at(int(rows[0]))
+        if stored.coded is not None:
+            _flat_grid(replace(stored, state=state), stored.coded)
         self._states |= dict.fromkeys(rows.tolist(), state)
 
     def kinds(self) -> Iterator[Kind]:
@@ -195,11 +202,7 @@ class StoredWeights:
         if how is None:
             return ()
         if how.scheme.name in FLAT:
-            codes = how.coding.codes_in(stored.tensor.count, stored.tensor.dtype)
-            flat = flat_grid(stored.name, codes, stored.parts)
-            if stored.state is None:
-                return (flat,)
-            return (settled_grid(stored.name, flat, stored.state, codes),)
+            return (_flat_grid(stored, how),)
         if how.scheme.name is SchemeName.AWQ_GEMV:
             rows, columns = stored.shape
             try:
@@ -249,6 +252,15 @@ class StoredWeights:
             return lay_grid(matrix, numbers, declared, specified)
         except LayoutError as error:
             raise self.declared.explained(error) from error
+
+
+def _flat_grid(stored: Stored, how: Coded) -> ScaleGrid:
+    """The scales of a run of codes; of a matrix, where its state is known."""
+    codes = how.coding.codes_in(stored.tensor.count, stored.tensor.dtype)
+    flat = flat_grid(stored.name, codes, stored.parts)
+    if stored.state is None:
+        return flat
+    return settled_grid(stored.name, flat, stored.state, codes)
 
 
 def value_counts(catalog: Catalog, declared: Callable[[], Declared]) -> npt.NDArray[np.int64]:

@@ -20,7 +20,7 @@ from inspector.layout.scales import Matrix, ScaleGrid
 from inspector.layout.scheme_table import FLAT, SchemeName
 from inspector.layout.schemes import scheme_name
 from inspector.layout.stored import Stored, StoredWeights
-from inspector.layout.windows import Window, stored_span
+from inspector.layout.windows import Window, run_span, stored_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,9 @@ class Weight:
 
     def span(self, start: int, stop: int) -> Span:
         """The bytes of the file that hold rows `[start, stop)`, and for some windows more."""
+        if self.scheme in FLAT and self.coding is not None:
+            columns = self.shape[1]
+            return run_span(self.tensor, start * columns, stop * columns, self.coding.bits)
         return stored_span(self.tensor, self.window, self.shape, start, stop)
 
     def spans(self, start: int, stop: int) -> Iterator[tuple[str, Span]]:

@@ -49,6 +49,11 @@ class Window:
         return replace(self, transposed=False)
 
 
+def run_span(tensor: TensorRow, first: int, last: int, bits: int) -> Span:
+    """The bytes that hold codes `[first, last)` of a tensor that is one run of codes."""
+    return Span(tensor.start + first * bits // 8, tensor.start - (-last * bits // 8))
+
+
 def stored_span(
     tensor: TensorRow, window: Window | None, shape: tuple[int, ...], start: int, stop: int
 ) -> Span:

@@ -177,6 +177,7 @@ class OpenCheckpoint:
             UsageError: no module is chosen.
         """
         spending, own = self._spending(), self._checkpoint
+        own.take_shapes()
         facts = audit_facts(own.weights, own.claim, Chosen(_set(layers), _set(experts)))
         found = audit_checkpoint(own, facts, facts.looks(sample), allowed=allowance_of(own))
         document = audit_document(found, own.model, spending.cost, own.problems)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
 from inspector.analysis.compare.lineage import Lineage
@@ -9,7 +10,7 @@ from inspector.analysis.compare.samples import Sample
 from inspector.analysis.compare.weight_diff import WeightRow, compare_pair
 from inspector.checkpoint.comparison import parts_of_side
 from inspector.checkpoint.policy import ReadPolicy
-from inspector.checkpoint.reader import Reader
+from inspector.checkpoint.reader import Part, Reader
 from inspector.decode.device import CPU, open_device
 from inspector.run.folder import RunFolder
 from inspector.run.packing import packed, unpacked
@@ -104,11 +105,8 @@ def _task(
     spans: list[tuple[int, str, int, int]] = []
     for side, (recipe, source) in enumerate(sides):
         parts = [part for one in samples for part in parts_of_side(one, side)]
-        tensors = [part.weight.tensor for part in parts]
-        tensors += [grid.tensor for part in parts for grid in part.weight.grids]
-        inputs.append(TaskInput(recipe, marks_of(source, (one.shard for one in tensors))))
-        for part in parts:
-            span = part.weight.span(part.start, part.stop)
-            spans.append((side, part.weight.tensor.shard, span.start, span.stop))
+        own = list(chain.from_iterable(map(Part.spans, parts)))
+        inputs.append(TaskInput(recipe, marks_of(source, (path for path, _ in own))))
+        spans += [(side, path, span.start, span.stop) for path, span in own]
     name = f"pairs-{number:05}-{digest_of(spans)}.json"
     return PairTask(name, tuple(inputs), size, tuple(samples))

@@ -8,13 +8,13 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from inspector.analysis.values import Looks, WeightValues, examine_weight
-from inspector.catalog import TensorRow
 from inspector.checkpoint.policy import ReadPolicy
 from inspector.checkpoint.reader import Part, Reader
 from inspector.decode.numeric import Float32
@@ -162,22 +162,20 @@ def _task(
     number: int, parts: Sequence[Part], file: str, how: ExportAs, opened: tuple[Recipe, Source]
 ) -> ExportTask:
     recipe, source = opened
-    spans = [part.weight.span(part.start, part.stop) for part in parts]
-    tensors = [tensor for part in parts for tensor in _tensors(part.weight)]
-    facts = [(tensor.name, tensor.start, tensor.stop) for tensor in tensors]
-    digest = digest_of(file, facts, [(part.start, part.stop, part.columns) for part in parts])
+    spans = list(dict.fromkeys(chain.from_iterable(map(Part.spans, parts))))
+    digest = digest_of(
+        file,
+        [(path, span.start, span.stop) for path, span in spans],
+        [(part.weight.name, part.start, part.stop, part.columns) for part in parts],
+    )
     return ExportTask(
         name=f"file-{number:05}-{digest}.json",
-        inputs=(TaskInput(recipe, marks_of(source, (tensor.shard for tensor in tensors))),),
-        size=sum(map(len, spans)),
+        inputs=(TaskInput(recipe, marks_of(source, (path for path, _ in spans))),),
+        size=sum(len(part.weight.span(part.start, part.stop)) for part in parts),
         parts=tuple(parts),
         file=file,
         how=how,
     )
-
-
-def _tensors(weight: Weight) -> list[TensorRow]:
-    return [weight.tensor, *(grid.tensor for grid in weight.grids)]
 
 
 def _group(name: str) -> str:

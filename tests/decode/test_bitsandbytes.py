@@ -9,21 +9,20 @@ import pytest
 
 from inspector.checkpoint import Checkpoint
 from inspector.errors import LayoutError
+from inspector.format.codings import Number
 from inspector.format.dtypes import Dtype
 from inspector.layout.weights import Weight
 from tests.decode.quantized import only_weight
+from tests.encoding import TABLES as ENCODED
 from tests.quantized import bitsandbytes_state
 from tests.strategies_arrays import Array, Float32, memory_checkpoint, random_codes
 
-FP4 = np.array([0, 1 / 16, 8, 12, 4, 6, 2, 3])
-NF4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
-       -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
-       0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941,
-       0.7229568362236023, 1.0]  # fmt: skip
-TABLES = {"nf4": NF4, "fp4": [*(FP4 / 12), *(-FP4 / 12)]}
+TABLES = {"nf4": ENCODED[Number.NF4], "fp4": ENCODED[Number.FP4]}
 
-SHAPES = (((16, 128), 64), ((6, 96), 64), ((5, 70), 64), ((3, 96), 32), ((2, 6), 64))
-"""A matrix and its block: in whole blocks, or blocks that go on over the ends of rows."""
+SHAPES = (((16, 128), 64), ((6, 96), 64), ((5, 70), 64), ((3, 96), 32), ((2, 6), 64),
+          ((4, 33), 64), ((7, 37), 32), ((5, 3), 64), ((3, 1), 64))  # fmt: skip
+"""A matrix and its block: in whole blocks, or blocks that go on over the ends of rows, which may be
+amid a byte; of an odd number of codes half of the last byte is left."""
 
 
 def drawn(
@@ -33,11 +32,12 @@ def drawn(
     rng = np.random.default_rng(len(kind) + shape[1] + nested)
     count = shape[0] * shape[1]
     codes = rng.integers(0, 16, count)
+    padded = [*codes, 0]
     blocks = -(-count // block)
     stored: dict[str, Array] = {
         ".weight.quant_map": np.array(TABLES[kind], np.float32),
         ".weight": np.array(
-            [(codes[at] << 4) | codes[at + 1] for at in range(0, count, 2)], np.uint8
+            [(padded[at] << 4) | padded[at + 1] for at in range(0, count, 2)], np.uint8
         )[:, None],
     }
     state: dict[str, float] = {}
@@ -98,10 +98,11 @@ def test_four_bits(
     assert (weight.scheme, weight.scale.block) == (f"bitsandbytes {kind.upper()}", (1, block))
 
 
+@pytest.mark.parametrize("columns", [128, 33])
 @pytest.mark.parametrize("dtype", [np.int8, np.float16, ml_dtypes.bfloat16, np.float32])
-def test_four_bits_in_the_dtype_that_a_trainer_shards(dtype: type) -> None:
+def test_four_bits_in_the_dtype_that_a_trainer_shards(dtype: type, columns: int) -> None:
     """`bnb_4bit_quant_storage`: the same bytes under another dtype's name."""
-    tensors, values = drawn("nf4", (16, 128), 64, nested=False)
+    tensors, values = drawn("nf4", (16, columns), 64, nested=False)
     tensors[".weight"] = tensors[".weight"].reshape(-1).view(dtype)[:, None]
     check(tensors, values)
 
@@ -138,8 +139,6 @@ REFUSED: dict[str, tuple[dict[str, Array], str]] = {
          ".weight.nested_quant_map": np.ones(256, np.float32)},
         r"need \[1\] scales of their own",
     ),
-    "odd rows": ({".weight": np.zeros((8, 1), np.uint8), ".weight.absmax": np.ones(1, np.float32),
-                  STATE: bitsandbytes_state((5, 3))}, "begin in the middle of a byte"),
 }  # fmt: skip
 
 
@@ -151,16 +150,43 @@ def test_what_does_not_fit_is_refused(why: str) -> None:
         opened(tensors | changed)
 
 
-@pytest.mark.skipif(
+has_bitsandbytes = pytest.mark.skipif(
     importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed"
 )
+
+
+@has_bitsandbytes
+@pytest.mark.parametrize("shape", [(32, 100), (32, 101), (33, 101), (5, 3)], ids=str)
 @pytest.mark.parametrize("nested", [False, True])
 @pytest.mark.parametrize("kind", TABLES)
-def test_four_bits_are_decoded_as_by_bitsandbytes(kind: str, *, nested: bool) -> None:
+def test_four_bits_are_decoded_as_by_bitsandbytes(
+    kind: str, shape: tuple[int, int], *, nested: bool
+) -> None:
     torch = pytest.importorskip("torch")
     functional = importlib.import_module("bitsandbytes.functional")
-    values = torch.randn(32, 100, generator=torch.Generator().manual_seed(1))
+    values = torch.randn(*shape, generator=torch.Generator().manual_seed(1))
     packed, state = functional.quantize_4bit(values, compress_statistics=nested, quant_type=kind)
     beside = {f".weight.{name}": one.numpy() for name, one in state.as_dict(packed=True).items()}
     expected = functional.dequantize_4bit(packed, state)
     check({".weight": packed.numpy(), **beside}, expected.float().numpy())
+
+
+@has_bitsandbytes
+def test_llm_int8_is_decoded_as_by_bitsandbytes_but_for_the_order_of_rounding() -> None:
+    """`int8_vectorwise_dequant` is `(q * SCB) * (1 / 127)`: three roundings, the reciprocal's one.
+
+    Here it is `q * (SCB / 127)`, as `Embedding8bit` has it, of two. Each is of half a unit in the
+    last place, 2^-24 of the value at most.
+    """
+    torch = pytest.importorskip("torch")
+    functional = importlib.import_module("bitsandbytes.functional")
+    values = torch.randn(64, 1000, generator=torch.Generator().manual_seed(2), dtype=torch.float16)
+    codes, largest, _ = functional.int8_vectorwise_quant(values)
+    expected = functional.int8_vectorwise_dequant(codes, largest).numpy().astype(np.float64)
+    checkpoint, weight = opened({".weight": codes.numpy(), ".SCB": largest.numpy()})
+    found = checkpoint.reader.read_values(weight, 0, 64).astype(np.float64)
+    off = np.abs(found - expected)
+    assert (off <= 5.001 * 2.0**-24 * np.abs(expected)).all()
+    assert (off > 0).any()
+    by_rows = codes.numpy().astype(np.float32) * (largest.numpy()[:, None] / np.float32(127))
+    np.testing.assert_array_equal(found, by_rows.astype(np.float64))

@@ -5,8 +5,18 @@ import numpy as np
 import pytest
 
 from inspector.decode.block_codes import block_codes, code_range, magnitude_levels
-from inspector.format.codings import E2M1, E2M3, INT8, PLAIN_CODINGS, Coding, Number
+from inspector.format.codings import (
+    E2M1,
+    E2M3,
+    FP4,
+    INT8,
+    NF4,
+    PLAIN_CODINGS,
+    Coding,
+    Number,
+)
 from tests.decode.quantized import pack
+from tests.encoding import TABLES
 
 FLOATS = {
     Number.E4M3: ml_dtypes.float8_e4m3fn,
@@ -28,6 +38,8 @@ def values_of(codes: np.ndarray, coding: Coding) -> np.ndarray:
         return np.asarray(codes.astype(np.uint8).view(FLOATS[coding.number]), dtype=np.float64)
     if coding == INT8:
         return np.asarray(codes.astype(np.uint8).view(np.int8), dtype=np.float64)
+    if coding.number is Number.UNSIGNED:
+        return np.asarray(codes, dtype=np.float64)
     return np.asarray(codes, dtype=np.float64) - (1 << (coding.bits - 1))
 
 
@@ -64,7 +76,36 @@ def test_the_figures_of_every_block_are_those_of_a_loop(
         assert found.ends[row, column] == (levels[-1] in sizes)
 
 
-@pytest.mark.parametrize("coding", [INT8, Coding(Number.OFFSET, 4)], ids=["int8", "int4"])
+@pytest.mark.parametrize("coding", [NF4, FP4], ids=["nf4", "fp4"])
+@pytest.mark.parametrize(("shape", "block"), [((4, 6), 6), ((5, 7), 4), ((3, 5), 64)], ids=str)
+def test_codes_of_a_table_count_from_the_end_of_their_sign(
+    coding: Coding, shape: tuple[int, int], block: int
+) -> None:
+    """In blocks of one run of codes, over the ends of rows."""
+    codes = np.random.default_rng(shape[1]).integers(0, 16, shape)
+    found = block_codes(pack(codes, 4, 8), coding, shape[1], (1, block), is_run=True)
+    values = np.array(TABLES[coding.number])
+    levels = sorted(value for value in values if value > 0)
+    below = sorted(-value for value in values if value < 0)
+    run = codes.reshape(-1)
+    for at in range(-(-run.size // block)):
+        part = values[run[at * block : (at + 1) * block]].tolist()
+        ranks = [0]
+        ranks += [len(levels) - levels[::-1].index(one) for one in part if one > 0]
+        ranks += [len(levels) - below[::-1].index(-one) for one in part if one < 0]
+        assert found.largest[0, at] == max(ranks)
+        assert found.top[0, at] == part.count(1) + part.count(-1)
+        assert found.second[0, at] == part.count(levels[-2]) + part.count(-below[-2])
+        assert found.ends[0, at] == (1 in part or -1 in part)
+    assert found.largest.shape == (1, -(-run.size // block))
+    assert magnitude_levels(coding) == (0, *(float(np.float32(value)) for value in levels))
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [INT8, Coding(Number.OFFSET, 4), Coding(Number.UNSIGNED, 4)],
+    ids=["int8", "int4", "uint4"],
+)
 def test_with_a_zero_point_the_two_ends_are_counted_apart(coding: Coding) -> None:
     codes = drawn(coding, (6, 10))
     found = block_codes(pack(codes, coding.bits, 8), coding, 10, (2, 5), two_ended=True)

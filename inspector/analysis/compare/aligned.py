@@ -14,7 +14,6 @@ import numpy.typing as npt
 from inspector.analysis.params.parts import NUMBER, Apart, part_of
 from inspector.catalog.names import Rows, Template
 from inspector.errors import LayoutError
-from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
 from inspector.layout.families import EXPERT_GRAMMARS, ExpertGrammar, Projection
 from inspector.layout.names import Tower, module_path
@@ -94,7 +93,7 @@ class _Columns:
         self.book = book
         self.catalog = book.catalog
         self._values = book.in_store.shapes()
-        self._scales = book.in_store.pairing.parts[Part.SCALE]
+        self._scales = book.in_store.pairing.scales
 
     def stored(self, rows: Rows) -> npt.NDArray[np.int64]:
         """`[n, 3]`: for some rows a number for the shape, for the dtype, for that of the scale."""

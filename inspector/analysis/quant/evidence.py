@@ -32,6 +32,9 @@ _FLOORS: Final = (2.0**-22, 2.0**-28, 2.0**-48)
 _LEAST: Final = 2.0**-100
 """Below this a scale is at the least exponent that its producer has (2^-126, or 2^-127)."""
 
+_SHIFTS: Final = (Action.SUBTRACT, Action.ADD)
+"""What makes a range of integers one with two ends of its own."""
+
 _LEAST_NORMAL_E4M3: Final = 2.0**-6
 """Below this a scale in E4M3 is rounded by more than a part in sixteen."""
 
@@ -56,7 +59,8 @@ class NumberReader(Protocol):
 class CodeFormat:
     """What codes are judged by: their coding, and what moves or rounds them.
 
-    `two_ended` says that they have a zero point, `coarse_scale` that their scale is in E4M3.
+    `two_ended` says that they have a zero point or a bias, `coarse_scale` that their scale is in
+    E4M3.
     """
 
     coding: Coding
@@ -78,7 +82,8 @@ class CodeFigures:
     """Counts over blocks of codes whose scale is sound; of the others, `nan_excused` alone.
 
     `largest` is `[128]` blocks by the magnitude of their largest code, blocks of zeros left out,
-    and `powers_of_two` how many of all have such a scale. `top` counts codes at the largest value
+    and those with a code that is no number, which may have been their largest; `powers_of_two` is
+    how many of all have such a scale. `top` counts codes at the largest value
     beyond one for each end that a block reaches, `second` those at the value below in blocks that
     reach it.
     """
@@ -110,8 +115,9 @@ class CodeFigures:
 class Evidence:
     """What was read of some weights: of one, or of several together.
 
-    `misfits` are weights whose stored shape does not fit their words; `zero_points_off` counts zero
-    points that are not finite or no value of their codes. `by_format` has the figures of codes.
+    `misfits` are weights whose stored shape does not fit their words, `misplaced` those whose group
+    index or bitmask does not fit their codes; `zero_points_off` counts zero points that are not
+    finite or no value of their codes. `by_format` has the figures of codes.
     """
 
     weights: int = 0
@@ -119,6 +125,7 @@ class Evidence:
     constant_scales: int = 0
     weights_with_codes: int = 0
     misfits: int = 0
+    misplaced: int = 0
     zero_points: int = 0
     zero_points_off: int = 0
     scales: ScaleFigures = field(default_factory=ScaleFigures)
@@ -191,34 +198,47 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     weight = look.weight
     if look.settles:
         try:
-            weight = reader.settled(weight)
+            look = look.settled(reader.settled(weight))
         except LayoutError:
             is_coded = weight.scale is not None and weight.scale.nested is not None
             told = Evidence(weights=1) if is_coded else _look_beside(weight, reader).evidence
             return told + Evidence(misfits=1)
+        weight = look.weight
     beside = _look_beside(weight, reader)
     coding, scale = weight.coding, weight.scale
-    if look.rows is None or scale is None or coding is None:
+    if scale is None or coding is None:
         return beside.evidence
     kind = CodeFormat(
         coding,
-        two_ended=any(grid.action is Action.SUBTRACT for grid in weight.grids),
+        two_ended=any(grid.action in _SHIFTS for grid in weight.grids),
         coarse_scale=scale.tensor.dtype is Dtype.F8_E4M3,
     )
+    codes = CodeFigures()
     try:
         columns = _by_group(reader.read_order(weight), weight.shape[1], scale.block[1])
+        for start, stop in look.pieces():
+            stored = reader.read_codes(weight, start, stop)
+            own = _from_row(beside.values, scale, start)
+            codes += code_figures(
+                stored, kind, weight.shape[1], own, scale.block, columns,
+                is_run=scale.row_length > 0,
+            )  # fmt: skip
     except DecodeError:
+        return beside.evidence + Evidence(misplaced=1)
+    if look.rows is None:
         return beside.evidence
-    codes = CodeFigures()
-    for start, stop in look.pieces():
-        stored = reader.read_codes(weight, start, stop)
-        own = beside.values[start // scale.block[0] :]
-        codes += code_figures(stored, kind, weight.shape[1], own, scale.block, columns)
     is_whole = look.rows == (0, weight.rows)
     dead = is_whole and 0 < codes.blocks == codes.zero_blocks
     return beside.evidence + Evidence(
         dead_weights=int(dead), weights_with_codes=1, by_format={kind: codes}
     )
+
+
+def _from_row(numbers: Float32, grid: ScaleGrid, start: int) -> Float32:
+    """Of the numbers of a grid those from a row of its matrix on, with which a block begins."""
+    if grid.row_length:
+        return numbers[:, grid.run_for(start, start)[0] :]
+    return numbers[start // grid.block[0] :]
 
 
 def _by_group(order: Order | None, columns: int, width: int) -> Order | None:
@@ -281,27 +301,28 @@ def _off(numbers: Float32, coding: Coding | None) -> int:
 
 def code_figures(
     stored: Array, kind: CodeFormat, width: int, scale: Float32, block: tuple[int, int],
-    order: Order | None = None,
+    order: Order | None = None, *, is_run: bool = False,
 ) -> CodeFigures:  # fmt: skip
     """The figures of some rows of codes, of which `scale` begins at the first.
 
-    `order` are the columns as blocks have them, where these are not of neighbours.
+    `order` are the columns as blocks have them, where these are not of neighbours; `is_run` says
+    that blocks go on over the ends of rows.
     """
-    found = block_codes(stored, kind.coding, width, block, two_ended=kind.two_ended, order=order)
+    found = block_codes(
+        stored, kind.coding, width, block, two_ended=kind.two_ended, is_run=is_run, order=order
+    )
     rows, columns = found.largest.shape
     values = scale[:rows, :columns]
     usable = np.isfinite(values) & (values != 0)
     largest, ends = found.largest[usable], found.ends[usable]
     is_power = is_power_of_two(values)[usable]
-    is_empty = (
-        (largest == 0) & (not kind.two_ended) & (found.nan[usable] + found.infinite[usable] == 0)
-    )
     sure = np.abs(values[usable]) >= (_LEAST_NORMAL_E4M3 if kind.coarse_scale else 0)
-    judged = is_power & _may_be_minimal(values[usable], kind) & (largest > 0)
+    whole = found.nan[usable] + found.infinite[usable] == 0  # else the largest may be lost
+    judged = is_power & _may_be_minimal(values[usable], kind) & (largest > 0) & whole
     minimal = least_minimal(kind.levels)
     return CodeFigures(
         blocks=largest.size,
-        zero_blocks=int(np.count_nonzero(is_empty)),
+        zero_blocks=int(np.count_nonzero((largest == 0) & whole & (not kind.two_ended))),
         powers_of_two=int(np.count_nonzero(is_power)),
         nan=int(found.nan[usable].sum()),
         infinite=int(found.infinite[usable].sum()),
@@ -310,7 +331,7 @@ def code_figures(
         second=int(found.second[usable][sure & (ends > 0)].sum()),
         not_minimal=int(np.count_nonzero(judged & (largest < minimal - 1))),
         undecided=int(np.count_nonzero(judged & (largest == minimal - 1))),
-        largest=_histogram(largest[sure & (largest > 0)]),
+        largest=_histogram(largest[sure & whole & (largest > 0)]),
     )
 
 

@@ -18,7 +18,6 @@ from inspector.catalog import Catalog
 from inspector.catalog.names import NameColumns, Rows, Template
 from inspector.errors import LayoutError
 from inspector.format.dtypes import Dtype
-from inspector.layout.endings import Part
 from inspector.layout.modules import QUANTIZABLE, ModuleKind, loaded_as, module_kind
 from inspector.layout.stored import Kind, StoredWeights
 
@@ -103,9 +102,10 @@ class Modules:
             quantized=self.quantized[members],
         )
 
-    def part(self, part: Part) -> Rows:
-        """The rows of what stands beside each module's weight, or `NOBODY`."""
-        return self.weights.pairing.parts[part][self.rows]
+    @property
+    def scales(self) -> Rows:
+        """The row of the scale beside each module's weight, or `NOBODY`."""
+        return self.weights.pairing.scales[self.rows]
 
     def by_template(self, members: Members) -> Iterator[tuple[Template, Members]]:
         """Some modules by the template of their weights' own names, in the order they come."""

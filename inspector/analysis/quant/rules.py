@@ -29,6 +29,10 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
         "nan_codes": (_ERROR, "Codes are NaN or infinite in blocks whose scale is sound."),
         "zero_point_range": (_ERROR, "A zero point is NaN, or no value that a code has."),
         "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit them."),
+        "code_places": (
+            _ERROR,
+            "A group index or a bitmask, which say where codes belong, does not fit them.",
+        ),
         "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
         "ambiguous_skip_entry": (
             _WARNING,
@@ -69,6 +73,7 @@ AUDIT_ADVICE: Final = MappingProxyType(
         "nan_codes": "Quantize these weights again, with a cast that saturates.",
         "zero_point_range": "Quantize again, or look for which width of code the points are.",
         "packed_shape": "Compare with the model's shape: columns would be cut or made up.",
+        "code_places": "Do not load it: codes would be scaled as others, or read in other places.",
         "dead_skip_entry": "Look which module was meant: it may be unlisted under its true name.",
         "ambiguous_skip_entry": "Write out the modules that are left alone.",
         "loader_disagreement": "List modules by their whole names, which all loaders read alike.",

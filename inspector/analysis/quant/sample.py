@@ -1,7 +1,7 @@
 """Which weights an audit looks into, and which bytes that takes. Pure: chooses, never reads."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,11 +9,9 @@ import numpy as np
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.structure import Example, matrices_in
 from inspector.format.spans import Span
-from inspector.layout.endings import Part
 from inspector.layout.experts import ExpertKey
 from inspector.layout.pairing import NOBODY
 from inspector.layout.scales import Granularity
-from inspector.layout.scheme_table import FLAT
 from inspector.layout.weights import Weight, WeightBook
 
 DEFAULT_SAMPLE: Final = 4
@@ -52,16 +50,31 @@ class Look:
         if state is not None and self.settles:
             yield state.shard, state.span
         order = self.weight.group_index
-        if order is not None and self.rows is not None:
+        if order is not None:
             yield order.shard, order.span
         for piece in self.pieces():
             yield from self.weight.spans(*piece)
 
     @property
     def settles(self) -> bool:
-        """Whether the weight's state is read: its codes are, or its scales are coded by it."""
-        scale = self.weight.scale
-        return self.rows is not None or (scale is not None and scale.nested is not None)
+        """Whether the weight's state is read: its codes are, or what is beside them needs it."""
+        weight = self.weight
+        is_coded = weight.scale is not None and weight.scale.nested is not None
+        return self.rows is not None or is_coded or weight.group_index is not None
+
+    def settled(self, weight: Weight) -> "Look":
+        """The same of the weight as its state says it is: of other rows, those in the same codes.
+
+        They are of another shape where the state of the first of its kind says another.
+        """
+        if self.rows is None or weight.rows == self.weight.rows or weight.scale is None:
+            return replace(self, weight=weight)
+        whole, columns = weight.scale.whole_rows, weight.shape[1]
+        first, last = (min(at * self.weight.shape[1] // columns, weight.rows) for at in self.rows)
+        if last < weight.rows:
+            last -= last % whole
+        first = min(-(-first // whole) * whole, last)
+        return replace(self, weight=weight, rows=(first, last) if first < last else None)
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """The rows whose codes are read, in pieces of some megabytes that cut no block."""
@@ -70,7 +83,7 @@ class Look:
         start, stop = self.rows
         is_cut = self.weight.window is None or not self.weight.window.transposed
         row_bytes = max(1, len(self.weight.span(start, stop)) // (stop - start))
-        block = self.weight.scale.block[0]
+        block = self.weight.scale.whole_rows
         rows = max(1, _PIECE // row_bytes // block) * block if is_cut else stop - start
         yield from ((at, min(at + rows, stop)) for at in range(start, stop, rows))
 
@@ -117,7 +130,7 @@ def choose_looks(
         return []
     sound = np.array([isinstance(example, Weight) for example in examples], dtype=np.bool_)
     members = np.flatnonzero(modules.quantized & sound[modules.storage_ids])
-    scales = modules.part(Part.SCALE)[members]
+    scales = modules.scales[members]
     few = int(modules.catalog.sizes(scales[scales != NOBODY]).sum()) <= _ALL_SCALES
     found = []
     for _, family in modules.by_template(members):
@@ -162,13 +175,13 @@ def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     coding, scale = weight.coding, weight.scale
     if coding is None or scale is None or not weight.rows:
         return None
-    if weight.scheme in FLAT:
-        return None  # every code is a number, and none is beyond its block's scale
     if whole:
         return 0, weight.rows
     if scale.granularity is Granularity.TENSOR:
         return (0, weight.rows) if len(weight.span(0, weight.rows)) <= _WHOLE_WEIGHT else None
-    step = scale.block[0] if scale.granularity is Granularity.BLOCK else _STRIPE
+    step = scale.whole_rows
+    if scale.granularity is not Granularity.BLOCK:
+        step *= -(-_STRIPE // step)
     stripes = -(-weight.rows // step)
     start = (turn * max(1, stripes // 4)) % stripes * step
     return start, min(start + step, weight.rows)

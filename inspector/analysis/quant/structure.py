@@ -9,11 +9,13 @@ from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
 from inspector.catalog.names import Rows
 from inspector.errors import LayoutError, Problem
-from inspector.layout.endings import Part
+from inspector.layout.endings import companion_of
 from inspector.layout.experts import ExpertKey
 from inspector.layout.pairing import NOBODY
-from inspector.layout.stored import Kind
+from inspector.layout.scales import Matrix
+from inspector.layout.stored import Kind, Stored
 from inspector.layout.weights import Weight, WeightBook
+from inspector.layout.windows import Window
 
 Example = Weight | LayoutError | None
 """One weight of a storage: as it is decoded, or why it cannot be; None where it holds no codes."""
@@ -51,7 +53,22 @@ def _example(storage: Kind, book: WeightBook) -> Example:
         inside = [book.expert(key) for key in matrices_in(book, int(storage.rows[0]))[:2]]
     except LayoutError as error:
         return error
-    return inside[0] if inside else None
+    return inside[0] if inside else _unfit_by_either_order(storage.stored, book, storage.rows)
+
+
+def _unfit_by_either_order(stored: Stored, book: WeightBook, rows: Rows) -> LayoutError | None:
+    """Why the scale of experts whose axes cannot be told does not fit, whichever the axes are."""
+    pages, height, width = stored.shape
+    misfit = None
+    for transposed in (False, True) if book.experts.keys_in(int(rows[0])) else ():
+        page = Window(0, pages, (height, width), (0, height), (0, width), transposed=transposed)
+        try:
+            book.in_store.grids(stored, Matrix(stored.name, page.shape, page))
+        except LayoutError as error:
+            misfit = error
+        else:
+            return None
+    return misfit
 
 
 def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:
@@ -67,7 +84,7 @@ def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:
 
 def _unfit(modules: Modules, storage: Kind, members: Members, misfit: LayoutError) -> Problem:
     (pattern, _), *_ = modules.families(members)
-    scale = modules.part(Part.SCALE)[members[0]]
+    scale = modules.scales[members[0]]
     if scale == NOBODY:
         return finding(
             "missing_scale", pattern, f"{storage.example.dtype} codes without a scale",
@@ -97,7 +114,13 @@ def _orphans(modules: Modules, rows: Rows) -> Iterator[Problem]:
     for template_id in np.unique(ids).tolist():
         template = names.templates[template_id]
         some = rows[ids == template_id]
-        modules_of_some = tuple(name.rpartition(".")[0] for name in modules.catalog.texts(some))
+        end = template.pieces[-1]
+        of_module = min(
+            (own for _, own, _ in companion_of(end)), key=len, default=end.rpartition(".")[0]
+        )
+        modules_of_some = tuple(
+            name.removesuffix(end) + of_module for name in modules.catalog.texts(some)
+        )
         if modules_of_some in seen:
             continue
         seen.add(modules_of_some)
@@ -111,7 +134,7 @@ def _orphans(modules: Modules, rows: Rows) -> Iterator[Problem]:
 
 def _elsewhere(modules: Modules) -> Iterator[Problem]:
     """One finding for all: whatever split the shards did it to all of them."""
-    scales = modules.part(Part.SCALE)
+    scales = modules.scales
     shards = modules.catalog.shard_ids
     members = np.flatnonzero(scales != NOBODY)
     apart = members[shards[modules.rows[members]] != shards[scales[members]]]

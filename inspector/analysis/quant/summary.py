@@ -25,9 +25,8 @@ from inspector.analysis.quant.report import (
 )
 from inspector.analysis.quant.structure import Example
 from inspector.analysis.report import Cost, Model
-from inspector.decode.counts import is_float
+from inspector.decode.counts import is_integer
 from inspector.errors import Problem
-from inspector.layout.endings import Part
 from inspector.layout.pairing import NOBODY
 from inspector.layout.stored import Kind
 from inspector.layout.weights import Weight
@@ -150,7 +149,7 @@ def _rounding(alike: Sequence[Evidence]) -> str | None:
         if not blocks[kind].largest.any():
             continue
         policy = policies[0] if len(policies) == 1 else Rounding.UNDECIDED
-        exact = f"amax/{kind.levels[-1]:g}" if is_float(kind.coding) else "whole range"
+        exact = "whole range" if is_integer(kind.coding) else f"amax/{kind.levels[-1]:g}"
         told[kind] = exact if policy is Rounding.EXACT else str(policy)
     if len(set(told.values())) <= 1:
         return next(iter(told.values()), None)
@@ -181,7 +180,7 @@ def _family(facts: Facts, at: int) -> Family:
     members = np.flatnonzero(modules.storage_ids == at)
     (name, _), *_ = modules.families(members)
     is_coded = _is_quantized(modules, at)
-    scale = int(modules.part(Part.SCALE)[members[0]]) if is_coded else NOBODY
+    scale = int(modules.scales[members[0]]) if is_coded else NOBODY
     grid = example.scale if isinstance(example, Weight) else None
     return Family(
         name=name,
@@ -238,7 +237,7 @@ def module_rows(found: Audit) -> Iterator[ModuleRow]:
         str(view.loader): [str(VERDICTS[one]) for one in view.unit_verdicts[unit_ids].tolist()]
         for view in facts.views
     }
-    scales = np.where(modules.quantized, modules.part(Part.SCALE), NOBODY).tolist()
+    scales = np.where(modules.quantized, modules.scales, NOBODY).tolist()
     tensors = zip(modules.names(), catalog.rows(modules.rows), strict=True)
     for member, (name, tensor) in enumerate(tensors):
         scale = scales[member]

@@ -20,7 +20,7 @@ from inspector.analysis.quant.evidence import (
 )
 from inspector.analysis.quant.modules import Members, Modules
 from inspector.analysis.quant.rules import finding
-from inspector.decode.counts import is_float
+from inspector.decode.counts import is_integer
 from inspector.errors import Problem
 from inspector.stats.rounding import Rounding, largest_left
 from inspector.stats.saturation import BFLOAT16_SLACK, E4M3_SLACK, chance_of_top, is_clipped
@@ -88,6 +88,12 @@ _RULES: Final = (
         "the shape stored beside packed codes is not theirs",
         "a shape that the codes fill, but for the last word of a row",
         lambda one: f"another for {one.misfits:,}",
+    ),
+    _Rule(
+        "code_places", lambda one: one.misplaced,
+        "a group index or a bitmask is not that of its codes",
+        "as many columns in each group as a scale covers; as many bits in each row as codes",
+        lambda one: f"another for {one.misplaced:,}",
     ),
     _Rule(
         "nan_codes", lambda one: one.codes.nan + one.codes.infinite,
@@ -187,7 +193,7 @@ def chance_at_top(
     several, those that the family leaves too are allowed, and else all of them.
     """
     allowed = tuple(policy for policy in overall if policy in own) or overall
-    if is_float(kind.coding):
+    if not is_integer(kind.coding):
         most = max(largest_left(policy, kind.levels) for policy in allowed)
         slack = E4M3_SLACK if kind.coarse_scale else BFLOAT16_SLACK
         return chance_of_top(kind.levels, most * (1 + slack))

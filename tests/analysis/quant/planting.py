@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 
 from inspector.decode.counts import is_float
-from inspector.format.codings import Number
+from inspector.format.codings import FP4, NF4, Number
 from inspector.format.dtypes import Dtype
-from tests.encoding import BF16
+from tests.encoding import BF16, Array
 from tests.quantized import audited, gptq, rules_of
 from tests.schemes import SCHEMES, SHAPE, Scheme, Stored, stored_by
 
@@ -45,15 +45,28 @@ class Site:
 
     @property
     def scale(self) -> str:
-        return f"{self.module}.{self.stored.scheme.scale_name}"
+        scheme = self.stored.scheme
+        return scheme.tensor(self.module, scheme.scale_name)
 
     @property
     def codes(self) -> str:
+        ends = ("", ".weight", ".weight_packed", ".qweight", "._weight_qdata", ".compressed")
         return next(
-            name
-            for end in ("weight", "weight_packed")
-            if (name := f"{self.module}.{end}") in self.stored.model.tensors
+            name for end in ends if (name := f"{self.module}{end}") in self.stored.model.tensors
         )
+
+    @property
+    def numbers(self) -> Array:
+        """The scale's numbers without padding, which can be changed."""
+        scale: Array = self.stored.model.tensors[self.scale]
+        if self.stored.scheme.wraps == "AWQ GEMV":
+            scale = scale[:, : SHAPE[1] // self.stored.scheme.block[1]]
+        return scale
+
+    def spoil(self, value: float) -> None:
+        """Make one number of the scale another."""
+        place = tuple(map(self.rng.randrange, self.numbers.shape))
+        self.numbers[place] = value
 
 
 def missing_scale(at: Site) -> None:
@@ -70,8 +83,8 @@ def scale_shape(at: Site) -> None:
     if scale.size == 1:
         tensors[at.scale] = np.repeat(scale, 3)
     else:
-        cut = scale.shape[1] > 1
-        tensors[at.scale] = scale[:, :-1] if cut else np.concatenate([scale, scale])
+        cut = scale.shape[-1] > 1
+        tensors[at.scale] = scale[..., :-1] if cut else np.concatenate([scale, scale])
 
 
 def listed_but_quantized(at: Site) -> None:
@@ -79,10 +92,9 @@ def listed_but_quantized(at: Site) -> None:
 
 
 def unlisted_but_unquantized(at: Site) -> None:
-    tensors = at.stored.model.tensors
-    for name in [name for name in tensors if name.startswith(f"{at.module}.")]:
-        del tensors[name]
-    tensors[f"{at.module}.weight"] = at.stored.weights[at.module].astype(BF16)
+    at.stored.remove(at.module)
+    plain = {f"{at.module}.weight": at.stored.weights[at.module].astype(BF16)}
+    at.stored.model.tensors |= plain
 
 
 def dead_skip_entry(at: Site) -> None:
@@ -110,11 +122,13 @@ def scale_not_minimal(at: Site) -> None:
 def scale_not_finite(at: Site) -> None:
     tensors, scheme = at.stored.model.tensors, at.stored.scheme
     if scheme.second is not None and at.rng.random() < 0.5:
-        tensors[f"{at.module}.{scheme.second}"][:] = at.rng.choice([np.nan, np.inf])
+        tensors[scheme.tensor(at.module, scheme.second)][:] = at.rng.choice([np.nan, np.inf])
         return
     scale = tensors[at.scale]
-    if scheme.scale_dtype in _FLOATS:
-        scale.reshape(-1)[at.rng.randrange(scale.size)] = at.rng.choice([np.nan, np.inf])
+    if scheme.is_nested:
+        tensors[f"{at.module}.weight.nested_absmax"][:] = at.rng.choice([np.nan, np.inf])
+    elif scheme.scale_dtype in _FLOATS:
+        at.spoil(at.rng.choice([np.nan, np.inf]))
     else:
         bits = scale.view(np.uint8).reshape(-1)
         first = 0 if scheme.scale_dtype is Dtype.I32 else at.rng.randrange(bits.size)
@@ -124,10 +138,9 @@ def scale_not_finite(at: Site) -> None:
 def zero_scale(at: Site) -> None:
     tensors, scheme = at.stored.model.tensors, at.stored.scheme
     if scheme.second is not None and at.rng.random() < 0.5:
-        tensors[f"{at.module}.{scheme.second}"][:] = 0
+        tensors[scheme.tensor(at.module, scheme.second)][:] = 0
         return
-    scale = tensors[at.scale].reshape(-1)
-    scale[at.rng.randrange(scale.size)] = 0
+    at.spoil(0)
 
 
 def nan_codes(at: Site) -> None:
@@ -151,10 +164,8 @@ def loader_disagreement(at: Site) -> None:
 
 
 def not_decoded(at: Site) -> None:
-    tensors = at.stored.model.tensors
-    for name in [name for name in tensors if name.startswith(f"{at.module}.")]:
-        del tensors[name]
-    tensors |= gptq(at.module, *SHAPE)
+    at.stored.remove(at.module)
+    at.stored.model.tensors |= gptq(at.module, *SHAPE)
 
 
 def zero_point_range(at: Site) -> None:
@@ -168,8 +179,30 @@ def zero_point_range(at: Site) -> None:
 
 
 def packed_shape(at: Site) -> None:
+    kind = at.stored.scheme.wraps[:3].lower()
+    state = f"{at.module}.weight.quant_state.bitsandbytes__{kind}"
+    tensors = at.stored.model.tensors
+    if state in tensors:
+        text = bytes(tensors[state]).replace(b"[64,", at.rng.choice([b"[65,", b"[128,"]))
+        tensors[state] = np.frombuffer(text, np.uint8)
+        return
     shape = at.stored.model.tensors[f"{at.module}.weight_shape"]
     shape[at.rng.randint(0, 1)] += 64
+
+
+def code_places(at: Site) -> None:
+    """A group index of other groups: one that is not there, too few columns, or other sizes."""
+    scheme, tensors = at.stored.scheme, at.stored.model.tensors
+    if scheme.is_sparse:
+        tensors[f"{at.module}.bitmask"][at.rng.randrange(SHAPE[0])] ^= 1
+        return
+    columns = np.arange(SHAPE[1])
+    groups = -(-SHAPE[1] // scheme.block[1])
+    wrong = [columns // scheme.block[1] + 1, columns[1:] // scheme.block[1]]
+    if groups > 1:
+        wrong.append(columns * groups // (2 * SHAPE[1]))
+    end = "g_idx" if scheme.wraps == "GPTQ" else "weight_g_idx"
+    tensors[f"{at.module}.{end}"] = at.rng.choice(wrong).astype(np.int32)
 
 
 def scale_in_other_shard(at: Site) -> None:
@@ -180,8 +213,18 @@ def _always(_: Scheme) -> bool:
     return True
 
 
+def _has_list(scheme: Scheme) -> bool:
+    return scheme.has_list
+
+
 def _makes_powers(scheme: Scheme) -> bool:
     return scheme.policy in ("ceil", "floor", "round") and is_float(scheme.coding)
+
+
+def _may_have_an_index(scheme: Scheme) -> bool:
+    """What the table of schemes allows one beside, or a bitmask."""
+    wraps = ("plain", "packed words", "GPTQ", "sparse FP8", "sparse INT8")
+    return scheme.scale_dtype in _FLOATS and scheme.wraps in wraps
 
 
 PLANTS: Final = MappingProxyType[str, tuple[Callable[[Site], None], Callable[[Scheme], bool]]](
@@ -189,10 +232,10 @@ PLANTS: Final = MappingProxyType[str, tuple[Callable[[Site], None], Callable[[Sc
         "missing_scale": (missing_scale, _always),
         "orphan_scale": (orphan_scale, _always),
         "scale_shape": (scale_shape, _always),
-        "listed_but_quantized": (listed_but_quantized, _always),
-        "unlisted_but_unquantized": (unlisted_but_unquantized, _always),
-        "dead_skip_entry": (dead_skip_entry, _always),
-        "ambiguous_skip_entry": (ambiguous_skip_entry, _always),
+        "listed_but_quantized": (listed_but_quantized, _has_list),
+        "unlisted_but_unquantized": (unlisted_but_unquantized, _has_list),
+        "dead_skip_entry": (dead_skip_entry, _has_list),
+        "ambiguous_skip_entry": (ambiguous_skip_entry, _has_list),
         "scale_not_power_of_two": (
             scale_not_power_of_two,
             lambda scheme: scheme.ue8m0 and scheme.scale_dtype in _FLOATS,
@@ -203,13 +246,24 @@ PLANTS: Final = MappingProxyType[str, tuple[Callable[[Site], None], Callable[[Sc
         "nan_codes": (nan_codes, lambda scheme: scheme.coding.number in _NO_NUMBERS),
         "saturated_codes": (saturated_codes, _always),
         "loader_disagreement": (loader_disagreement, lambda scheme: scheme.dialect == "fp8"),
-        "not_decoded": (not_decoded, _always),
-        "zero_point_range": (zero_point_range, lambda scheme: scheme.ranged),
-        "packed_shape": (packed_shape, lambda scheme: scheme.wraps == "packed words"),
+        "not_decoded": (not_decoded, lambda scheme: scheme.dialect != "gptq"),
+        "zero_point_range": (
+            zero_point_range,
+            lambda scheme: scheme.ranged and scheme.wraps in ("plain", "packed words"),
+        ),
+        "packed_shape": (
+            packed_shape,
+            lambda scheme: scheme.wraps == "packed words" or scheme.coding in (NF4, FP4),
+        ),
+        "code_places": (code_places, _may_have_an_index),
         "scale_in_other_shard": (scale_in_other_shard, _always),
     }
 )
 """Rule -> what plants its fault, and the schemes that can have it."""
+
+
+_OF_ONE_MATRIX: Final = ("unlisted_but_unquantized", "not_decoded")
+"""Rules whose faults put another matrix in the place of a module's, which is not fused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +293,13 @@ def draw(seed: str, *, rules: Sequence[str] | None = None) -> Draw:
         possible = [rule for rule, (_, applies) in PLANTS.items() if applies(scheme)]
         rules = rng.sample(possible, rng.randint(0, len(possible)))
     planted = sorted(rules)
-    stored = stored_by(scheme, np.random.default_rng(rng.getrandbits(32)))
-    modules = rng.sample([one for one in stored.weights if ".layers.0." not in one], len(planted))
-    for rule, module in zip(planted, modules, strict=True):
+    layers = 5 if scheme.fused else 3
+    stored = stored_by(scheme, np.random.default_rng(rng.getrandbits(32)), layers=layers)
+    free = [one for one in stored.weights if ".layers.0." not in one]
+    rng.shuffle(free)
+    for rule in planted:
+        fits = (one for one in free if rule not in _OF_ONE_MATRIX or not scheme.is_fused(one))
+        module = next(fits)
+        free.remove(module)
         PLANTS[rule][0](Site(stored, module, rng))
     return Draw(scheme.name, tuple(planted), tuple(rules_of(audited(stored.model))))

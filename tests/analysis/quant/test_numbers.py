@@ -75,6 +75,13 @@ def test_a_scale_at_a_producers_floor_need_not_be_minimal() -> None:
     assert rules_of(audited(model)) == []
 
 
+def test_a_block_whose_largest_code_became_nan_is_not_said_to_have_too_large_a_scale() -> None:
+    model = qwen_like()
+    codes = model.tensors["model.layers.1.self_attn.o_proj.weight"].view(np.uint8)
+    codes[:128, :128] = np.where(codes[:128, :128] & 0x7F > 0x74, 0x7F, codes[:128, :128])
+    assert rules_of(audited(model)) == ["nan_codes"]
+
+
 def test_nan_codes_below_a_zero_scale_are_not_reported_again() -> None:
     model = qwen_like()
     module = "model.layers.1.self_attn.o_proj"

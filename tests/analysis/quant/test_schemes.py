@@ -12,7 +12,7 @@ from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.summary import observed_of
 from inspector.format.codings import E2M1, Coding, Number
 from tests.decode.quantized import pack
-from tests.encoding import encode, encode_range, two_a_byte
+from tests.encoding import Encoded, encode, encode_range, two_a_byte
 from tests.quantized import (
     BF16,
     BLOCK,
@@ -253,9 +253,86 @@ def test_codes_in_the_order_of_activations_are_judged_by_their_own_groups() -> N
         codes[name] = evidence.codes
     assert codes["mixed"].blocks == 64 * 4
     np.testing.assert_equal(asdict(codes["mixed"]), asdict(codes["as they are"]))
-    tensors[f"{module}.g_idx"][:64] = 3
-    found = audited(Model(tensors, {"model_type": "m", "quantization_config": claim}))
-    assert observed_of(found).looked_into.with_codes == 0
+
+
+INDEXES = {
+    "a group that is not there": np.append(np.arange(255) // 64, 4),
+    "one below zero": np.append(np.arange(255) // 64, -2),
+    "too short": np.arange(192) // 64,
+    "too long": np.arange(320) // 80,
+    "a group left out": np.where(np.arange(256) < 64, 3, np.arange(256) // 64),
+    "groups of other sizes": np.arange(256) * 4 // 257,
+    "none": np.zeros(0),
+}
+OWNERS = ("GPTQ", "compressed-tensors")
+
+
+@pytest.mark.parametrize("sample", [0, 1, None])
+@pytest.mark.parametrize("why", INDEXES)
+@pytest.mark.parametrize("owner", OWNERS)
+def test_a_group_index_that_is_not_that_of_its_codes_is_one_finding(
+    owner: str, why: str, sample: int | None
+) -> None:
+    """Such a weight was left out of what is looked into, and nothing said so."""
+    modules = [f"model.layers.{layer}.mlp.down_proj" for layer in range(2)]
+    rng = np.random.default_rng(4)
+    if owner == "GPTQ":
+        claim = {"quant_method": "gptq", "bits": 4, "group_size": 64}
+        model = Model({}, {"model_type": "m", "quantization_config": claim})
+    else:
+        weights = {"num_bits": 4, "type": "int", "group_size": 64, "symmetric": False}
+        model = of_groups({}, weights, "pack-quantized")
+    for module in modules:
+        coded = encode_range(rng.standard_normal((16, 256)), Coding(Number.OFFSET, 4), (1, 64))
+        if owner == "GPTQ":
+            model.tensors |= gptq_of(module, coded)
+        else:
+            model.tensors |= {
+                f"{module}.weight_packed": pack(coded.codes, 4, 32),
+                f"{module}.weight_shape": np.array([16, 256]),
+                f"{module}.weight_scale": coded.scale.astype(np.float32),
+                f"{module}.weight_g_idx": np.arange(256, dtype=np.int32) // 64,
+            }
+    assert rules_of(audited(model)) == []
+    index = next(name for name in model.tensors if name.startswith(modules[1]) and "g_idx" in name)
+    model.tensors[index] = INDEXES[why].astype(np.int32)
+    found = audited(model, sample=sample)
+    told = [] if sample == 0 else ["code_places"]
+    assert rules_of(found) == told
+    assert [one.where.tensor for one in found.findings] == [modules[1]] * len(told)
+
+
+def gptq_of(module: str, coded: Encoded) -> dict[str, Any]:
+    """Codes with zero points as AutoGPTQ stores them, these less one."""
+    assert coded.zero is not None
+    return {
+        f"{module}.qweight": np.ascontiguousarray(pack(coded.codes, 4, 32).T),
+        f"{module}.qzeros": pack((coded.zero + 7).astype(np.uint8).T & 15, 4, 32),
+        f"{module}.scales": np.ascontiguousarray(coded.scale.astype(np.float16).T),
+        f"{module}.g_idx": np.arange(coded.codes.shape[1], dtype=np.int32)
+        // (coded.codes.shape[1] // coded.scale.shape[1]),
+    }
+
+
+def test_a_bitmask_that_is_not_that_of_its_codes_is_one_finding() -> None:
+    """Such a mask ended the audit."""
+    rng = np.random.default_rng(5)
+    module = "model.layers.0.mlp.down_proj"
+    dense = rng.standard_normal((16, 128))
+    dense[:, 0::4] = dense[:, 2::4] = 0
+    coded = encode(dense, Coding(Number.E4M3, 8), (1, 128), "exact")
+    tensors = {
+        f"{module}.compressed": coded.codes.view(E4M3)[:, 1::2].copy(),
+        f"{module}.bitmask": np.full((16, 16), 0b10101010, np.uint8),
+        f"{module}.shape": np.array([[16], [128]], np.int64),
+        f"{module}.weight_scale": coded.scale.astype(np.float32),
+    }
+    model = of_groups(tensors, {"num_bits": 8, "type": "float"}, "float-quantized")
+    assert rules_of(audited(model)) == []
+    assert observed_of(audited(model)).looked_into.with_codes == 1
+    tensors[f"{module}.bitmask"][3, 3] = 0b10101011
+    found = audited(Model({**model.tensors, **tensors}, model.config))
+    assert [(one.rule, one.where.tensor) for one in found.findings] == [("code_places", module)]
 
 
 IGNORED_CLASSES = {
