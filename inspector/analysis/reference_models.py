@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from inspector.analysis.expert_family import CombinedSide, Numbering
 from inspector.analysis.expert_sampler import ExpertSide
@@ -11,7 +12,7 @@ from inspector.analysis.mapped_layers import MappedExperts
 from inspector.decode.numeric import Float32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ReferenceModels:
     """One model or several; `stage_zero` is by model, empty where nothing was asked.
 
@@ -40,11 +41,14 @@ class ReferenceModels:
             return reference.mapped([one.numbers for one in maps])
         return MappedExperts(reference, maps[0].numbers)
 
+    @cached_property
+    def _layers(self) -> tuple[dict[int, int], ...]:
+        """By model, layer of the target -> its own layer."""
+        return tuple(one.layer_map.numbers for one in self.stage_zero)
+
     def layer(self, layer: int, model: int = 0) -> int:
         """The number that a model itself has for what `layer` is compared with."""
-        if not self.stage_zero:
-            return layer
-        return self.stage_zero[model].layer_map.numbers.get(layer, layer)
+        return self._layers[model].get(layer, layer) if self._layers else layer
 
     def origins(self, layer: int) -> frozenset[tuple[int, int]]:
         """The layers that `layer` is compared with, as (model, its own number)."""

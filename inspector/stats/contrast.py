@@ -24,32 +24,35 @@ def leave_one_out_contrast(values: Float64, extra: Float64 | None = None) -> Flo
     Returns:
         `[E, R]`; NaN where a pool has fewer than `MIN_POOL` values or its MAD is zero.
     """
-    count = values.shape[1]
     pool = values if extra is None else np.concatenate([values, extra], axis=1)
     if pool.shape[1] - 1 < MIN_POOL:
         return np.full(values.shape, np.nan)
-    order = np.argsort(pool, axis=1, kind="stable")
-    ordered = np.take_along_axis(pool, order, axis=1)
-    rank = np.argsort(order, axis=1, kind="stable")[:, :count]
-    median = _median_without(ordered, rank)
-    spread = np.empty_like(median)
-    for row in range(len(values)):
-        for centre in np.unique(median[row]):
-            here = np.flatnonzero(median[row] == centre)
-            distance = np.abs(pool[row] - centre)
-            place = np.argsort(distance, kind="stable")
-            rank_here = np.argsort(place, kind="stable")[here]
-            spread[row, here] = _median_without(distance[place][None], rank_here[None])[0]
+    side, centres = _medians_without(pool, values)
+    median, spread = np.empty((2, *values.shape))
+    for case, centre in enumerate(centres):
+        own, distances = np.abs(values - centre), np.abs(pool - centre)
+        side_of_it, spreads = _medians_without(distances, own)
+        here = side == case
+        np.copyto(median, centre, where=here)
+        np.copyto(spread, np.choose(side_of_it, spreads), where=here)
     spread *= MAD_TO_SD
     contrast = np.full(values.shape, np.nan)
     np.divide(values - median, spread, out=contrast, where=spread > 0)
     return contrast
 
 
-def _median_without(ordered: Float64, rank: npt.NDArray[np.int64]) -> Float64:
-    """The median of each sorted row `[E, n]` without its element at `rank` `[E, R]`."""
-    others = ordered.shape[1] - 1
+def _medians_without(
+    pool: Float64, values: Float64
+) -> tuple[npt.NDArray[np.int64], tuple[Float64, Float64, Float64]]:
+    """The median of each row `[E, n]` without one of its values, for each of `values` `[E, R]`.
+
+    There are three at most, `[E, 1]` each: without a value from below the middle of the others,
+    from it, and from above it. With them, which of the three is each value's.
+    """
+    others = pool.shape[1] - 1
     low, high = (others - 1) // 2, others // 2
-    below = np.take_along_axis(ordered, low + (rank <= low), axis=1)
-    above = np.take_along_axis(ordered, high + (rank <= high), axis=1)
-    return np.asarray((below + above) / 2)
+    ordered = np.partition(pool, (low, low + 1, high, high + 1), axis=1)
+    first, second, last = (ordered[:, place, None] for place in (low, low + 1, high + 1))
+    middle = ordered[:, high, None]
+    side = (values > first).astype(np.int64) + (values > middle)
+    return side, ((second + last) / 2, (first + last) / 2, (first + middle) / 2)

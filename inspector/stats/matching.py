@@ -110,7 +110,7 @@ class Preparation:
         return found
 
 
-def strips(vectors: Float32) -> Iterator[slice]:
+def strips(vectors: npt.NDArray[Any]) -> Iterator[slice]:
     """Experts, some at a time."""
     size = max(1, _STRIP_BYTES // max(1, vectors[:1].nbytes))
     for start in range(0, len(vectors), size):

@@ -93,7 +93,7 @@ class NeuronPairs:
     cosines: Float64
     lengths: Float64
 
-    def take(self, experts: Ints) -> "NeuronPairs":
+    def take(self, experts: Ints | slice) -> "NeuronPairs":
         """Those of some experts."""
         return NeuronPairs(self.cosines[experts], self.lengths[experts])
 
@@ -272,9 +272,13 @@ def fit_retention(pairs: NeuronPairs, templates: Templates) -> list[Retention]:
     """The retained fraction and drift of each expert."""
     return [
         Retention(
-            retained=_interval(one.max(axis=1), FRACTIONS, _DROP),
+            retained=_interval(one.max(axis=1).astype(np.float64), FRACTIONS, _DROP),
             sigma=_exponential(
-                _interval(one.max(axis=0), np.log(SIGMAS), _DROP * templates.dispersion)
+                _interval(
+                    one.max(axis=0).astype(np.float64),
+                    np.log(SIGMAS),
+                    _DROP * templates.dispersion,
+                )
             ),
             neurons=pairs.cosines.shape[1],
         )
@@ -282,26 +286,31 @@ def fit_retention(pairs: NeuronPairs, templates: Templates) -> list[Retention]:
     ]
 
 
-def _likelihood(pairs: NeuronPairs, templates: Templates) -> Float64:
+def _likelihood(pairs: NeuronPairs, templates: Templates) -> Float32:
     """Log likelihood of each expert at every fraction and sigma, `[n, fractions, sigmas]`.
 
     Of the likelier shape of drift.
     """
-    experts = len(pairs.cosines)
-    cells = _STEPS + _steps(pairs.lengths) + _GROUPS * np.arange(experts)[:, None]
-    cells = cells * _BINS + _bins(pairs.cosines)
-    counts = np.bincount(cells.ravel(), minlength=experts * _GROUPS * _BINS)
-    counts = counts.reshape(experts, _GROUPS * _BINS)
+    some = [pairs.take(strip) for strip in strips(pairs.cosines)]
+    counts = np.concatenate([_cell_counts(one) for one in some])
     used = np.flatnonzero(counts.any(axis=0))
     groups, bins = np.divmod(used, _BINS)
     places = _places(np.arange(len(SIGMAS))[:, None], groups - _STEPS)
     seen = counts[:, used].astype(np.float32)
-    found = np.full((experts, len(SIGMAS), len(FRACTIONS)), -np.inf, dtype=np.float32)
+    found = np.full((len(seen), len(SIGMAS), len(FRACTIONS)), -np.inf, dtype=np.float32)
     for logs, doubt in zip(templates.log_mixtures, _DOUBTS, strict=True):
         for sigma, drifts in enumerate(places):
             one = seen @ logs[drifts, bins] - doubt
             np.maximum(found[:, sigma], one, out=found[:, sigma])
-    return found.transpose(0, 2, 1).astype(np.float64)
+    return found.transpose(0, 2, 1)
+
+
+def _cell_counts(pairs: NeuronPairs) -> Ints:
+    """Neurons of each expert by the length of their parents' and by cosine, `[n, cells]`."""
+    experts, cells = len(pairs.cosines), _GROUPS * _BINS
+    own = (_STEPS + _steps(pairs.lengths)) * _BINS + _bins(pairs.cosines)
+    own += cells * np.arange(experts)[:, None]
+    return np.bincount(own.ravel(), minlength=experts * cells).reshape(experts, cells)
 
 
 def fit_signs(pairs: NeuronPairs, templates: Templates) -> list[tuple[Retention, bool]]:
