@@ -15,7 +15,7 @@ from inspector.analysis.expert_aside import Against, OpenExperts, flip_evidence
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_match import LOOK_ALPHA, SIDE_ALPHA
 from inspector.analysis.expert_permuted import permuted_evidence
-from inspector.analysis.expert_sampler import LayerReferences
+from inspector.analysis.layer_references import LayerReferences
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.matching import prepare_references, prepare_targets
 from inspector.stats.shifts import best_shifts

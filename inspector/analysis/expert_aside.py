@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import Estimates
 from inspector.analysis.expert_evidence import Evidence
-from inspector.analysis.expert_sampler import Flips, LastFlips, LayerReferences
+from inspector.analysis.layer_references import Flips, LastFlips, LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.stats.contrast import MAD_TO_SD, MIN_POOL, leave_one_out_contrast
 from inspector.stats.flips import prepare_flip_targets

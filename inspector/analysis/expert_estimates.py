@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.expert_sampler import LayerReferences, Sampler
+from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.layer_references import LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.decode.rounding import code_distance, rounded_codes
 from inspector.format.dtypes import Dtype

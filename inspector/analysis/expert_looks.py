@@ -20,7 +20,8 @@ from inspector.analysis.expert_estimates import Estimates, Resemblances, estimat
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_permuted import permuted_evidence
-from inspector.analysis.expert_sampler import LayerReferences, Sampler, without_nan
+from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.layer_references import LayerReferences, without_nan
 from inspector.analysis.packed_rows import PackedRows
 from inspector.decode.numeric import Float32
 from inspector.stats.blends import BlendFit, fit_blend
@@ -171,6 +172,7 @@ def look_at_layer(
         look, opened = scene.look(some, without_nan(raw), null if not looks else None)
         if not looks and len(portions) > 1:
             scene.settle()
+        sampler.related = bool(look.estimates)
         looks.append(look)
         unlike.append(opened)
     scene.settle()

@@ -33,7 +33,6 @@ from inspector.analysis.expert_rotated import RotatedBranch
 from inspector.analysis.expert_sampler import (
     Ahead,
     ExpertSide,
-    LayerReferences,
     Sampler,
     row_block,
     when_asked,
@@ -47,6 +46,7 @@ from inspector.analysis.expert_verdicts import (
     layer_match,
 )
 from inspector.analysis.hidden_basis import StageZero
+from inspector.analysis.layer_references import LayerReferences
 from inspector.analysis.match_charts import MatchCharts, charts_of
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from inspector.analysis.expert_aside import Against, OpenExperts
 from inspector.analysis.expert_estimates import Estimates
 from inspector.analysis.expert_evidence import Evidence
-from inspector.analysis.expert_sampler import LayerReferences
+from inspector.analysis.layer_references import LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.stats.matching import Prepared, prepare_references, prepare_targets
 from inspector.stats.neuron_map import assign_neurons

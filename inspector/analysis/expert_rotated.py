@@ -19,7 +19,8 @@ from inspector.analysis.expert_question import (
     spread_layers,
 )
 from inspector.analysis.expert_report import RotationFacts
-from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Sampler, without_nan
+from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Sampler
+from inspector.analysis.layer_references import without_nan
 from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibration, calibrate

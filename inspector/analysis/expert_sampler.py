@@ -5,28 +5,18 @@ So pairs from different layers share coordinates and calibrate each other.
 
 import math
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from inspector.analysis.packed_rows import PackedRows
+from inspector.analysis.layer_references import LastFlips, LayerReferences, without_nan
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from inspector.stats.contrast import MIN_POOL
-from inspector.stats.flips import MAX_FLIP_ROWS, prepare_flip_references
-from inspector.stats.matching import (
-    Preparation,
-    Prepared,
-    prepare_references,
-    prepare_uncentred,
-)
-from inspector.stats.retention import Templates, draw_templates
 
 Ints = npt.NDArray[np.int64]
 
@@ -44,7 +34,6 @@ _FLOAT_BYTES: Final = 4
 _HALF_BYTES: Final = 2
 _LEAST_LAYERS: Final = 1
 _NULL_LAYERS: Final = 4
-_UNCENTRED: Final = 32
 
 _PORTION_BYTES: Final = 32_000_000
 """Raw rows of targets that are looked at together; what is made of them takes some times more."""
@@ -115,75 +104,19 @@ class Scales:
     applied: bool
 
 
-Read = Callable[[], Float32]
-
-Ahead = Callable[[Read], Read]
-"""Begins to read, and gives what waits for it; `when_asked` begins only then."""
+Result = TypeVar("Result")
 
 
-def when_asked(read: Read) -> Read:
+class Ahead(Protocol):
+    """Begins to read, and gives what waits for it; `when_asked` begins only then."""
+
+    def __call__(self, function: Callable[[], Result], /) -> Callable[[], Result]:
+        """`function`, begun."""
+
+
+def when_asked(function: Callable[[], Result], /) -> Callable[[], Result]:
     """Nothing is read ahead."""
-    return read
-
-
-Flips = tuple[Preparation, Prepared]
-"""What tells sign flips against the references of a layer."""
-
-
-class LayerReferences:
-    """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
-
-    Each is made when it is first asked for. `seed` draws the templates. The array that is given is
-    the object's own from then on: where its values are packed, they are prepared in its place.
-    """
-
-    def __init__(self, raw: Float32, seed: int) -> None:
-        self.raw = PackedRows(raw)
-        self._seed = seed
-        is_free = self.raw.nbytes < raw.nbytes
-        self.preparation, self.prepared = prepare_references(raw, out=raw if is_free else None)
-
-    def every(self, step: int) -> "LayerReferences":
-        """Every `step`-th of them, prepared as all were; the others can go."""
-        found = copy(self)
-        found.raw = self.raw.every(step)
-        chosen = np.arange(0, len(self.raw), step)
-        found.prepared = self.prepared.take(chosen)
-        found.__dict__.pop("uncentred", None)
-        return found
-
-    @cached_property
-    def uncentred(self) -> tuple[Preparation, Prepared]:
-        """Of some of them: their median is asked for, and they take as much memory again."""
-        return prepare_uncentred(self.raw[:: -(-len(self.raw) // _UNCENTRED)])
-
-    def flips(self) -> Flips:
-        """What flips are tested by: not kept, as it takes up to 17 times what was read."""
-        return prepare_flip_references(self.raw[:, :MAX_FLIP_ROWS])
-
-    @cached_property
-    def templates(self) -> Templates:
-        return draw_templates(self.raw, self.preparation, np.random.default_rng(self._seed))
-
-
-@dataclass(slots=True)
-class LastFlips:
-    """Keeps what was made last: a layer's flips are asked for again by the null of the next one."""
-
-    _of: LayerReferences | None = None
-    _made: Flips | None = None
-
-    def __call__(self, references: LayerReferences) -> Flips:
-        """What flips are tested by against some references."""
-        if self._made is None or self._of is not references:
-            self._of = self._made = None
-            self._of, self._made = references, references.flips()
-        return self._made
-
-    def settle(self, kept: Collection[LayerReferences]) -> None:
-        """Keep it only if its references are among those that are kept."""
-        if self._of not in kept:
-            self._of = self._made = None
+    return function
 
 
 @dataclass(slots=True)
@@ -193,7 +126,8 @@ class Sampler:
     `origins` says which layers of which reference models a layer is compared with, where it is not
     the one of its number. `spent` counts the bytes that reads were estimated to take, `allowance`
     bounds them; of what is left, `reserved` is for reads that must be, in layers after the one that
-    is looked at.
+    is looked at. `related` says that the experts seen last resemble references: those that are read
+    next get their templates at once.
     """
 
     target: ExpertSide
@@ -204,11 +138,13 @@ class Sampler:
     allowance: int = sys.maxsize
     spent: int = 0
     reserved: int = 0
+    related: bool = False
     origins: Mapping[int, frozenset[tuple[int, int]]] = field(default_factory=dict)
     ahead: Ahead = when_asked
     flips: LastFlips = field(default_factory=LastFlips)
     _references: dict[tuple[int, int], LayerReferences] = field(default_factory=dict)
-    _begun: dict[_Key, Read] = field(default_factory=dict)
+    _begun: dict[_Key, Callable[[], Float32]] = field(default_factory=dict)
+    _coming: dict[_Key, Callable[[], LayerReferences]] = field(default_factory=dict)
     _owed: dict[_Key, int] = field(default_factory=dict)
     _layer: int | None = None
 
@@ -221,50 +157,71 @@ class Sampler:
 
     def targets(self, layer: int, experts: Ints, count: int) -> Float32:
         """`[experts, count, m]` of a layer's target experts."""
-        return self._down(self.target, layer, experts.tolist(), count)
+        key = True, layer, tuple(experts.tolist()), count
+        self._pay(key)
+        begun = self._begun.pop(key, None)
+        return begun() if begun else self._read_down(key)
 
     def promise(self, layer: int, experts: Ints, count: int) -> None:
         """A layer will be looked at: what it takes may not be spent on anything else."""
         for some in self.portions(layer, experts, count):
-            self._owe(self.target, layer, some.tolist(), count)
+            self._owe((True, layer, tuple(some.tolist()), count))
         if (layer, count) not in self._references:
-            self._owe(self.reference, layer, self.reference.experts(layer), count)
+            self._owe((False, layer, tuple(self.reference.experts(layer)), count))
 
     def expect(self, layer: int, experts: Ints, count: int) -> None:
         """Begin to read what a look will ask for next: some experts, and the layer's references."""
-        self._begin(self.target, layer, experts.tolist(), count)
+        wanted = self._owe((True, layer, tuple(experts.tolist()), count))
+        if self._fits_ahead(wanted):
+            self._begun[wanted] = self.ahead(lambda: self._read_down(wanted))
         if (layer, count) not in self._references:
-            self._begin(self.reference, layer, self.reference.experts(layer), count)
+            key = self._owe((False, layer, tuple(self.reference.experts(layer)), count))
+            if self._fits_ahead(key):
+                drawn = self.related
+                self._coming[key] = self.ahead(lambda: self._prepared(key, drawn=drawn))
 
-    def _begin(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> None:
-        key, rows = self._owe(side, layer, experts, count), self.rows[:count]
-        neurons = side.shape(layer, Projection.DOWN)[1]
-        if len(experts) * count * neurons * _FLOAT_BYTES <= _AHEAD_BYTES:
-            self._begun[key] = self.ahead(lambda: side.read(layer, experts, Projection.DOWN, rows))
+    def _prepared(self, key: _Key, *, drawn: bool = False) -> LayerReferences:
+        """References, read and made ready; `drawn` with their templates."""
+        raw = self._read_down(key)
+        found = LayerReferences(without_nan(raw), self.seed)
+        if drawn:
+            found.draw()
+        return found
 
-    def _owe(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> _Key:
-        key = side is self.target, layer, tuple(experts), count
-        self._owed[key] = side.read_cost(layer, experts, Projection.DOWN, self.rows[:count])
+    def _side(self, key: _Key) -> ExpertSide:
+        return self.target if key[0] else self.reference
+
+    def _read_down(self, key: _Key) -> Float32:
+        _, layer, experts, count = key
+        return self._side(key).read(layer, experts, Projection.DOWN, self.rows[:count])
+
+    def _cost_down(self, key: _Key) -> int:
+        _, layer, experts, count = key
+        return self._side(key).read_cost(layer, experts, Projection.DOWN, self.rows[:count])
+
+    def _fits_ahead(self, key: _Key) -> bool:
+        """Whether there is room for values before they are needed."""
+        _, layer, experts, count = key
+        neurons = self._side(key).shape(layer, Projection.DOWN)[1]
+        return len(experts) * count * neurons * _FLOAT_BYTES <= _AHEAD_BYTES
+
+    def _owe(self, key: _Key) -> _Key:
+        self._owed[key] = self._cost_down(key)
         return key
 
-    def _down(self, side: ExpertSide, layer: int, experts: Sequence[int], count: int) -> Float32:
-        """Rows of `down_proj`, which may be under way."""
-        key = side is self.target, layer, tuple(experts), count
+    def _pay(self, key: _Key) -> None:
+        """What is read now is spent, and no more promised."""
+        self.spent += self._cost_down(key)
         self._owed.pop(key, None)
-        begun = self._begun.pop(key, None)
-        if begun is None:
-            return self.read(side, layer, experts, Projection.DOWN, self.rows[:count])
-        self.spent += side.read_cost(layer, experts, Projection.DOWN, self.rows[:count])
-        return begun()
 
     def references(self, layer: int, count: int) -> LayerReferences:
         """A layer's references, prepared; kept until they are forgotten."""
-        key = (layer, count)
-        if key not in self._references:
-            experts = self.reference.experts(layer)
-            raw = self._down(self.reference, layer, experts, count)
-            self._references[key] = LayerReferences(without_nan(raw), self.seed)
-        return self._references[key]
+        if (layer, count) not in self._references:
+            key = False, layer, tuple(self.reference.experts(layer)), count
+            self._pay(key)
+            coming = self._coming.pop(key, None)
+            self._references[layer, count] = coming() if coming else self._prepared(key)
+        return self._references[layer, count]
 
     def references_apart(self, layer: int, count: int) -> LayerReferences:
         """References of a layer as the null of another needs them: some, where all are too many."""
@@ -425,8 +382,3 @@ def null_layers(layers: Sequence[int], layer: int, width: int) -> list[int]:
     start = max(0, position - width)
     stop = position if position >= width else width + 1
     return [other for other in layers[start:stop] if other != layer]
-
-
-def without_nan(raw: Float32) -> Float32:
-    """NaN codes as zeros: they carry no direction."""
-    return np.nan_to_num(raw, nan=0.0) if np.isnan(raw.sum()) else raw

@@ -12,7 +12,6 @@ likelihood, 95 %; neurons count as independent.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -102,12 +101,15 @@ class NeuronPairs:
         return NeuronPairs(-self.cosines, self.lengths)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Templates:
     """Densities over the bins: `retained` is `[shapes, drifts, bins]`, `unrelated` `[bins]`.
 
     `retained` is of neurons that drifted by so much of their own length: of one that is twice as
     long as the rms, half as much as its expert.
+
+    `log_mixtures` is `[shapes, drifts, bins, fractions]`, of each fraction that is tried: sums of
+    float32 over an expert's neurons are off by some thousandths, where 1.9 is an interval.
 
     `dispersion` is how much farther from the truth log sigma is than neurons that count as
     independent would let it be (a ratio of mean squares, at least 1): intervals of sigma are
@@ -116,17 +118,15 @@ class Templates:
 
     retained: Float64
     unrelated: Float64
+    log_mixtures: Float32
     dispersion: float = 1.0
 
-    @cached_property
-    def log_mixtures(self) -> Float32:
-        """Of each fraction that is tried, `[shapes, drifts, bins, fractions]`.
 
-        Their sums over an expert's neurons are off by some thousandths, where 1.9 is an interval.
-        """
-        mixture = self.retained[..., None] * FRACTIONS
-        mixture += self.unrelated[:, None] * (1 - FRACTIONS)
-        return np.log(mixture, dtype=np.float32, casting="same_kind")
+def _templates(retained: Float64, unrelated: Float64) -> Templates:
+    """The densities, and logs of their mixtures."""
+    mixture = retained[..., None] * FRACTIONS
+    mixture += unrelated[:, None] * (1 - FRACTIONS)
+    return Templates(retained, unrelated, np.log(mixture, out=mixture).astype(np.float32))
 
 
 def neuron_pairs(
@@ -230,7 +230,7 @@ def draw_templates(
     shapes = (parents, chosen, noise), (some, chosen[::2], _evened(noise[::2]))
     retained = [_drifted_densities(*shape) for shape in shapes]
     unrelated = _density(parents.pairs(noise).cosines)
-    templates = Templates(np.array(retained), unrelated)
+    templates = _templates(np.array(retained), unrelated)
     others = _Parents(probed, preparation)
     probes = [
         others.pairs(probed + np.float32(sigma) * _drifts(probed, rng)).cosines for sigma in _PROBES
@@ -265,7 +265,8 @@ def _evened(noise: Float32) -> Float32:
 
 def against_matched(templates: Templates, cosines: Float64) -> Templates:
     """The templates where neurons were matched first; `cosines` are of strangers matched alike."""
-    return replace(templates, unrelated=_density(cosines))
+    found = _templates(templates.retained, _density(cosines))
+    return replace(found, dispersion=templates.dispersion)
 
 
 def fit_retention(pairs: NeuronPairs, templates: Templates) -> list[Retention]:

@@ -12,15 +12,9 @@ from inspector.analysis import expert_places, expert_sampler
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_looks import LookRules, look_at_layer
 from inspector.analysis.expert_match import MatchResult, match_experts
-from inspector.analysis.expert_sampler import (
-    Flips,
-    LastFlips,
-    LayerReferences,
-    Sampler,
-    Scales,
-)
+from inspector.analysis.expert_sampler import Result, Sampler, Scales
+from inspector.analysis.layer_references import Flips, LastFlips, LayerReferences
 from inspector.analysis.packed_rows import PackedRows
-from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection
 from inspector.source.pool import begin
 from tests.analysis.memory import NEURONS, MemoryExperts, Read, match, request, simulated_layers
@@ -99,9 +93,9 @@ def test_of_references_that_are_too_large_some_tell_the_null_of_another_layer(
 def test_what_is_large_is_not_read_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[object] = []
 
-    def ahead(read: Callable[[], Float32]) -> Callable[[], Float32]:
-        begun.append(read)
-        return read
+    def ahead(function: Callable[[], Result], /) -> Callable[[], Result]:
+        begun.append(function)
+        return function
 
     for most, count in ((40 * 8 * NEURONS * FLOAT_BYTES, 2), (20 * 8 * NEURONS * FLOAT_BYTES, 1)):
         monkeypatch.setattr(expert_sampler, "_AHEAD_BYTES", most)
