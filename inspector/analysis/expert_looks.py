@@ -50,8 +50,10 @@ _ALONE: Final = 32
 """From more references on, no other layer's fill a pool or are controls."""
 
 _NULL_FLIPS: Final = 16
-_NULL_FLIP_TESTS: Final = 2048
-"""Tests of flips against other layers that a layer gives the null, if it has as many experts."""
+_NULL_FLIP_TESTS: Final = (512, 2048)
+_ALL_NULL_FLIP_TESTS: Final = 50_000
+"""Tests of flips against other layers that a layer gives the null, if it has as many experts: at
+least and at most, between them as many as all layers together need."""
 
 _PAIR_CANDIDATES: Final = 8
 _PAIR_FLOOR: Final = 3.0
@@ -267,10 +269,13 @@ class _Scene:
 
         First of the layer that was looked at before, whose flips are kept.
         """
-        layers = -(-_NULL_FLIP_TESTS // max(1, len(raw) * len(self.numbers)))
         if self.few:
             return [flip_scores(raw, one) for one in self.against.pool_flips]
-        return [flip_scores(raw, self.sampler.flips(one)) for one in self.others[-layers:]]
+        least, most = _NULL_FLIP_TESTS
+        tests = max(least, min(most, _ALL_NULL_FLIP_TESTS // len(self.sampler.layers)))
+        some = raw[: -(-tests // len(self.numbers))]
+        layers = -(-tests // max(1, len(some) * len(self.numbers)))
+        return [flip_scores(some, self.sampler.flips(one)) for one in self.others[-layers:]]
 
 
 def _some_of(parts: Sequence[OpenExperts], most: int) -> OpenExperts:
