@@ -13,7 +13,7 @@ import numpy as np
 
 from inspector.analysis.expert_family import CombinedSide, Numbering
 from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Scales
-from inspector.analysis.packed_rows import PackedRows
+from inspector.analysis.rows_on_disk import RowsOnDisk
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
@@ -92,13 +92,14 @@ class SampledSide:
     """One side of a match, whose `down_proj` is what `reading` says: `[hidden, neurons]`.
 
     `along`: rows of the matrix are neurons here. They are read whole, once an expert, and of them
-    the block of hidden coordinates that is asked for is kept; other coordinates cost no more.
+    the block of hidden coordinates that is asked for is kept, on disk: 32 KB an expert where it is
+    128 of 128 neurons, 0.4 GB of 12,032 references. Other coordinates cost no more.
     """
 
     ways: BothWays
     reading: Reading
     along: bool
-    _kept: dict[tuple[int, int], PackedRows] = field(default_factory=dict)
+    _kept: RowsOnDisk = field(default_factory=RowsOnDisk)
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -131,9 +132,9 @@ class SampledSide:
             some = missing[start : start + _AT_A_TIME]
             found = self._by_neuron.read(layer, some, self.reading.matrix, self._neurons)
             for expert, values in zip(some, found, strict=True):
-                self._kept[layer, expert] = PackedRows(values[:, block.start : block.stop].T)
+                self._kept.put((layer, expert), values[:, block.start : block.stop].T)
         chosen = np.asarray(rows, dtype=np.int64) - block.start
-        return np.stack([self._kept[layer, expert][chosen] for expert in experts])
+        return np.stack([self._kept.take((layer, expert))[chosen] for expert in experts])
 
     def read_cost(
         self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]

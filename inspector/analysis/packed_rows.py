@@ -1,6 +1,5 @@
 """Rows of experts that are kept for later, in half the memory where that loses nothing."""
 
-from copy import copy
 from typing import Any
 
 import numpy as np
@@ -36,12 +35,21 @@ class PackedRows:
         wide <<= 16
         return np.asarray(wide.view(np.float32))
 
+    @classmethod
+    def of(cls, stored: npt.NDArray[Any]) -> "PackedRows":
+        """Rows as `stored` gave them."""
+        found = cls.__new__(cls)
+        found._kept, found.shape = stored, stored.shape
+        return found
+
+    @property
+    def stored(self) -> npt.NDArray[Any]:
+        """`[experts, k, m]`: the values, or the upper halves of their bits."""
+        return self._kept
+
     def every(self, step: int) -> "PackedRows":
         """Every `step`-th expert; the others can go."""
-        found = copy(self)
-        found._kept = self._kept[::step].copy()
-        found.shape = found._kept.shape
-        return found
+        return PackedRows.of(self._kept[::step].copy())
 
     @property
     def nbytes(self) -> int:
