@@ -2,9 +2,11 @@
 
 import os
 import tempfile
+import threading
 import weakref
 from collections.abc import Hashable
-from typing import Any
+from functools import cached_property
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,8 @@ from inspector.decode.numeric import Float32
 class RowsOnDisk:
     """`[k, m]` values by key, in a temporary file that has no name and goes with this object.
 
+    There is none before something is kept. Threads may share the object.
+
     >>> rows = RowsOnDisk()
     >>> rows.put((3, 200), np.array([[1.5, -2.0]], dtype=np.float32))
     >>> (3, 200) in rows, rows.take((3, 200)).tolist()
@@ -23,10 +27,15 @@ class RowsOnDisk:
     """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed as the object goes
-        weakref.finalize(self, self._file.close)
         self._places: dict[Hashable, tuple[int, np.dtype[Any], tuple[int, ...]]] = {}
         self._end = 0
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _file(self) -> IO[bytes]:
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed as the object goes
+        weakref.finalize(self, file.close)
+        return file
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._places
@@ -38,9 +47,10 @@ class RowsOnDisk:
             OSError: the disk is full, or there is no place for temporary files.
         """
         stored = np.ascontiguousarray(PackedRows(values[None]).stored)
-        self._file.write(stored.tobytes())
-        self._places[key] = self._end, stored.dtype, stored.shape
-        self._end += stored.nbytes
+        with self._lock:
+            self._file.write(stored.tobytes())
+            self._places[key] = self._end, stored.dtype, stored.shape
+            self._end += stored.nbytes
 
     def take(self, key: Hashable) -> Float32:
         """The values of a key, bit for bit."""
