@@ -21,22 +21,25 @@ def mapped():
     ask.restype = Held
     return ask().e
 
+raised = ctypes.CDLL(None).mallopt(-3, 32 * 1024 * 1024)
 holds = {} and hold_large_blocks_apart()
-freed = bytes(16_000_000)
-del freed
 before = mapped()
 held = bytes(1_000_000)
 print(mapped() - before >= len(held), holds)
 """
-"""The fifth number of `mallinfo2` is the bytes of blocks that are mapped by themselves."""
+"""The fifth number of `mallinfo2` is the bytes of blocks that are mapped by themselves.
+
+The bound is raised to 32 MB first, as glibc does when such blocks are freed. It is said here
+because the environment may have fixed it: dask sets `MALLOC_TRIM_THRESHOLD_` for its workers in
+the process that starts them, and whoever runs the tests may have set it too.
+"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="an option of glibc")
 def test_a_large_block_is_mapped_by_itself_whatever_was_freed_before() -> None:
     """A match held what it had freed, between what is kept of each layer: 0.67 GB for 0.38."""
     assert mapped(holds=True) == ["True", "True"]
-    # Without it a block is mapped only where the heap happens to find no room to grow.
-    assert any(mapped(holds=False) == ["False", "False"] for _ in range(8))
+    assert mapped(holds=False) == ["False", "False"]
 
 
 def test_a_match_maps_large_blocks_apart(monkeypatch: pytest.MonkeyPatch) -> None:
