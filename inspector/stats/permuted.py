@@ -26,6 +26,9 @@ _MEDIAN_VARIANCE: Final = np.pi / 2
 MIN_PAIRS: Final = 16
 """Fewer matched pairs are no sample."""
 
+_MOMENT_ROWS: Final = 8
+"""Rows whose products with others are held at a time: a few MB, near the processor."""
+
 
 def shortlist(halves: Sequence[tuple[Prepared, Prepared]], count: int) -> Ints:
     """The `count` references most like each target whatever the order of neurons, `[E, count]`.
@@ -46,32 +49,66 @@ def shortlist(halves: Sequence[tuple[Prepared, Prepared]], count: int) -> Ints:
 
 
 def third_moments(vectors: Float32) -> Float32:
-    """`sum_j x_aj x_bj x_cj` of each expert `[E, k, m]`, over a <= b and all c, `[E, n]`.
+    """Each expert's `sum_j x_aj x_bj x_cj` over a <= b and a <= c, times a weight: `[E, n]`.
 
-    The inner product of two is the sum over all pairs of neurons of their inner product cubed.
+    Of experts `[E, k, m]`. The inner product of two is the sum over all pairs of neurons of their
+    inner product cubed.
 
     >>> one, other = np.random.default_rng(0).standard_normal((2, 1, 3, 5)).astype(np.float32)
     >>> moments = third_moments(one) @ third_moments(other).T
     >>> bool(np.allclose(moments, np.sum((one[0].T @ other[0]) ** 3), rtol=1e-4))
     True
     """
-    first, second = np.triu_indices(vectors.shape[1])
-    weights = np.where(first == second, 1, 2**0.5).astype(np.float32)[:, None]
-    found = np.empty((len(vectors), len(first) * vectors.shape[1]), dtype=np.float32)
+    rows, neurons = vectors.shape[1:]
+    weights = [_moment_weights(start, rows) for start in range(0, rows, _MOMENT_ROWS)]
+    found = np.empty((len(vectors), sum(one.size for one in weights)), dtype=np.float32)
+    room = np.empty((max((len(one) for one in weights), default=0), neurons), dtype=np.float32)
     for x, moments in zip(vectors, found, strict=True):
-        products = x[first]
-        products *= x[second]
-        products *= weights
-        np.matmul(products, x.T, out=moments.reshape(-1, len(x)))
+        filled = 0
+        for part in weights:
+            rest = x[rows - part.shape[1] :]
+            products = _products(rest, room[: len(part)])
+            block = moments[filled : filled + part.size].reshape(part.shape)
+            np.matmul(products, rest.T, out=block)
+            block *= part
+            filled += part.size
     return found
 
 
+def _products(rows: Float32, into: Float32) -> Float32:
+    """`x_a x_b` of the first few rows a and all b >= a, each over neurons."""
+    filled = 0
+    for a in range(min(_MOMENT_ROWS, len(rows))):
+        count = len(rows) - a
+        np.multiply(rows[a:], rows[a], out=into[filled : filled + count])
+        filled += count
+    return into
+
+
+def _moment_weights(start: int, rows: int) -> Float32:
+    """For products of a few rows a from `start` on with b >= a, by c from `start` on.
+
+    The root of how many orders of a, b, c an entry stands for; 0 where c < a, which is counted
+    elsewhere.
+    """
+    a, b = (one + start for one in np.triu_indices(rows - start))
+    own = a < start + _MOMENT_ROWS
+    a, b, c = a[own, None], b[own, None], np.arange(start, rows)
+    orders = np.where((a == b) & (a == c), 1, np.where((a == b) | (a == c), 1.5, 3))
+    return np.asarray(np.where(c < a, 0, orders**0.5), dtype=np.float32)
+
+
 def match_neurons(target: Float32, reference: Float32) -> tuple[Ints, Ints]:
-    """Mutually nearest neurons of two experts, `[h, m]` each: their indices on either side."""
+    """Mutually nearest neurons of two experts, `[h, m]` each: their indices on either side.
+
+    One to one: of several that are equally near to one, the first.
+    """
     cosines = _unit(target.T) @ _unit(reference.T).T
     theirs = cosines.argmax(axis=1)
-    ours = cosines.argmax(axis=0)
-    matched = np.flatnonzero(ours[theirs] == np.arange(len(theirs)))
+    nearest = cosines.max(axis=0)  # argmax down the columns would take longer than the product
+    mutual = np.flatnonzero(cosines[np.arange(len(theirs)), theirs] == nearest[theirs])
+    _, first = np.unique(theirs[mutual], return_index=True)
+    matched = mutual[np.sort(first)]
     return matched, theirs[matched]
 
 
