@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import zip_longest
 from typing import Final
 
 import numpy as np
@@ -20,7 +19,7 @@ from inspector.analysis.expert_estimates import Estimates, Resemblances, estimat
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_permuted import permuted_evidence
-from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.expert_sampler import AHEAD, Sampler
 from inspector.analysis.layer_references import LayerReferences, without_nan
 from inspector.analysis.packed_rows import PackedRows
 from inspector.decode.numeric import Float32
@@ -148,13 +147,13 @@ def look_at_layer(
     experts: Ints,
     count: int,
     rules: LookRules,
-    after: tuple[int, Ints] | None = None,
+    after: Sequence[tuple[int, Ints]] = (),
 ) -> tuple[list[LayerLook], Null]:
     """Z of one layer's experts against its references and against those of a few other layers.
 
     The experts are read and looked at in portions, of which each is a look of its own; the first
-    one tells the null. What is looked at next is read meanwhile: in the end the first portion of
-    the layer and experts `after`.
+    one tells the null. What is looked at next is read meanwhile: in the end the first portions of
+    the layers and experts `after`.
     """
     sampler.begin(layer, count)
     scene = _Scene(sampler, layer, count, rules)
@@ -163,14 +162,16 @@ def look_at_layer(
     null = Null([], [])
     portions = sampler.portions(layer, experts, count)
     sampler.promise(layer, experts, count)
-    following: list[tuple[int, Ints]] = [(layer, some) for some in portions[1:]]
-    if after is not None:
-        sampler.promise(*after, count)
-        following.append((after[0], sampler.portions(*after, count)[0]))
-    for some, then in zip_longest(portions, following):
+    for one in after:
+        sampler.promise(*one, count)
+    following = [
+        *((layer, some) for some in portions[1:]),
+        *((one, sampler.portions(one, later, count)[0]) for one, later in after),
+    ]
+    for number, some in enumerate(portions):
         raw = sampler.targets(layer, some, count)
-        if then is not None:
-            sampler.expect(then[0], then[1], count)
+        for then in following[number : number + AHEAD]:
+            sampler.expect(*then, count)
         look, opened = scene.look(some, without_nan(raw), null if not looks else None)
         if not looks and len(portions) > 1:
             scene.settle()

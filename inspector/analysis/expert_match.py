@@ -31,6 +31,7 @@ from inspector.analysis.expert_question import (
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
 from inspector.analysis.expert_rotated import RotatedBranch
 from inspector.analysis.expert_sampler import (
+    AHEAD,
     Ahead,
     ExpertSide,
     Sampler,
@@ -315,14 +316,15 @@ class _Run:
 
     def _after(
         self, layer: int, wanted: Mapping[int, Ints], count: int, *, first: bool
-    ) -> tuple[int, Ints] | None:
-        """What the look comes to next, where there is no doubt that it may be read."""
-        left = [one for one in wanted if one > layer and len(wanted[one])]
-        if not left:
-            return None
-        after = left[0], wanted[left[0]]
-        both = sum(self.sampler.cost(one, wanted[one], count) for one in (layer, left[0]))
-        return after if first or self.sampler.affords(both) else None
+    ) -> list[tuple[int, Ints]]:
+        """What the look comes to next, as far as there is no doubt that it may be read."""
+        left = [one for one in wanted if one > layer and len(wanted[one])][:AHEAD]
+        costs = [self.sampler.cost(one, wanted[one], count) for one in (layer, *left)]
+        return [
+            (one, wanted[one])
+            for number, one in enumerate(left)
+            if first or self.sampler.affords(sum(costs[: number + 2]))
+        ]
 
     def _first_costs_after(self, count: int) -> dict[int, int]:
         """By layer, bytes of the first look at those that follow: nothing else may spend them."""

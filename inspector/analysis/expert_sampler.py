@@ -46,8 +46,12 @@ _SOME: Final = 32
 """References of another layer that tell a null where they are too large: with 64 targets, enough
 tests for a calibration."""
 
+AHEAD: Final = 2
+"""Looks whose rows are begun to be read before they are needed: one is there when the next begins,
+and the last requests of one go out beside the first of the other."""
+
 _AHEAD_BYTES: Final = 64_000_000
-"""Values that are read before they are needed; what is larger waits until there is room."""
+"""Values that are read before they are needed; what does not fit waits until there is room."""
 
 
 class ExpertSide(Protocol):
@@ -200,10 +204,16 @@ class Sampler:
         return self._side(key).read_cost(layer, experts, Projection.DOWN, self.rows[:count])
 
     def _fits_ahead(self, key: _Key) -> bool:
-        """Whether there is room for values before they are needed."""
+        """Whether values are not under way and there is room for them before they are needed."""
+        under_way = self._begun.keys() | self._coming.keys()
+        return key not in under_way and sum(map(self._size, (key, *under_way))) <= _AHEAD_BYTES
+
+    def _size(self, key: _Key) -> int:
+        """What values take once they are read."""
         _, layer, experts, count = key
-        neurons = self._side(key).shape(layer, Projection.DOWN)[1]
-        return len(experts) * count * neurons * _FLOAT_BYTES <= _AHEAD_BYTES
+        return (
+            len(experts) * count * self._side(key).shape(layer, Projection.DOWN)[1] * _FLOAT_BYTES
+        )
 
     def _owe(self, key: _Key) -> _Key:
         self._owed[key] = self._cost_down(key)

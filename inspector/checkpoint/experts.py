@@ -1,7 +1,8 @@
 """Sampled rows of a layer's experts, read in few requests: the injected side of expert matching."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from inspector.layout.families import Projection
 from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
 from inspector.source.pool import map_ordered
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_LOCAL_JOBS: Final = 2
+"""Reads of files on disk that go on beside each other, of one side."""
 
 
 class CheckpointExperts:
@@ -76,10 +83,19 @@ class CheckpointExperts:
         def read_one(place: int) -> None:
             found[place] = self._rows(weights[place], rows)
 
-        jobs = self._checkpoint.policy.jobs if self._checkpoint.is_remote else 2
-        for _ in map_ordered(read_one, _by_new_shards(weights), jobs=jobs):
+        for _ in self._each(read_one, _by_new_shards(weights)):
             pass
         return found
+
+    def _each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """What reads give, beside each other.
+
+        Over a network all that are asked for share threads: also what is read ahead, of either
+        side, takes its turn.
+        """
+        if self._checkpoint.is_remote:
+            return self._checkpoint.policy.lanes.map_ordered(function, items)
+        return map_ordered(function, items, jobs=_LOCAL_JOBS)
 
     def _rows(self, weight: Weight, rows: Sequence[int]) -> Float32:
         """Those rows of one expert's matrix, or of its transpose."""
@@ -151,8 +167,7 @@ class CheckpointExperts:
         def read_one(weight: Weight) -> Float32:
             return reader.read_scale_rows(weight, rows)
 
-        jobs = self._checkpoint.policy.jobs if self._checkpoint.is_remote else 2
-        values = np.stack(list(map_ordered(read_one, weights, jobs=jobs)))
+        values = np.stack(list(self._each(read_one, weights)))
         return Scales(values, applied=_needs_scale(weights[0], start, stop))
 
     def scale_cost(

@@ -19,16 +19,43 @@ def map_ordered(
 
     Results are handed over as soon as those before them are; an exception stops the rest.
     """
+    with threads(jobs) as executor:
+        yield from _in_order(executor, function, items, ahead=2 * jobs)
+
+
+class Lanes:
+    """Threads that several callers share: `jobs` reads are under way at a time, whoever asked.
+
+    What runs in them must not ask them for more: it would wait for threads that wait for it.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._executor = ThreadPoolExecutor(jobs, thread_name_prefix="s1inspect-read")
+
+    def map_ordered(
+        self, function: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[Result]:
+        """As `map_ordered`, with the threads that are shared."""
+        return _in_order(self._executor, function, items, ahead=2 * self._jobs)
+
+
+def _in_order(
+    executor: Executor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
+) -> Iterator[Result]:
     pending: deque[Future[Result]] = deque()
     waiting = iter(items)
-    with threads(jobs) as executor:
-        for item in islice(waiting, 2 * jobs):
+    try:
+        for item in islice(waiting, ahead):
             pending.append(executor.submit(function, item))
         while pending:
             result = pending.popleft().result()
             for item in islice(waiting, 1):
                 pending.append(executor.submit(function, item))
             yield result
+    finally:
+        for one in pending:
+            one.cancel()
 
 
 @contextmanager

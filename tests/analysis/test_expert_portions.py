@@ -97,10 +97,11 @@ def test_what_is_large_is_not_read_before_it_is_needed(monkeypatch: pytest.Monke
         begun.append(function)
         return function
 
-    for most, count in ((40 * 8 * NEURONS * FLOAT_BYTES, 2), (20 * 8 * NEURONS * FLOAT_BYTES, 1)):
-        monkeypatch.setattr(expert_sampler, "_AHEAD_BYTES", most)
+    for experts, count in ((120, 4), (119, 3), (60, 2), (59, 1), (20, 1), (19, 0)):
+        monkeypatch.setattr(expert_sampler, "_AHEAD_BYTES", experts * 8 * NEURONS * FLOAT_BYTES)
         sampler = Sampler(*family(), (0, 1, 2), range(8), ahead=ahead)
-        sampler.expect(1, np.arange(40), 8)
+        for layer in (1, 2, 1, 2):  # what is under way already is not begun again
+            sampler.expect(layer, np.arange(40), 8)
         assert len(begun) == count
         begun.clear()
 
@@ -235,10 +236,10 @@ def test_what_is_still_to_be_read_is_not_spent_on_scales(
     sampler = Sampler(*sides, (0, 1), range(8), ahead=begin)
     sampler.allowance = spare + sum(40 * 2 * 8 * NEURONS for _ in (0, 1))
     rules = LookRules(clear_z=5.0, with_flips=False, permuted_experts=0, same_model=False)
-    after = 1, experts
     assert sampler.affords(sampler.cost(0, experts, 8))
     for layer in (0, 1):
-        look_at_layer(sampler, layer, experts, 8, rules, after if layer == 0 else None)
+        after = [(1, experts)] if layer == 0 else []
+        look_at_layer(sampler, layer, experts, 8, rules, after)
     scales = [one for side in sides for one in side.reads if not one.rows]
     assert bool(scales) == bool(spare)
     assert sum(side.bytes_read for side in sides) == sampler.spent <= sampler.allowance
