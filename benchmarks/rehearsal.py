@@ -66,6 +66,10 @@ class Rehearsed:
 _MOST_REQUESTS: Final = 66_000
 """Of signed looks at 8 rows of all layers."""
 
+_MOST_SECONDS: Final = 150
+_MOST_GB: Final = 3.5
+"""Of a default run of all layers."""
+
 _WRONG: Final = "wrong parent"
 
 
@@ -206,8 +210,19 @@ def _targets(
     found: Mapping[str, Rehearsed], layers: int, stored: int
 ) -> list[tuple[str, float, str]]:
     default, first = found[DEFAULT], found[FIRST_LOOK]
-    asked = _MOST_REQUESTS * layers / LAYERS
+    share = layers / LAYERS
+    asked = _MOST_REQUESTS * share
     return [
+        (
+            f"default: seconds, of {_MOST_SECONDS} for all layers",
+            default.run.wall / (_MOST_SECONDS * share),
+            "<= 1",
+        ),
+        (
+            f"default: GB, of {_MOST_GB} for all layers",
+            default.counts.bytes / (_MOST_GB * 1e9 * share),
+            "<= 1",
+        ),
         ("default: % of the bytes", 100 * default.counts.bytes / stored, "<= 0.3"),
         ("default: MB peak RSS", default.run.peak_rss / 1e6, "<= 1000"),
         ("default: reads of what was not filled", default.counts.holes, "<= 0"),

@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 
 _PILOT_TARGETS: Final = 64
 
-BUDGET_SHARE: Final = 0.003
+BUDGET_SHARE: Final = 0.0025
 BUDGET_FLOOR: Final = 256_000_000
 """Bytes that may be read by default: this share of both models, and at least this many."""
 

@@ -38,7 +38,7 @@ _NULL_LAYERS: Final = 4
 _PORTION_BYTES: Final = 32_000_000
 """Raw rows of targets that are looked at together; what is made of them takes some times more."""
 
-_KEPT_BYTES: Final = 256_000_000
+_KEPT_BYTES: Final = 160_000_000
 """References that are kept for the layers after theirs, prepared, beside those of the layer that is
 looked at. Of two layers that are larger, one is kept whole and some references of the other."""
 

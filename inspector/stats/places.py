@@ -25,15 +25,14 @@ def rows_in_place(target: Float32, references: Float32) -> Ints:
 
 def all_rows_in_place(targets: Float32, references: Float32) -> Ints:
     """The same of several targets `[E, k, n]`, `[E, R]`."""
-    theirs = _centred(references)
-    return np.stack([_in_place(one, theirs) for one in _centred(targets)])
-
-
-def _in_place(ours: Float32, theirs: Float32) -> Ints:
-    cosines = np.matmul(theirs, ours.T)
-    own = np.einsum("rkk->rk", cosines).copy()
-    np.einsum("rkk->rk", cosines)[:] = -np.inf
-    return np.asarray((own > np.maximum(cosines.max(axis=1), 0.0)).sum(axis=1), dtype=np.int64)
+    ours, theirs = _centred(targets), _centred(references)
+    rows, columns = ours.shape[1:]
+    cosines = ours.reshape(-1, columns) @ theirs.reshape(-1, columns).T
+    pairs = cosines.reshape(len(ours), rows, len(theirs), rows)
+    own = np.einsum("ekrk->erk", pairs).copy()
+    np.einsum("ekrk->erk", pairs)[:] = -np.inf
+    others = np.maximum(pairs.max(axis=3), 0.0).transpose(0, 2, 1)
+    return np.asarray((own > others).sum(axis=2), dtype=np.int64)
 
 
 def log10_p_of_places(hits: Ints) -> Float64:

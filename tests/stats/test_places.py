@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import binom
 
-from inspector.stats.places import log10_p_of_places, rows_in_place
+from inspector.stats.places import all_rows_in_place, log10_p_of_places, rows_in_place
 
 Float32 = npt.NDArray[np.float32]
 
@@ -29,6 +29,10 @@ def test_hits_are_those_of_a_loop() -> None:
     expected = [naive_hits(target, one) for one in references]
     assert rows_in_place(target, references).tolist() == expected
     assert expected[2] > 4
+    several = np.stack([target, references[4], -target])
+    assert all_rows_in_place(several, references).tolist() == [
+        [naive_hits(one, other) for other in references] for one in several
+    ]
 
 
 def test_zeros_and_ties_match_nothing() -> None:
