@@ -182,7 +182,7 @@ def look_at_layer(
     if rules.permuted_experts and not rules.same_model:
         chosen = _some_of(unlike, rules.permuted_experts)
         if len(chosen.experts):
-            permuted = permuted_evidence(chosen, scene.against, scene.others)
+            permuted = permuted_evidence(chosen, scene.tested(), scene.others)
             looks[-1] = replace(looks[-1], permuted=permuted)
     return looks, null
 
@@ -212,6 +212,12 @@ class _Scene:
         if len(self.numbers) > _ALONE and self.apart is not None:
             self.others = []
             self.sampler.settle(self.layer, self.rows)
+
+    def tested(self) -> Against:
+        """What neurons are matched with once the signed tests are made; no look comes after it."""
+        self.references = self.sampler.tested(self.layer, self.rows)
+        self.against = replace(self.against, own=self.references)
+        return self.against
 
     def look(
         self, experts: Ints, clean: Float32, null: Null | None

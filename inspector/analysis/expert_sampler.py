@@ -267,11 +267,22 @@ class Sampler:
         for key in self._references.keys() - needed:
             del self._references[key]
         for key in self._references.keys() - {(layer, count)}:
-            step = self._step_apart(*key)
-            if step > 1 and key[0] < layer:
-                self._references[key] = self._references[key].every(step)
+            if key[0] < layer:
+                self._thin(key)
         self._layer = layer
         self.flips.settle(self._references.values())
+
+    def _thin(self, key: tuple[int, int]) -> None:
+        """Of references that are too large for that, keep as many as tell another layer's null."""
+        own, step = self._references[key], self._step_apart(*key)
+        if step > 1 and len(own.raw) == len(self.reference.experts(key[0])):
+            self._references[key] = own.every(step)
+
+    def tested(self, layer: int, count: int) -> LayerReferences:
+        """A layer's references after its signed tests, without what these alone need."""
+        own = self._references[layer, count]
+        self._thin((layer, count))
+        return own.as_they_are()
 
     def settle(self, layer: int, count: int) -> None:
         """The layers apart have told a layer's null: keep what the next layer's look needs."""

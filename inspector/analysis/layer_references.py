@@ -47,6 +47,16 @@ class LayerReferences:
         found.__dict__.pop("uncentred", None)
         return found
 
+    def as_they_are(self) -> "LayerReferences":
+        """The same without what the signed test is made of: for whoever needs rows and templates.
+
+        Of references that are large that is two thirds of what they take.
+        """
+        found = copy(self)
+        del found.prepared
+        found.__dict__.pop("uncentred", None)
+        return found
+
     @cached_property
     def uncentred(self) -> tuple[Preparation, Prepared]:
         """Of some of them: their median is asked for, and they take as much memory again."""

@@ -8,10 +8,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from inspector.analysis import expert_places, expert_sampler
+from inspector.analysis import expert_looks, expert_places, expert_sampler
+from inspector.analysis.expert_aside import Against, OpenExperts
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_looks import LookRules, look_at_layer
 from inspector.analysis.expert_match import MatchResult, match_experts
+from inspector.analysis.expert_permuted import permuted_evidence
 from inspector.analysis.expert_sampler import Result, Sampler, Scales
 from inspector.analysis.layer_references import Flips, LastFlips, LayerReferences
 from inspector.analysis.packed_rows import PackedRows
@@ -88,6 +90,35 @@ def test_of_references_that_are_too_large_some_tell_the_null_of_another_layer(
         sampler.spent = 0
     of_references = Counter((one.layer, len(one.experts)) for one in reference.reads)
     assert of_references == {(1, 5): 1, (2, 20): 1, (3, 20): 1, (4, 5): 1, (5, 20): 1}
+
+
+def test_neurons_are_matched_without_what_only_the_signed_test_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rules = LookRules(clear_z=5.0, with_flips=False, permuted_experts=3, same_model=False)
+    whole = Sampler(*family(layers=4), tuple(range(4)), range(32))
+    (expected,), _ = look_at_layer(whole, 2, np.arange(40), 32, rules)
+    assert hasattr(whole._references[2, 32], "prepared")
+    monkeypatch.setattr(expert_sampler, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(expert_sampler, "_SOME", 5)
+    seen: list[bool] = []
+
+    def watched(
+        opened: OpenExperts, against: Against, others: Sequence[LayerReferences]
+    ) -> Evidence | None:
+        seen.append(hasattr(against.own, "prepared"))
+        return permuted_evidence(opened, against, others)
+
+    monkeypatch.setattr(expert_looks, "permuted_evidence", watched)
+    sampler = Sampler(*family(layers=4), tuple(range(4)), range(32))
+    (found,), _ = look_at_layer(sampler, 2, np.arange(40), 32, rules)
+    assert seen == [False]
+    assert len(sampler._references[2, 32].prepared.vectors) == 5
+    assert found.permuted is not None
+    assert expected.permuted is not None
+    np.testing.assert_array_equal(found.permuted.z, expected.permuted.z)
+    sampler.begin(3, 32)
+    assert len(sampler._references[2, 32].raw) == 5
 
 
 def test_what_is_large_is_not_read_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
