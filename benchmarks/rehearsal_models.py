@@ -29,7 +29,7 @@ from benchmarks.rehearsal_truth import (
     sigma,
 )
 from benchmarks.replica import REPOSITORY
-from inspector.analysis.expert_sampler import BLOCK_ROWS, row_block
+from inspector.analysis.sampled_rows import BLOCK_ROWS, row_block
 from inspector.checkpoint import Access, Checkpoint, ReadPolicy, open_checkpoint
 from inspector.checkpoint.experts import CheckpointExperts
 from inspector.decode.numeric import Float32

@@ -10,7 +10,7 @@ from benchmarks.study.tasks import Parameters
 from inspector.analysis.expert_match import LOOK_ROWS
 from inspector.analysis.expert_plan import plan_match
 from inspector.analysis.expert_question import MatchRequest, Question
-from inspector.analysis.expert_sampler import Scales
+from inspector.analysis.expert_sides import Scales
 from inspector.analysis.plan import totals_of
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype

@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from benchmarks.study.generator import Float32
-from inspector.analysis.expert_sampler import Scales
+from inspector.analysis.expert_sides import Scales
 from inspector.decode.numeric import NUMPY_DTYPES, Array
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from inspector.analysis.expert_sampler import ExpertSide, Scales
+from inspector.analysis.expert_sides import ExpertSide, Scales
 from inspector.analysis.mapped_layers import MappedExperts
 from inspector.decode.numeric import Float32
 from inspector.errors import LayoutError

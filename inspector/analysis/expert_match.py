@@ -30,15 +30,8 @@ from inspector.analysis.expert_question import (
 )
 from inspector.analysis.expert_report import ExpertMatch, Flag, LayerMatch, RotationFacts
 from inspector.analysis.expert_rotated import RotatedBranch
-from inspector.analysis.expert_sampler import (
-    AHEAD,
-    Ahead,
-    ExpertSide,
-    Sampler,
-    row_block,
-    when_asked,
-    without_outliers,
-)
+from inspector.analysis.expert_sampler import AHEAD, Sampler
+from inspector.analysis.expert_sides import Ahead, ExpertSide, when_asked
 from inspector.analysis.expert_states import ExpertState, Family, Key, decide, decide_aside
 from inspector.analysis.expert_verdicts import (
     Standards,
@@ -49,6 +42,7 @@ from inspector.analysis.expert_verdicts import (
 from inspector.analysis.hidden_basis import StageZero
 from inspector.analysis.layer_references import LayerReferences
 from inspector.analysis.match_charts import MatchCharts, charts_of
+from inspector.analysis.sampled_rows import row_block, without_outliers
 from inspector.stats.calibration import Calibrated, Calibration, calibrate
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.flips import MAX_FLIP_ROWS

@@ -13,9 +13,10 @@ import numpy as np
 from inspector.analysis.expert_match import LOOK_ALPHA, LOOK_ROWS, MatchResult, match_experts
 from inspector.analysis.expert_question import MatchRequest, Progress, Question
 from inspector.analysis.expert_reading import WHOLE, Reading, Ways
-from inspector.analysis.expert_sampler import BLOCK_ROWS, Ahead, ExpertSide, row_block, when_asked
+from inspector.analysis.expert_sides import Ahead, ExpertSide, when_asked
 from inspector.analysis.expert_verdicts import EXCLUDED_COSINE, EXCLUDED_FRACTION, excluded_region
 from inspector.analysis.plan import PlannedOption
+from inspector.analysis.sampled_rows import BLOCK_ROWS, row_block
 from inspector.layout.families import Projection
 
 _COPY_KEPT: Final = 0.9

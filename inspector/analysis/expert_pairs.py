@@ -9,7 +9,7 @@ import numpy as np
 
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_report import ExpertMatch, Flag
-from inspector.analysis.expert_sampler import ExpertSide
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.plan import PlannedReads
 from inspector.errors import LayoutError, UsageError
 from inspector.layout.families import Projection

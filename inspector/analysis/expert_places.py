@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_evidence import Evidence
-from inspector.analysis.expert_sampler import ExpertSide, Sampler
+from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.layer_references import without_nan
 from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection

@@ -13,9 +13,10 @@ from inspector.analysis.expert_question import (
     spread_layers,
 )
 from inspector.analysis.expert_rotated import rotation_rows
-from inspector.analysis.expert_sampler import ExpertSide, row_block
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.plan import PlannedReads
 from inspector.analysis.report import Reads
+from inspector.analysis.sampled_rows import row_block
 from inspector.layout.families import Projection
 
 _BESIDE: Final = (Projection.GATE, Projection.UP)

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_reading import WHOLE, Reading
-from inspector.analysis.expert_sampler import ExpertSide, outlier_sample, row_block
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.hidden_basis import StageZero
 from inspector.analysis.reference_models import ReferenceModels
 from inspector.analysis.report import Reads
+from inspector.analysis.sampled_rows import outlier_sample, row_block
 from inspector.errors import BudgetExceeded, LayoutError, UsageError
 from inspector.layout.families import Projection
 

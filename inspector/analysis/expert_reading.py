@@ -12,8 +12,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from inspector.analysis.expert_family import CombinedSide, Numbering
-from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Scales
+from inspector.analysis.expert_sides import ExpertSide, Scales
 from inspector.analysis.rows_on_disk import RowsOnDisk
+from inspector.analysis.sampled_rows import BLOCK_ROWS
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection

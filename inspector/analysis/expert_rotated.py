@@ -19,8 +19,10 @@ from inspector.analysis.expert_question import (
     spread_layers,
 )
 from inspector.analysis.expert_report import RotationFacts
-from inspector.analysis.expert_sampler import BLOCK_ROWS, ExpertSide, Sampler
+from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.layer_references import without_nan
+from inspector.analysis.sampled_rows import BLOCK_ROWS
 from inspector.decode.numeric import Float32
 from inspector.layout.families import Projection
 from inspector.stats.calibration import Calibration, calibrate

@@ -7,14 +7,14 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from inspector.analysis.expert_sides import Ahead, ExpertSide, Scales, when_asked
 from inspector.analysis.layer_references import LastFlips, LayerReferences, without_nan
 from inspector.decode.numeric import Float32
-from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from inspector.stats.contrast import MIN_POOL
 
@@ -23,13 +23,6 @@ Ints = npt.NDArray[np.int64]
 _Key = tuple[bool, int, tuple[int, ...], int]
 """Whether of the target, layer, experts, and how many rows."""
 
-BLOCK_ROWS: Final = 128
-"""Rows are chosen inside one block of this height: there every column has one FP8 scale."""
-
-OUTLIER_RATIO: Final = 4.0
-"""A row whose rms over the references exceeds this many times the median is skipped."""
-
-_OUTLIER_REFERENCES: Final = 16
 _FLOAT_BYTES: Final = 4
 _HALF_BYTES: Final = 2
 _LEAST_LAYERS: Final = 1
@@ -52,75 +45,6 @@ and the last requests of one go out beside the first of the other."""
 
 _AHEAD_BYTES: Final = 64_000_000
 """Values that are read before they are needed; what does not fit waits until there is room."""
-
-
-class ExpertSide(Protocol):
-    """The experts of one model; `inspector.checkpoint.experts` reads them from a checkpoint."""
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Layers with experts."""
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of the whole model, for the default budget."""
-
-    def experts(self, layer: int) -> tuple[int, ...]:
-        """Experts of a layer, by number."""
-
-    def shape(self, layer: int, projection: Projection) -> tuple[int, int]:
-        """`[rows, columns]` of that matrix of every expert of the layer."""
-
-    def read(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> Float32:
-        """`[experts, rows, columns]`, each column up to its own positive factor."""
-
-    def read_cost(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> int:
-        """Bytes that `read` would take."""
-
-    def read_requests(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> int:
-        """Reads that `read` would take."""
-
-    def scales(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> "Scales | None":
-        """What makes weights of codes in those rows; None where they are stored as they are."""
-
-    def scale_cost(
-        self, layer: int, experts: Sequence[int], projection: Projection, rows: Sequence[int]
-    ) -> int:
-        """Bytes that `scales` would take."""
-
-    def dtype(self, layer: int, projection: Projection) -> Dtype:
-        """How that matrix of the layer's experts is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scales:
-    """Multipliers `[experts, rows, columns]`; `applied` says that `read` has multiplied already."""
-
-    values: Float32
-    applied: bool
-
-
-Result = TypeVar("Result")
-
-
-class Ahead(Protocol):
-    """Begins to read, and gives what waits for it; `when_asked` begins only then."""
-
-    def __call__(self, function: Callable[[], Result], /) -> Callable[[], Result]:
-        """`function`, begun."""
-
-
-def when_asked(function: Callable[[], Result], /) -> Callable[[], Result]:
-    """Nothing is read ahead."""
-    return function
 
 
 @dataclass(slots=True)
@@ -359,33 +283,6 @@ class Sampler:
         """Read from a side, counting what it takes."""
         self.spent += side.read_cost(layer, experts, projection, rows)
         return side.read(layer, experts, projection, rows)
-
-
-def row_block(reference: ExpertSide, layer: int, rng: np.random.Generator) -> range:
-    """The block of rows that a run samples, by chance among those of `down_proj`."""
-    height = reference.shape(layer, Projection.DOWN)[0]
-    start = BLOCK_ROWS * int(rng.integers(max(1, height // BLOCK_ROWS)))
-    return range(start, min(height, start + BLOCK_ROWS))
-
-
-def outlier_sample(experts: Sequence[int]) -> Sequence[int]:
-    """The references of a layer that are read over the whole block, to find outlier rows."""
-    return experts[:: -(-len(experts) // _OUTLIER_REFERENCES)]
-
-
-def without_outliers(sampler: Sampler, layers: Sequence[int]) -> list[int]:
-    """The rows of the sampler's block whose rms is not beyond `OUTLIER_RATIO` x the median.
-
-    Up to 16 references of each of `layers` are read over the whole block; a row that is an
-    outlier in any of these layers is left out.
-    """
-    outlier = np.zeros(len(sampler.rows), dtype=np.bool_)
-    for layer in layers:
-        experts = outlier_sample(sampler.reference.experts(layer))
-        raw = sampler.read(sampler.reference, layer, experts, Projection.DOWN, sampler.rows)
-        rms = np.sqrt(np.mean(np.square(without_nan(raw), dtype=np.float64), axis=(0, 2)))
-        outlier |= rms > OUTLIER_RATIO * np.median(rms)
-    return [row for row, skipped in zip(sampler.rows, outlier, strict=True) if not skipped]
 
 
 def null_width(layers: int, references: int) -> int:

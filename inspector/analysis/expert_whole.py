@@ -16,7 +16,7 @@ from inspector.analysis.expert_report import (
     MatrixPair,
     NeuronAgreement,
 )
-from inspector.analysis.expert_sampler import ExpertSide
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.expert_verdicts import estimate_of
 from inspector.analysis.layer_references import without_nan
 from inspector.decode.numeric import Float32

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inspector.analysis.expert_sampler import ExpertSide, Scales
+from inspector.analysis.expert_sides import ExpertSide, Scales
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection

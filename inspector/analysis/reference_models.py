@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from inspector.analysis.expert_family import CombinedSide, Numbering
-from inspector.analysis.expert_sampler import ExpertSide
+from inspector.analysis.expert_sides import ExpertSide
 from inspector.analysis.hidden_basis import StageZero
 from inspector.analysis.layer_pairing import Origin
 from inspector.analysis.mapped_layers import MappedExperts

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from inspector.analysis.expert_sampler import Scales
+from inspector.analysis.expert_sides import Scales
 from inspector.analysis.report import Reads
 from inspector.catalog import TensorRow
 from inspector.checkpoint import Checkpoint

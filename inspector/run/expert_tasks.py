@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from inspector.analysis.expert_sampler import Scales
+from inspector.analysis.expert_sides import Scales
 from inspector.checkpoint import Checkpoint, ReadPolicy
 from inspector.checkpoint.experts import CheckpointExperts
 from inspector.decode.numeric import Float32

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from inspector.analysis.expert_sampler import ExpertSide, Scales
+from inspector.analysis.expert_sides import ExpertSide, Scales
 from inspector.decode.numeric import Float32, stored_array, to_float32
 from inspector.errors import FormatError
 from inspector.format.dtypes import Dtype
