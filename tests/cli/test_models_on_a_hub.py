@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import FUSED, S1, invoke
+from tests.cli.running import FUSED, QWEN3, S1, invoke
 from tests.hub import Hub
 from tests.source.serving import Connect, asked
 
@@ -63,3 +63,17 @@ def test_a_match_is_given_again_by_a_command_that_names_both_commits(hub: Hub) -
     ]  # fmt: skip
     again = json.loads(invoke(command, *words, "--json", "--no-cache").stdout)
     assert {**again, "cost": None} == {**found, "cost": None}
+
+
+def test_a_match_reads_as_many_at_a_time_as_jobs_says(tmp_path: Path, connect: Connect) -> None:
+    """Of both sides together, with what is read ahead: each request takes its latency at least."""
+    for repository, sample in ((MODEL, S1), ("Qwen/Qwen3-235B-A22B", QWEN3)):
+        shutil.copytree(sample, tmp_path / repository)
+    latency, jobs = 0.02, 3
+    with Hub(tmp_path, latency=latency) as hub:
+        connect(hub)
+        words = ("expert-similarity", "-r", "qwen3", "--json", "--no-cache")
+        assert invoke(*words, "--jobs", str(jobs)).exit_code == 0
+        begun = [one.arrived for one in hub.log]
+    at_once = [sum(0 <= moment - one < latency for one in begun) for moment in begun]
+    assert 1 < max(at_once) <= jobs
