@@ -11,6 +11,7 @@ from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import DEFAULT_SAMPLE
 from inspector.analysis.report import Cost
 from inspector.checkpoint.choosing import find_weights, naming_parts
+from inspector.decode.device import CPU
 from inspector.errors import UsageError
 from inspector.layout.stored import value_counts
 from inspector.layout.weights import Weight as StoredWeight
@@ -181,6 +182,7 @@ class OpenCheckpoint:
         weights: bool = True,
         full: bool = False,
         seed: int = 0,
+        device: str = CPU,
     ) -> CompareReport:
         """How it differs from another: config, tokens, parameters, tensors, weights.
 
@@ -190,10 +192,18 @@ class OpenCheckpoint:
             weights: whether rows of weights are read and compared.
             full: every row of every weight instead of a sample.
             seed: chooses the rows that are sampled.
+            device: where weights are decoded and compared: `cpu`, or by torch on `cuda`, `cuda:1`.
+                That takes `full`.
+
+        Raises:
+            UsageError: `device` is no name of one, or there is nothing for it to do.
+            DeviceNotThere: torch is not installed, or it sees no such device.
+            DecodeError: the device has too little memory.
         """
-        depth = Depth(config_only=config_only, weights=weights, full=full, seed=seed)
+        depth = Depth(config_only=config_only, weights=weights, full=full, seed=seed, device=device)
+        found = depth.opened_device()
         with self._opened(_named([other])) as (model, ref):
-            return compare_report(model, ref, depth)
+            return compare_report(model, ref, depth, found)
 
     def expert_similarity(
         self,
@@ -204,6 +214,7 @@ class OpenCheckpoint:
         seed: int = 0,
         layer_map: str | None = None,
         heat_map: int | None = None,
+        verify: int | str | None = None,
     ) -> SimilarityReport:
         """Which experts descend from which of the reference's, with calibrated p-values.
 
@@ -215,17 +226,22 @@ class OpenCheckpoint:
             seed: chooses the rows that are sampled. Do not choose among answers.
             layer_map: which layer of the reference each is compared with, as `--layer-map` says it.
             heat_map: the layer whose scores are kept; None for the first.
+            verify: pairs of experts that are read whole, to say which neuron became which, in
+                `pairs`: how many accepted ones, or which, as `--verify` says it.
 
         Raises:
-            UsageError: `layer_map` means no pair of layers; this checkpoint is one of several.
-            BudgetExceeded: the first look would read more than is allowed.
-            LayoutError: no experts of a known naming, or none in common.
+            UsageError: `layer_map` means no pair of layers; this checkpoint is one of several;
+                `verify` names no pair, or one of several references.
+            BudgetExceeded: the first look, or the pairs, would read more than is allowed.
+            LayoutError: no experts of a known naming, or none in common; no other reference to
+                compare a pair with.
         """
         references = [ref] if isinstance(ref, str | OpenCheckpoint) else ref
         with self._opened(each_once(_named(references))) as (target, *others):
             return similarity_report(
                 target, others, layers=_set(layers), experts=_set(experts), seed=seed,
                 layer_map=layer_map, heat_map=heat_map,
+                verify=None if verify is None else str(verify),
             )  # fmt: skip
 
     def __repr__(self) -> str:
