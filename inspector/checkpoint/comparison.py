@@ -116,7 +116,7 @@ class WeightComparison:
             compare: compares what the samples say; None for here and now, where neighbouring reads
                 of all pairs are read together.
             once: gives the lineage where it was found before, else finds it as it is told.
-            device: compares here and now; None for the processor.
+            device: compares where `compare` is None; None for the processor.
         """
         self._settle()
         if compare is None:
