@@ -18,7 +18,7 @@ from inspector.layout.weights import Weight as StoredWeight
 from inspector.library.asking import audit_report, check_report, dequant_report, params_report
 from inspector.library.beside import Named, each_once, opened_beside
 from inspector.library.comparing import Depth, compare_report
-from inspector.library.matching import similarity_report
+from inspector.library.matching import MatchOptions, similarity_report
 from inspector.library.reports import (
     AuditReport,
     CheckReport,
@@ -236,13 +236,14 @@ class OpenCheckpoint:
             LayoutError: no experts of a known naming, or none in common; no other reference to
                 compare a pair with.
         """
+        options = MatchOptions(
+            _set(layers), _set(experts), seed, layer_map, heat_map,
+            verify=None if verify is None else str(verify),
+        )  # fmt: skip
+        pairs = options.pairs()
         references = [ref] if isinstance(ref, str | OpenCheckpoint) else ref
         with self._opened(each_once(_named(references))) as (target, *others):
-            return similarity_report(
-                target, others, layers=_set(layers), experts=_set(experts), seed=seed,
-                layer_map=layer_map, heat_map=heat_map,
-                verify=None if verify is None else str(verify),
-            )  # fmt: skip
+            return similarity_report(target, others, options, pairs)
 
     def __repr__(self) -> str:
         at = f"@{self.commit[:8]}" if self.commit else ""

@@ -1,4 +1,4 @@
-"""Descriptors of files that are read again and again: few are open at a time, none while read."""
+"""Descriptors of files that are read again and again: few are open, none is closed under a read."""
 
 import os
 import threading

@@ -58,6 +58,11 @@ def test_what_names_no_pair_is_refused(model: OpenCheckpoint, verify: int | str,
         model.expert_similarity(QWEN3, layers=[0], experts=EXPERTS, verify=verify)
 
 
+def test_what_names_no_pair_is_refused_before_anything_is_opened(model: OpenCheckpoint) -> None:
+    with pytest.raises(UsageError, match="not an expert and a reference"):
+        model.expert_similarity("./nothing-is-there", verify="experts.3")
+
+
 def test_pairs_are_not_named_of_several_references_or_of_layers_that_norms_tell(
     model: OpenCheckpoint,
 ) -> None:
