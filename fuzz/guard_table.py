@@ -22,6 +22,8 @@ PATIENCE: Final = "inspector/source/patience.py"
 HUB: Final = "inspector/source/hub.py"
 REDIRECTED: Final = "inspector/source/redirected.py"
 API: Final = "inspector/source/hub_api.py"
+LOCAL: Final = "inspector/source/local.py"
+OPEN_FILES: Final = "inspector/source/open_files.py"
 SHELF: Final = "inspector/source/shelf.py"
 LOCATE: Final = "inspector/checkpoint/locate.py"
 DISCOVER: Final = "inspector/checkpoint/discover.py"
@@ -29,6 +31,7 @@ CLI: Final = "inspector/cli/guard.py"
 
 WIRE: Final = "tests/source/test_wire.py::"
 FAULTS: Final = "tests/source/test_faults.py::"
+ON_DISK: Final = "tests/source/test_open_files.py::"
 OF_SHELF: Final = "tests/source/test_shelf.py::"
 WAITS: Final = "tests/source/test_patience.py::"
 OF_HUB: Final = "tests/source/test_hub_source.py::"
@@ -275,6 +278,16 @@ GUARDS: Final = (
         "a shard that is missing", "inspector/catalog/agreement.py",
         "found = _check_files(", "found = [] if True else _check_files(",
         ("tests/format/test_rules.py::test_a_hostile_checkpoint_is_reported_for_its_rule_alone",),
+    ),
+    Guard(
+        "a file on disk that changes", LOCAL,
+        "if (before.st_size, before.st_mtime_ns) != (status.st_size, status.st_mtime_ns):",
+        "if False:",
+        (f"{ON_DISK}test_a_file_that_was_replaced_while_it_was_closed_is_noticed",),
+    ),
+    Guard(
+        "a file on disk that is being read", OPEN_FILES, " if not file.readers]", "]",
+        (f"{ON_DISK}test_a_file_that_is_read_is_not_closed_before_it_is_given_back",),
     ),
 )  # fmt: skip
 """Every fault of a server, a disk or a person that has a guard, with it."""

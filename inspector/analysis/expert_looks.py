@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from inspector.analysis.estimate_table import EstimateTable
 from inspector.analysis.expert_aside import (
     Against,
     OpenExperts,
@@ -15,7 +16,7 @@ from inspector.analysis.expert_aside import (
     flip_scores,
     shift_evidence,
 )
-from inspector.analysis.expert_estimates import Estimates, Resemblances, estimate
+from inspector.analysis.expert_estimates import Resemblances, estimate
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.analysis.expert_permuted import permuted_evidence
@@ -83,7 +84,7 @@ class LayerLook:
     """What one look at `rows` rows saw of one layer. `z` is `[experts, R]`, not yet deflated.
 
     `pool` is `[experts, P]`: the same targets against references of other layers, where R is small.
-    By position in `experts`: `pairs` holds references that look alike, `estimates` what there is of
+    By position in `experts`: `pairs` holds references that look alike. `estimates` is by expert, of
     the best one. `flips`, `shifts`, `permuted` and `common` are of the experts that z leaves open;
     `common` is what they have in common with all references, one value an expert. `nearest` is by
     model, where there are several.
@@ -99,7 +100,7 @@ class LayerLook:
     copy: Float64
     dead: npt.NDArray[np.bool_]
     pairs: Mapping[int, list[Likeness]]
-    estimates: Mapping[int, Estimates]
+    estimates: EstimateTable
     flips: Evidence | None
     shifts: Evidence | None
     permuted: Evidence | None
@@ -329,16 +330,17 @@ def _off_layer(
 
 def _estimates(
     sampler: Sampler, layer: int, scored: tuple[Ints, Float32, Float64], references: LayerReferences
-) -> dict[int, Estimates]:
-    """By position: what is left of the best reference, for experts that may be accepted."""
+) -> EstimateTable:
+    """What is left of the best reference, for experts that may be accepted."""
     experts, raw, z = scored
     near = np.flatnonzero(z.max(axis=1, initial=0.0) > ESTIMATE_Z)
     if not len(near) or raw.shape[2] != references.raw.shape[2]:
-        return {}
+        return EstimateTable({})
     best = z[near].argmax(axis=1)
     numbers = np.asarray(sampler.reference.experts(layer), dtype=np.int64)[best]
     pairs = Resemblances(layer, experts[near], best, numbers, raw[near])
-    return dict(zip(near.tolist(), estimate(sampler, pairs, references), strict=True))
+    found = estimate(sampler, pairs, references)
+    return EstimateTable(dict(zip(pairs.experts.tolist(), found, strict=True)))
 
 
 def _nearest(

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,18 +19,27 @@ Float64 = npt.NDArray[np.float64]
 Key = tuple[int, int]
 """(layer, expert) of a target."""
 
+Pairs = Mapping[Key, Likeness]
+"""Two references of a layer -> what a target has of each."""
+
+_NO_PAIRS: Final[Pairs] = MappingProxyType({})
+_NO_ESTIMATES: Final[Mapping[int, Estimates]] = MappingProxyType({})
+"""One for all experts that have none: there is a state of each of 48,000."""
+
 
 @dataclass(slots=True)
 class ExpertState:
     """One expert on its way to a verdict, after its latest look at `rows` rows.
 
-    `values` is the size of a sample, rows x neurons; `copy_z` the z an exact copy would reach;
-    `alpha` the error rate of the latest look. `how` says which test accepted its parents, None for
-    the signed one. `common_z` is the largest z of what it shares with all references.
+    `copy_z` is the z an exact copy would reach, `alpha` the error rate of the latest look. `how`
+    says which test accepted its parents, None for the signed one. `common_z` is the largest z of
+    what it shares with all references, at least 0. `estimated` has its estimates under its number,
+    `expert`, beside those of others.
     """
 
+    expert: int
     rows: int
-    values: int
+    neurons: int
     looks: int
     alpha: float
     best_log10_p: float
@@ -38,15 +49,25 @@ class ExpertState:
     out_of_budget: bool = False
     common_z: float = 0.0
     how: Flag | None = None
-    accepted: list[Parent] = field(default_factory=list)
-    pairs: Mapping[Key, Likeness] = field(default_factory=dict)
-    estimates: Estimates | None = None
+    accepted: tuple[Parent, ...] = ()
+    pairs: Pairs = field(default_factory=lambda: _NO_PAIRS)
+    estimated: Mapping[int, Estimates] = field(default_factory=lambda: _NO_ESTIMATES)
     nearest: Sequence[Nearby] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether more rows may still decide it."""
         return not (self.accepted or self.dead)
+
+    @property
+    def values(self) -> int:
+        """The size of a sample."""
+        return self.rows * self.neurons
+
+    @property
+    def estimates(self) -> Estimates | None:
+        """What it has of the reference that it resembles most, if any."""
+        return self.estimated.get(self.expert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +106,7 @@ def decide(looks: Sequence[LayerLook], states: dict[Key, ExpertState], family: F
             state = _after(look, position, states.get((look.layer, expert)), family)
             state.best_log10_p = min(float(one.best[position]), state.best_log10_p)
             state.has_contrast = bool(one.has_contrast[position])
-            state.accepted = parents.get(position, [])
+            state.accepted = tuple(parents.get(position, ()))
             states[look.layer, expert] = state
 
 
@@ -119,8 +140,8 @@ def decide_aside(
         for expert, parents in found.items():
             state = states[one.layer, expert]
             if state.is_open:
-                state.accepted, state.how = parents, how
-                state.estimates = one.estimates.get(expert)
+                state.accepted, state.how = tuple(parents), how
+                state.estimated = one.estimates
 
 
 def _after(
@@ -129,24 +150,31 @@ def _after(
     """The state of an expert after a look, before anything is accepted."""
     common = look.common.get(position, 0.0) / family.inflation
     return ExpertState(
+        expert=int(look.experts[position]),
         rows=look.rows,
-        values=look.rows * look.neurons,
+        neurons=look.neurons,
         looks=before.looks + 1 if before else 1,
         alpha=family.alpha,
         best_log10_p=before.best_log10_p if before else 0.0,
         copy_z=float(look.copy[position]) / family.inflation,
         has_contrast=True,
         dead=bool(look.dead[position]),
-        common_z=max(common, before.common_z) if before else common,
-        estimates=look.estimates.get(position),
+        common_z=max(before.common_z if before else 0.0, common),
+        pairs=_pairs(look, position, family.inflation),
+        estimated=look.estimates,
         nearest=look.nearest.get(position, ()),
-        pairs={
-            (int(look.references[one.pair.first]), int(look.references[one.pair.second])): (
-                Likeness(one.pair.deflated(family.inflation), one.blend)
-            )
-            for one in look.pairs.get(position, ())
-        },
     )
+
+
+def _pairs(look: LayerLook, position: int, inflation: float) -> Pairs:
+    """References that an expert resembles, in contrast to each other; by their numbers."""
+    found = {
+        (int(look.references[one.pair.first]), int(look.references[one.pair.second])): (
+            Likeness(one.pair.deflated(inflation), one.blend)
+        )
+        for one in look.pairs.get(position, ())
+    }
+    return found or _NO_PAIRS
 
 
 @dataclass(frozen=True, slots=True)

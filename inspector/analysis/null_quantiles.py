@@ -69,7 +69,14 @@ def quantiles_of(
 
 
 def _tests(blocks: Sequence[Float64]) -> Float64:
-    return np.concatenate([np.empty(0), *(block[block != 0] for block in blocks)])
+    """Every z but zeros. Block after block: of 6 million z one copy at a time is enough."""
+    counts = [int(np.count_nonzero(block)) for block in blocks]
+    found = np.empty(sum(counts))
+    start = 0
+    for block, count in zip(blocks, counts, strict=True):
+        found[start : start + count] = block[block != 0]
+        start += count
+    return found
 
 
 def _rounded(values: Float64) -> list[float]:

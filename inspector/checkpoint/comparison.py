@@ -18,7 +18,8 @@ from inspector.checkpoint import Checkpoint
 from inspector.checkpoint.counting import catalog_if_any, model_without_weights
 from inspector.checkpoint.kin import kin_parts, kin_values
 from inspector.checkpoint.reader import Part
-from inspector.errors import ObjectNotFound
+from inspector.decode.device import CPU, Device, check_name
+from inspector.errors import ObjectNotFound, UsageError
 from inspector.source.pool import map_ordered
 
 _PAIRS: Final = 4
@@ -29,6 +30,9 @@ _ROWS: Final = 16
 
 _KIN_JOBS: Final = 2
 """Weights that tell of kinship read at a time on disk."""
+
+_DEVICE_JOBS: Final = 4
+"""Pairs that are compared on a device at a time: each takes some of its memory."""
 
 Compare = Callable[[Sequence[Sample]], Iterable[WeightRow]]
 """Compares what samples say, in order."""
@@ -61,6 +65,19 @@ def _side(checkpoint: Checkpoint, *, config_only: bool) -> Side:
     )
 
 
+def check_device(name: str, *, full: bool) -> None:
+    """Refuse what names no device, and a device where weights are not compared in full.
+
+    Raises:
+        UsageError: it does not, or they are not.
+    """
+    if name != CPU and not full:
+        raise UsageError(
+            "--device is for --full", hint="a sample is compared before a device is ready"
+        )
+    check_name(name)
+
+
 class WeightComparison:
     """Pairs of weights of two checkpoints, and what of each is read."""
 
@@ -87,19 +104,25 @@ class WeightComparison:
             self._kin = kin_of(books)
         self.planned = [self._plan(one, side) for side, one in enumerate(checkpoints)]
 
-    def read(self, compare: Compare | None = None, once: Once | None = None) -> Weighed:
+    def read(
+        self,
+        compare: Compare | None = None,
+        once: Once | None = None,
+        device: Device | None = None,
+    ) -> Weighed:
         """Compare all pairs, and test whether the models share a hidden basis.
 
         Args:
             compare: compares what the samples say; None for here and now, where neighbouring reads
                 of all pairs are read together.
             once: gives the lineage where it was found before, else finds it as it is told.
+            device: compares where `compare` is None; None for the processor.
         """
         self._settle()
         if compare is None:
             for side, checkpoint in enumerate(self._checkpoints):
                 checkpoint.reader.expect([*self._sample_parts(side), *self._kin_parts(side)])
-            rows = list(self._compare_here())
+            rows = list(self._compare_here(device))
         else:
             rows = list(compare(self._samples))
             for side, checkpoint in enumerate(self._checkpoints):
@@ -108,9 +131,13 @@ class WeightComparison:
             return Weighed(rows, self._left_out, None)
         return Weighed(rows, self._left_out, once(self._lineage) if once else self._lineage())
 
-    def _compare_here(self) -> Iterable[WeightRow]:
+    def _compare_here(self, device: Device | None) -> Iterable[WeightRow]:
         readers = self._checkpoints[0].reader, self._checkpoints[1].reader
-        return map_ordered(lambda one: compare_pair(one, readers), self._samples, jobs=self._jobs)
+        return map_ordered(
+            lambda one: compare_pair(one, readers, device),
+            self._samples,
+            jobs=self._jobs if device is None else min(self._jobs, _DEVICE_JOBS),
+        )
 
     def _settle(self) -> None:
         """Give packed weights their true shapes, and leave out pairs whose are unlike."""

@@ -11,7 +11,7 @@ from inspector.analysis.compare.weight_diff import WeightRow
 from inspector.analysis.params.terms import Conventions
 from inspector.analysis.report import NO_COST
 from inspector.checkpoint import Checkpoint, open_checkpoint
-from inspector.checkpoint.comparison import WeightComparison, sides_of
+from inspector.checkpoint.comparison import WeightComparison, check_device, sides_of
 from inspector.cli.common import (
     UNASKED_BYTES,
     InputOptions,
@@ -24,7 +24,7 @@ from inspector.cli.findings import exit_code_of
 from inspector.cli.options import FailOn
 from inspector.cli.output import say_cost, write_view
 from inspector.cli.running import RunOptions, arguments, crew_of, keep_view, recipe, telling
-from inspector.decode.device import CPU, check_name
+from inspector.decode.device import CPU
 from inspector.errors import BudgetExceeded, UsageError
 from inspector.render.compare import compare_view
 from inspector.render.text import decimal_bytes
@@ -135,14 +135,8 @@ class _Run:
 
 def _device(running: RunOptions, depth: Depth, inputs: InputOptions) -> str:
     """What computes, as an identity names it; a plan needs no more than its name."""
-    if running.device != CPU and not depth.full:
-        raise UsageError(
-            "--device is for --full", hint="a sample is compared before a device is ready"
-        )
-    if inputs.plan:
-        check_name(running.device)
-        return running.device
-    return running.computes_on()
+    check_device(running.device, full=depth.full)
+    return running.device if inputs.plan else running.computes_on()
 
 
 def _refuse_large(checkpoint: Checkpoint, inputs: InputOptions, size: int) -> None:

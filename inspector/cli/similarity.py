@@ -30,11 +30,11 @@ from inspector.cli.running import (
     say_results,
     workers,
 )
-from inspector.cli.verifying import asked_pairs, in_layers, verified, without_pairs
 from inspector.errors import UsageError
 from inspector.render.similarity import similarity_view
 from inspector.run.folder import RunFolder
 from inspector.run.kept_basis import kept_stage_zero
+from inspector.run.verifying import asked_pairs, in_layers, verified, without_pairs
 from inspector.source.resolve import checkpoints_in
 
 

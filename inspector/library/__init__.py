@@ -3,7 +3,8 @@
 `inspector` has the names that are public; it loads this package when one is first asked for.
 """
 
-from inspector.library.model import OpenCheckpoint, open_checkpoint
+from inspector.library.model import OpenCheckpoint
+from inspector.library.opening import open_checkpoint
 from inspector.library.reports import (
     AuditReport,
     CheckReport,

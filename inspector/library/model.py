@@ -1,32 +1,24 @@
-"""`open_checkpoint`: a checkpoint that answers what the commands answer, as Python objects."""
+"""`OpenCheckpoint`: a checkpoint that answers what the commands answer, as Python objects."""
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from inspector import checkpoint as below
-from inspector.analysis.compare.report import Weighed, compare_document, compare_sides
-from inspector.analysis.integrity import check_document
-from inspector.analysis.params.report import params_document
 from inspector.analysis.params.terms import Conventions
-from inspector.analysis.quant.audit import audit_facts
 from inspector.analysis.quant.chosen import Chosen
 from inspector.analysis.quant.sample import DEFAULT_SAMPLE
-from inspector.analysis.quant.summary import audit_document, module_rows
-from inspector.analysis.report import Cost, Model
-from inspector.analysis.values import Looks, dequant_document, examine_weight
-from inspector.checkpoint.auditing import allowance_of, audit_checkpoint
+from inspector.analysis.report import Cost
 from inspector.checkpoint.choosing import find_weights, naming_parts
-from inspector.checkpoint.comparison import WeightComparison, sides_of
-from inspector.checkpoint.counting import params_of
-from inspector.checkpoint.matching import ask_experts
-from inspector.checkpoint.policy import DEFAULT_JOBS, Progress, ReadPolicy, no_progress
-from inspector.checkpoint.reproduce import reproducible
+from inspector.decode.device import CPU
 from inspector.errors import UsageError
 from inspector.layout.stored import value_counts
 from inspector.layout.weights import Weight as StoredWeight
+from inspector.library.asking import audit_report, check_report, dequant_report, params_report
+from inspector.library.beside import Named, each_once, opened_beside
+from inspector.library.comparing import Depth, compare_report
+from inspector.library.matching import MatchOptions, similarity_report
 from inspector.library.reports import (
     AuditReport,
     CheckReport,
@@ -34,19 +26,12 @@ from inspector.library.reports import (
     DequantReport,
     ParamsReport,
     SimilarityReport,
-    report_of,
 )
 from inspector.library.spending import Spending
 from inspector.library.tensors import TensorTable
 from inspector.library.weight import Weight
 from inspector.render.text import escape
 from inspector.source.access import Access
-from inspector.source.environment import is_offline
-from inspector.source.patience import Patience
-from inspector.source.resolve import checkpoints_in
-from inspector.source.shelf import open_shelf
-
-_LOG: Final = logging.getLogger("inspector")
 
 Numbers = Iterable[int] | None
 """Layers or experts by number; None for all."""
@@ -141,22 +126,13 @@ class OpenCheckpoint:
         self, *targets: str, layers: Numbers = None, experts: Numbers = None
     ) -> DequantReport:
         """Statistics and histograms of weights, one pass over each: what `dequant` says."""
-        spending = self._spending()
+        spending = Spending([self._checkpoint.ledger])
         own, found = self._find(targets, layers, experts)
-        looks = Looks(norms=True)
-        seen = [examine_weight(one, own.reader, (0, one.rows), looks=looks) for one in found]
-        document = dequant_document(seen, None, own.model, spending.cost, own.problems)
-        return report_of(document, DequantReport)
+        return dequant_report(own, found, spending)
 
     def check(self) -> CheckReport:
         """Is it sound: every header, the index, the sizes. A broken file is a finding."""
-        spending = self._spending()
-        found = self._checkpoint.examine()
-        source = self._checkpoint.source
-        model = Model(
-            location=source.location, kind=source.kind, commit=source.commit, files=len(found.files)
-        )
-        return report_of(check_document(found, model, spending.cost), CheckReport)
+        return check_report(self._checkpoint)
 
     def audit(
         self,
@@ -176,12 +152,8 @@ class OpenCheckpoint:
         Raises:
             UsageError: no module is chosen.
         """
-        spending, own = self._spending(), self._checkpoint
-        own.take_shapes()
-        facts = audit_facts(own.weights, own.claim, Chosen(_set(layers), _set(experts)))
-        found = audit_checkpoint(own, facts, facts.looks(sample), allowed=allowance_of(own))
-        document = audit_document(found, own.model, spending.cost, own.problems)
-        return report_of(document, AuditReport, modules=list(module_rows(found)))
+        chosen = Chosen(_set(layers), _set(experts))
+        return audit_report(self._checkpoint, chosen, sample)
 
     def params(
         self,
@@ -199,15 +171,8 @@ class OpenCheckpoint:
             config_only: count by formula alone; no header is read.
         """
         conventions = conventions or Conventions()
-        with self._opened(others) as ones:
-            spending = _spending_of(ones)
-            found = [
-                params_of(one, conventions, context=context, config_only=config_only)
-                for one in ones
-            ]
-            problems = [problem for one in ones for problem in one.problems]
-            document = params_document(found, conventions, spending.cost, problems)
-        return report_of(document, ParamsReport)
+        with self._opened(_named(others)) as ones:
+            return params_report(ones, conventions, context=context, config_only=config_only)
 
     def compare(
         self,
@@ -217,6 +182,7 @@ class OpenCheckpoint:
         weights: bool = True,
         full: bool = False,
         seed: int = 0,
+        device: str = CPU,
     ) -> CompareReport:
         """How it differs from another: config, tokens, parameters, tensors, weights.
 
@@ -226,18 +192,18 @@ class OpenCheckpoint:
             weights: whether rows of weights are read and compared.
             full: every row of every weight instead of a sample.
             seed: chooses the rows that are sampled.
+            device: where weights are decoded and compared: `cpu`, or by torch on `cuda`, `cuda:1`.
+                That takes `full`.
+
+        Raises:
+            UsageError: `device` is no name of one, or there is nothing for it to do.
+            DeviceNotThere: torch is not installed, or it sees no such device.
+            DecodeError: the device has too little memory.
         """
-        with self._opened([other]) as (model, ref):
-            spending = _spending_of([model, ref])
-            sides = sides_of(model, ref, config_only=config_only)
-            weighed = Weighed()
-            if weights and not config_only:
-                weighed = WeightComparison((model, ref), sides, full=full, seed=seed).read()
-            found = compare_sides(*sides, weighed, Conventions())
-            models = sides[0].model, sides[1].model
-            problems = [*model.problems, *ref.problems]
-            document = compare_document(found, models, spending.cost, problems)
-        return report_of(document, CompareReport)
+        depth = Depth(config_only=config_only, weights=weights, full=full, seed=seed, device=device)
+        found = depth.opened_device()
+        with self._opened(_named([other])) as (model, ref):
+            return compare_report(model, ref, depth, found)
 
     def expert_similarity(
         self,
@@ -248,6 +214,7 @@ class OpenCheckpoint:
         seed: int = 0,
         layer_map: str | None = None,
         heat_map: int | None = None,
+        verify: int | str | None = None,
     ) -> SimilarityReport:
         """Which experts descend from which of the reference's, with calibrated p-values.
 
@@ -259,23 +226,24 @@ class OpenCheckpoint:
             seed: chooses the rows that are sampled. Do not choose among answers.
             layer_map: which layer of the reference each is compared with, as `--layer-map` says it.
             heat_map: the layer whose scores are kept; None for the first.
+            verify: pairs of experts that are read whole, to say which neuron became which, in
+                `pairs`: how many accepted ones, or which, as `--verify` says it.
 
         Raises:
-            UsageError: `layer_map` means no pair of layers; this checkpoint is one of several.
-            BudgetExceeded: the first look would read more than is allowed.
-            LayoutError: no experts of a known naming, or none in common.
+            UsageError: `layer_map` means no pair of layers; this checkpoint is one of several;
+                `verify` names no pair, or one of several references.
+            BudgetExceeded: the first look, or the pairs, would read more than is allowed.
+            LayoutError: no experts of a known naming, or none in common; no other reference to
+                compare a pair with.
         """
-        with self._opened(_references(ref)) as (target, *others):
-            spending = _spending_of([target, *others])
-            asked = ask_experts(
-                target, others, layers=_set(layers), experts=_set(experts), seed=seed,
-                layer_map=layer_map, drawn_layer=heat_map,
-            )  # fmt: skip
-            asked.check_first_cost()
-            asked = asked.after([one.read() for one in asked.hidden])
-            document = asked.answered(target.policy.progress).document(spending.cost)
-            document = reproducible(document, asked.checkpoints, asked.request, layer_map=layer_map)
-        return report_of(document, SimilarityReport)
+        options = MatchOptions(
+            _set(layers), _set(experts), seed, layer_map, heat_map,
+            verify=None if verify is None else str(verify),
+        )  # fmt: skip
+        pairs = options.pairs()
+        references = [ref] if isinstance(ref, str | OpenCheckpoint) else ref
+        with self._opened(each_once(_named(references))) as (target, *others):
+            return similarity_report(target, others, options, pairs)
 
     def __repr__(self) -> str:
         at = f"@{self.commit[:8]}" if self.commit else ""
@@ -292,91 +260,13 @@ class OpenCheckpoint:
         found = find_weights(own, targets, _set(layers), _set(experts))
         return own, own.reader.settle(found)
 
-    def _spending(self) -> Spending:
-        return _spending_of([self._checkpoint])
-
-    @contextmanager
-    def _opened(self, others: Sequence["str | OpenCheckpoint"]) -> Iterator[list[below.Checkpoint]]:
+    def _opened(self, others: Sequence[Named]) -> AbstractContextManager[list[below.Checkpoint]]:
         """This checkpoint and others; those that are named are open for as long as it takes."""
-        own, ones = self._checkpoint, []
-        try:
-            for other in others:
-                if isinstance(other, OpenCheckpoint):
-                    ones.append((other._checkpoint, False))
-                else:
-                    opened = below.open_checkpoint(
-                        other, policy=own.policy, ledger=own.ledger, access=self._access
-                    )
-                    ones.append((opened, True))
-            yield [own, *(one for one, _ in ones)]
-        finally:
-            for one, is_ours in ones:
-                if is_ours:
-                    one.source.close()
+        return opened_beside(self._checkpoint, others, self._access)
 
 
-def open_checkpoint(
-    location: str,
-    *,
-    revision: str | None = None,
-    jobs: int = DEFAULT_JOBS,
-    max_bytes: int | None = None,
-    offline: bool | None = None,
-    cache: bool = True,
-    progress: Progress = no_progress,
-) -> OpenCheckpoint:
-    """Open what a person would type for a checkpoint: a path, `org/name[@rev]`, a URL, an alias.
-
-    No header is read yet. Token, endpoint, proxies and caches are those of huggingface_hub's
-    environment variables.
-
-    Args:
-        location: as `--model` takes it.
-        revision: a branch, tag or commit of the Hub's.
-        jobs: reads at a time over a network.
-        max_bytes: raise `BudgetExceeded` before a read that would go past this; None for no limit.
-        offline: ask no server; None for what HF_HUB_OFFLINE says.
-        cache: use the cache of headers that the commands share.
-        progress: told what is done, how many, of how many.
-
-    Raises:
-        UsageError: `location` means nothing.
-        SourceError: it is not there, or may not be read.
-
-    >>> with open_checkpoint("sample_shards/qwen3-mini") as model:
-    ...     weight = model["layers.0.mlp.experts.3.up_proj"]
-    ...     weight.rows(0, 8).shape
-    (8, 256)
-    """
-    access = Access(
-        offline=is_offline() if offline is None else offline,
-        patience=Patience(say=_LOG.warning),
-        shelf=open_shelf() if cache else None,
-    )
-    policy = ReadPolicy(jobs, max_bytes, progress)
-    opened = below.open_checkpoint(location, revision=revision, policy=policy, access=access)
-    return OpenCheckpoint(opened, access)
-
-
-def _spending_of(checkpoints: Sequence[below.Checkpoint]) -> Spending:
-    return Spending([one.ledger for one in checkpoints])
-
-
-def _references(
-    ref: str | OpenCheckpoint | Sequence[str | OpenCheckpoint],
-) -> list[str | OpenCheckpoint]:
-    """The references that are meant, each once; a folder of checkpoints means all in it.
-
-    Raises:
-        UsageError: none is named.
-    """
-    named = [ref] if isinstance(ref, str | OpenCheckpoint) else ref
-    distinct: dict[str | OpenCheckpoint, None] = {}
-    for one in named:
-        distinct |= dict.fromkeys(checkpoints_in(one) if isinstance(one, str) else [one])
-    if not distinct:
-        raise UsageError("no reference is named")
-    return list(distinct)
+def _named(ones: Sequence[str | OpenCheckpoint]) -> list[Named]:
+    return [one if isinstance(one, str) else one._checkpoint for one in ones]
 
 
 def _set(numbers: Numbers) -> frozenset[int] | None:

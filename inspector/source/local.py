@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 from inspector.errors import AccessDenied, ObjectNotFound, SourceChanged, SourceError
 from inspector.format.spans import Span
 from inspector.source.base import Ledger
+from inspector.source.open_files import OpenFiles
 
 _SETTLED_SECONDS: Final = 2.0
 """A file written in the last moments may be written again within one tick of its time stamp."""
@@ -21,10 +21,9 @@ _SNAPSHOT: Final = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """A file as it was when it was opened, before any of it was read."""
+class _Seen:
+    """A file as it was when it was first opened, before any of it was read."""
 
-    descriptor: int
     status: os.stat_result
     at: float
 
@@ -41,8 +40,8 @@ class LocalSource:
         self._root = root
         self._only = only
         self._ledger = ledger
-        self._lock = threading.Lock()
-        self._opened: dict[str, _Opened] = {}
+        self._open = OpenFiles(self._descriptor)
+        self._seen: dict[str, _Seen] = {}
 
     @property
     def subject(self) -> str | None:
@@ -63,16 +62,16 @@ class LocalSource:
         return {name: path.stat().st_size for name, path in paths.items() if path.is_file()}
 
     def size(self, path: str) -> int:
-        return self._open(path).status.st_size
+        return self._first_seen(path).status.st_size
 
     def stamp(self, path: str) -> str | None:
         """Times and inode as they were before the first read: what was read is no older.
 
         The device is left out: it is numbered anew on each machine that mounts a shared disk.
         """
-        opened = self._open(path)
-        status = opened.status
-        if opened.at - max(status.st_mtime, status.st_ctime) < _SETTLED_SECONDS:
+        seen = self._first_seen(path)
+        status = seen.status
+        if seen.at - max(status.st_mtime, status.st_ctime) < _SETTLED_SECONDS:
             return None
         return f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
@@ -82,40 +81,53 @@ class LocalSource:
     def read(self, path: str, span: Span) -> bytes:
         if not len(span):
             return b""
-        opened = self._open(path)
-        descriptor, before = opened.descriptor, opened.status
-        status = os.fstat(descriptor)
-        if (before.st_size, before.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
-            raise SourceChanged(
-                f"{self._root / path}: changed while it was read: {before.st_size:,} bytes before, "
-                f"{status.st_size:,} now",
-                hint="run the command again when nothing writes to the file",
-            )
+        file = self._open.take(path)
+        try:
+            status = os.fstat(file.descriptor)
+            before = self._seen_as(path, status).status
+            if (before.st_size, before.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+                raise SourceChanged(
+                    f"{self._root / path}: changed while it was read: {before.st_size:,} bytes "
+                    f"before, {status.st_size:,} now",
+                    hint="run the command again when nothing writes to the file",
+                )
+            content = self._content(file.descriptor, path, span)
+        finally:
+            self._open.give_back(file)
+        self._ledger.add(byte_count=len(span))
+        return content
+
+    def close(self) -> None:
+        self._open.close()
+        self._seen.clear()
+
+    def _content(self, descriptor: int, path: str, span: Span) -> bytes:
         parts = []
         position = span.start
         while position < span.stop:
             part = os.pread(descriptor, span.stop - position, position)
             if not part:
+                size = os.fstat(descriptor).st_size
                 raise SourceError(
-                    f"{self._root / path}: asked for {span}, the file has {status.st_size:,} bytes"
+                    f"{self._root / path}: asked for {span}, the file has {size:,} bytes"
                 )
             parts.append(part)
             position += len(part)
-        self._ledger.add(byte_count=len(span))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def close(self) -> None:
-        with self._lock:
-            for opened in self._opened.values():
-                os.close(opened.descriptor)
-            self._opened.clear()
+    def _first_seen(self, path: str) -> _Seen:
+        seen = self._seen.get(path)
+        if seen is not None:
+            return seen
+        file = self._open.take(path)
+        try:
+            return self._seen_as(path, os.fstat(file.descriptor))
+        finally:
+            self._open.give_back(file)
 
-    def _open(self, path: str) -> _Opened:
-        with self._lock:
-            if path not in self._opened:
-                descriptor = self._descriptor(path)
-                self._opened[path] = _Opened(descriptor, os.fstat(descriptor), time.time())
-            return self._opened[path]
+    def _seen_as(self, path: str, status: os.stat_result) -> _Seen:
+        """As the file was first; as it is now where this is the first time."""
+        return self._seen.get(path) or self._seen.setdefault(path, _Seen(status, time.time()))
 
     def _descriptor(self, path: str) -> int:
         whole = self._root / path

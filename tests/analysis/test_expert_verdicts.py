@@ -20,24 +20,26 @@ from inspector.stats.matching import (
 from inspector.stats.retention import Interval, Retention
 from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
 
+EXPERT = 300
+
 VALUES = 8 * 1536
 
 BLEND = BlendFit(Blend.CHIMERA, Interval(0.7, 0.6, 0.8), gain=10.0, neurons=1536)
 
 
-def accepted(*experts: int) -> list[Parent]:
-    return [
+def accepted(*experts: int) -> tuple[Parent, ...]:
+    return tuple(
         Parent(expert=e, layer=0, z=30.0 - e, z_star=30.0 - e, log10_p=-99.0, log10_q=-90.0)
         for e in experts
-    ]
+    )
 
 
 def state(
     pairs: dict[tuple[int, int], Likeness], *experts: int, values: int = VALUES
 ) -> ExpertState:
     return ExpertState(
-        rows=8, values=values, looks=1, alpha=0.004, best_log10_p=-99.0, copy_z=100.0,
-        has_contrast=True, dead=False, accepted=accepted(*experts), pairs=pairs,
+        expert=EXPERT, rows=1, neurons=values, looks=1, alpha=0.004, best_log10_p=-99.0,
+        copy_z=100.0, has_contrast=True, dead=False, accepted=accepted(*experts), pairs=pairs,
     )  # fmt: skip
 
 
@@ -77,20 +79,20 @@ def test_what_is_left_of_the_parent_makes_the_verdict(
     estimates: Estimates | None, verdict: Verdict
 ) -> None:
     one = state({}, 1)
-    one.estimates = estimates
+    one.estimated = {EXPERT: estimates} if estimates else {}
     assert parents_of(one)[0] is verdict
 
 
 def test_estimates_of_another_reference_make_no_verdict() -> None:
     one = state({}, 2)
-    one.estimates = left((0.4, 0.5), 0.3)
+    one.estimated = {EXPERT: left((0.4, 0.5), 0.3)}
     assert parents_of(one)[0] is Verdict.DESCENDANT
 
 
 def test_codes_tell_an_exact_copy_from_its_near_duplicates() -> None:
     one = state(contrast(0.4, 1.0, 0.5), 1, 2)
-    one.estimates = left((1, 1), 0.02, 1.0)
-    assert parents_of(one) == (Verdict.EXACT_COPY, one.accepted[:1])
+    one.estimated = {EXPERT: left((1, 1), 0.02, 1.0)}
+    assert parents_of(one) == (Verdict.EXACT_COPY, list(one.accepted[:1]))
 
 
 def test_one_accepted_reference_is_the_parent() -> None:

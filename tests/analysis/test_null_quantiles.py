@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -52,3 +54,16 @@ def test_without_other_layers_there_is_no_null_and_without_tests_nothing() -> No
     assert found is not None
     assert (found.null, found.null_tests) == ([], 0)
     assert quantiles_of([], [], inflation=1.0, rows=8) is None
+
+
+def test_no_more_than_one_copy_of_all_z_is_made() -> None:
+    """94 layers of 512 experts against 128 have 6 million: 49 MB a copy."""
+    observed = [np.random.default_rng(seed).normal(size=(100, 500)) for seed in range(20)]
+    tracemalloc.start()
+    try:
+        quantiles_of(observed[:2], observed, inflation=1.0, rows=8)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = sum(block.nbytes for block in observed)
+    assert size < peak < 1.5 * size
