@@ -7,8 +7,9 @@ import numpy as np
 
 from benchmarks.table import milliseconds, print_table, print_targets
 from benchmarks.timing import Timing, time_rounds
-from inspector.analysis.expert_looks import LookRules, look_at_layer
+from inspector.analysis.expert_looks import look_at_layer
 from inspector.analysis.expert_sampler import Sampler
+from inspector.analysis.layer_look import LookRules
 from inspector.decode.numeric import Float32
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection

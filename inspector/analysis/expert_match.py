@@ -14,13 +14,7 @@ import numpy.typing as npt
 from msgspec.structs import replace as replace_field
 
 from inspector.analysis.expert_gates import look_at_gates
-from inspector.analysis.expert_looks import (
-    LayerLook,
-    LookRules,
-    Null,
-    look_at_layer,
-    own_scores,
-)
+from inspector.analysis.expert_looks import look_at_layer, own_scores
 from inspector.analysis.expert_named import main_model, named, of_model
 from inspector.analysis.expert_question import (
     MatchRequest,
@@ -40,6 +34,7 @@ from inspector.analysis.expert_verdicts import (
     layer_match,
 )
 from inspector.analysis.hidden_basis import StageZero
+from inspector.analysis.layer_look import LayerLook, LookRules, Null
 from inspector.analysis.layer_references import LayerReferences
 from inspector.analysis.match_charts import MatchCharts, charts_of
 from inspector.analysis.sampled_rows import row_block, without_outliers

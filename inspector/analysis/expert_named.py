@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 
 from inspector.analysis.expert_family import Numbering
-from inspector.analysis.expert_looks import Nearby
 from inspector.analysis.expert_report import (
     DESCENDING,
     ExpertMatch,
@@ -18,6 +17,7 @@ from inspector.analysis.expert_report import (
 )
 from inspector.analysis.expert_verdicts import estimate_of
 from inspector.analysis.hidden_basis import StageZero
+from inspector.analysis.layer_look import Nearby
 from inspector.analysis.report import Model
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import Estimates
 from inspector.analysis.expert_evidence import SMALL_LOG10_P, Evidence, passed
-from inspector.analysis.expert_looks import LayerLook, Likeness, Nearby
 from inspector.analysis.expert_report import Flag, Parent
+from inspector.analysis.layer_look import LayerLook, Likeness, Nearby
 from inspector.stats.contrast import leave_one_out_contrast
 from inspector.stats.correction import log10_q_values, log10_upper_tail
 

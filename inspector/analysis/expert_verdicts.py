@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inspector.analysis.expert_estimates import COPY_SHARE, Estimates, is_near
-from inspector.analysis.expert_looks import Likeness
 from inspector.analysis.expert_report import (
     DESCENDING,
     Estimate,
@@ -22,6 +21,7 @@ from inspector.analysis.expert_report import (
     Verdict,
 )
 from inspector.analysis.expert_states import ExpertState, Key
+from inspector.analysis.layer_look import Likeness
 from inspector.analysis.match_layout import layer_layout
 from inspector.stats.blends import Blend
 from inspector.stats.correction import log10_upper_tail, z_of_upper_tail

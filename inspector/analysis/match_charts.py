@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 
 from inspector.analysis.expert_family import Numbering
-from inspector.analysis.expert_looks import LayerLook, Null
 from inspector.analysis.expert_states import star_of
+from inspector.analysis.layer_look import LayerLook, Null
 from inspector.analysis.layer_scores import LayerScores
 from inspector.analysis.null_quantiles import Quantiles, quantiles_of
 

@@ -11,11 +11,12 @@ import pytest
 from inspector.analysis import expert_looks, expert_places, expert_sampler
 from inspector.analysis.expert_aside import Against, OpenExperts
 from inspector.analysis.expert_evidence import Evidence
-from inspector.analysis.expert_looks import LookRules, look_at_layer
+from inspector.analysis.expert_looks import look_at_layer
 from inspector.analysis.expert_match import MatchResult, match_experts
 from inspector.analysis.expert_permuted import permuted_evidence
 from inspector.analysis.expert_sampler import Sampler
 from inspector.analysis.expert_sides import Result, Scales
+from inspector.analysis.layer_look import LookRules
 from inspector.analysis.layer_references import Flips, LastFlips, LayerReferences
 from inspector.analysis.packed_rows import PackedRows
 from inspector.layout.families import Projection

@@ -7,9 +7,10 @@ from enum import Enum
 
 import numpy as np
 
-from inspector.analysis.expert_looks import LookRules, look_at_layer
+from inspector.analysis.expert_looks import look_at_layer
 from inspector.analysis.expert_sampler import Sampler
 from inspector.analysis.expert_states import ExpertState, Family, Key, decide
+from inspector.analysis.layer_look import LookRules
 from tests.analysis.test_expert_match import SPECIAL, TARGETS, family
 
 EXPERTS = range(5, TARGETS)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from inspector.analysis.expert_estimates import Estimates
-from inspector.analysis.expert_looks import Likeness
 from inspector.analysis.expert_report import Parent, Verdict
 from inspector.analysis.expert_states import ExpertState
 from inspector.analysis.expert_verdicts import excluded_region, parents_of
+from inspector.analysis.layer_look import Likeness
 from inspector.stats.blends import Blend, BlendFit
 from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.matching import (
