@@ -66,8 +66,8 @@ def mlx(found: Encoded, scale: Array) -> dict[str, Array]:
 
 
 def mlx_fp4(found: Encoded, scale: Array) -> dict[str, Array]:
-    """MLX: floats of 4 bits in the words of its integers."""
-    return {".weight": _words(found.codes).view(np.uint32), ".scales": scale}
+    """MLX: floats of 4 bits in the words of its integers; scales of any kind are bytes."""
+    return {".weight": _words(found.codes).view(np.uint32), ".scales": scale.view(np.uint8)}
 
 
 def mlx_fp8(found: Encoded, scale: Array) -> dict[str, Array]:
@@ -184,8 +184,9 @@ WRAPS: Final = MappingProxyType[str, Wrap](
         "AWQ": awq,
         "AWQ GEMV": awq_gemv,
         "MLX": mlx,
-        "MLX FP4": mlx_fp4,
-        "MLX FP8": mlx_fp8,
+        "MLX MXFP4": mlx_fp4,
+        "MLX MXFP8": mlx_fp8,
+        "MLX NVFP4": mlx_fp4,
         "torchao": torchao,
         "NF4": bitsandbytes("nf4", nested=False),
         "NF4 nested": bitsandbytes("nf4", nested=True),

@@ -16,7 +16,7 @@ from inspector.decode.blocks import Order
 from inspector.decode.counts import is_float
 from inspector.decode.numeric import Array, Float32
 from inspector.errors import DecodeError, LayoutError
-from inspector.format.codings import Action, Coding
+from inspector.format.codings import Action, Coding, Encoding
 from inspector.format.dtypes import Dtype
 from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
@@ -211,7 +211,7 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     kind = CodeFormat(
         coding,
         two_ended=any(grid.action in _SHIFTS for grid in weight.grids),
-        coarse_scale=scale.tensor.dtype is Dtype.F8_E4M3,
+        coarse_scale=scale.encoding is Encoding.E4M3 or scale.tensor.dtype is Dtype.F8_E4M3,
     )
     codes = CodeFigures()
     try:
