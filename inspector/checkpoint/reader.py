@@ -99,6 +99,13 @@ class Part:
         for piece in pieces(weight, self.start, self.stop):
             yield from weight.spans(*piece)
 
+    def shards(self) -> Iterator[str]:
+        """The file of each span, and that of what settled the weight, which was read before."""
+        if self.weight.settled_by is not None:
+            yield self.weight.settled_by.shard
+        for shard, _ in self.spans():
+            yield shard
+
 
 class Reader:
     """Reads weights from a source. Its memory does not grow with what is read."""

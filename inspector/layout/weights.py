@@ -30,7 +30,7 @@ class Weight:
     `shape` is of its values. `window` is the part of `tensor` that it is, None where it is all of
     it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
     in their order. `state` is read first, where there is one: until `settled` by it, a weight has
-    the shape that its headers tell.
+    the shape that its headers tell. `settled_by` is what was read so.
     `group_index` holds the group of each column, where groups are not of neighbours. `bitmask` has
     a bit for each value, where those that are zero are not stored.
     """
@@ -43,6 +43,7 @@ class Weight:
     coding: Coding | None = None
     grids: tuple[ScaleGrid, ...] = ()
     state: TensorRow | None = None
+    settled_by: TensorRow | None = None
     group_index: TensorRow | None = None
     bitmask: TensorRow | None = None
 
@@ -70,12 +71,13 @@ class Weight:
                     f"{self.name}: {self.state.name} is {content[0]}: its codes are in the order "
                     "of a kernel, which is not decoded"
                 )
-            return replace(self, state=None)
+            return replace(self, state=None, settled_by=self.state)
         if self.scheme in FLAT:
             state = parse_state(content, name=self.state.name)
             codes = NF4.codes_in(self.tensor.count, self.tensor.dtype)
             grid = settled_grid(self.name, self.grids[0], state, codes)
-            return replace(self, shape=state.shape, grids=(grid,), state=None)
+            own = replace(self, shape=state.shape, grids=(grid,))
+            return replace(own, state=None, settled_by=self.state)
         width = self.state.dtype.bits // 8
         places = range(0, len(content), width)
         return self._with_shape(
@@ -102,7 +104,7 @@ class Weight:
             else grid
             for grid in self.grids
         )
-        return replace(self, shape=own, grids=grids, state=None)
+        return replace(self, shape=own, grids=grids, state=None, settled_by=self.state)
 
     def turned(self) -> "Weight | None":
         """The transpose of a matrix that is stored transposed: its rows are runs of bytes.
