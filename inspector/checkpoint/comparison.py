@@ -115,7 +115,7 @@ class WeightComparison:
     def _settle(self) -> None:
         """Give packed weights their true shapes, and leave out pairs whose are unlike."""
         sides = [[(one.pair.model, one.pair.ref)[side] for one in self._samples] for side in (0, 1)]
-        if all(weight.state is None for weights in sides for weight in weights):
+        if not any(weight.states for weights in sides for weight in weights):
             return
         model, ref = (
             checkpoint.reader.settle(weights)

@@ -22,7 +22,7 @@ from inspector.source.base import Ledger
 from inspector.source.local import LocalSource
 from tests.checkpoint.settled import settle
 from tests.cli.running import invoke
-from tests.decode.test_sparse import pruned
+from tests.decode.test_sparse import compressed, pruned, thinned
 from tests.quantized import Array, bitsandbytes, bitsandbytes_state, gptq
 from tests.strategies_arrays import shard_of
 
@@ -48,6 +48,10 @@ def sparse() -> dict[str, Array]:
     return scale | {f"{MODULE}{end}": one for end, one in tensors.items()}
 
 
+def sparse_run() -> dict[str, Array]:
+    return {f"{MODULE}{end}": one for end, one in compressed(thinned((32, 64), 0.5)).items()}
+
+
 def packed() -> dict[str, Array]:
     return {
         f"{MODULE}.weight_packed": np.full((32, 8), 0x12345678, np.int32),
@@ -69,13 +73,15 @@ MODELS: Mapping[str, tuple[dict[str, Array], dict[str, object]]] = {
     "bitsandbytes": (nested(), {"quant_method": "bitsandbytes"}),
     "GPTQ": (gptq(MODULE, 32, 64), {"quant_method": "gptq", "bits": 4, "group_size": 64}),
     "sparse": (sparse(), {"quant_method": "compressed-tensors"}),
+    "sparse run": (sparse_run(), {"quant_method": "compressed-tensors"}),
     "packed": (packed(), {"quant_method": "compressed-tensors", "config_groups": _GROUPS}),
     "LLM.int8": (of_eight_bits(), {"quant_method": "bitsandbytes"}),
 }
 BESIDE = {
     "bitsandbytes": ("absmax", "nested_absmax", "nested_quant_map", "bitsandbytes__nf4"),
     "GPTQ": ("scales", "qzeros", "g_idx"),
-    "sparse": ("weight_scale", "bitmask"),
+    "sparse": ("weight_scale", "bitmask", "shape"),
+    "sparse run": ("bitmask", "row_offsets", "shape"),
     "packed": ("weight_scale", "weight_shape"),
     "LLM.int8": ("SCB", "weight_format"),
 }

@@ -51,8 +51,11 @@ class NumberReader(Protocol):
     def read_order(self, weight: Weight) -> Order | None:
         """The group of each column, where groups are not of neighbours."""
 
+    def check_places(self, weight: Weight, start: int, stop: int) -> None:
+        """Raise where a bitmask is not that of what is stored of rows `[start, stop)`."""
+
     def settled(self, weight: Weight) -> Weight:
-        """The weight as its `state` says that it is."""
+        """The weight as its `states` say that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +206,11 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
             is_coded = weight.scale is not None and weight.scale.nested is not None
             told = Evidence(weights=1) if is_coded else _look_beside(weight, reader).evidence
             return told + Evidence(misfits=1)
+        except DecodeError:
+            return Evidence(weights=1, misplaced=1)
         weight = look.weight
+    if look.is_of_places:
+        return _look_at_places(look, reader)
     beside = _look_beside(weight, reader)
     coding, scale = weight.coding, weight.scale
     if scale is None or coding is None:
@@ -232,6 +239,16 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     return beside.evidence + Evidence(
         dead_weights=int(dead), weights_with_codes=1, by_format={kind: codes}
     )
+
+
+def _look_at_places(look: Look, reader: NumberReader) -> Evidence:
+    """Whether a bitmask is that of plain numbers; these are not judged, as others are not."""
+    try:
+        for start, stop in look.pieces():
+            reader.check_places(look.weight, start, stop)
+    except DecodeError:
+        return Evidence(weights=1, misplaced=1)
+    return Evidence(weights=1)
 
 
 def _from_row(numbers: Float32, grid: ScaleGrid, start: int) -> Float32:

@@ -31,7 +31,7 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
         "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit them."),
         "code_places": (
             _ERROR,
-            "A group index or a bitmask, which say where codes belong, does not fit them.",
+            "A group index or a bitmask, which say where codes or values lie, does not fit them.",
         ),
         "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
         "ambiguous_skip_entry": (

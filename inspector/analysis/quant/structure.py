@@ -45,7 +45,7 @@ def check_structure(
 def _example(storage: Kind, book: WeightBook) -> Example:
     if storage.stored is None:
         return storage.problem
-    if storage.stored.coded is None:
+    if storage.stored.coded is None and not storage.stored.is_sparse:
         return None
     try:
         if len(storage.stored.shape) != 3:
@@ -84,6 +84,12 @@ def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:
 
 def _unfit(modules: Modules, storage: Kind, members: Members, misfit: LayoutError) -> Problem:
     (pattern, _), *_ = modules.families(members)
+    if modules.sparse_misfit(int(members[0])):
+        return finding(
+            "code_places", pattern, str(misfit),
+            expected="a bitmask, and what stands beside it, of as many rows and columns",
+            found=f"another for {len(members):,}",
+        )  # fmt: skip
     scale = modules.scales[members[0]]
     if scale == NOBODY:
         return finding(

@@ -198,7 +198,7 @@ def _family(facts: Facts, at: int) -> Family:
 
 def _scheme(storage: Kind, example: Example) -> str | None:
     if isinstance(example, Weight):
-        return str(example.scheme)
+        return str(example.scheme) if example.scheme else None
     told = storage.stored.coded if storage.stored and not storage.is_decoded else None
     return str(told.scheme.name) if told else None
 
@@ -241,7 +241,7 @@ def module_rows(found: Audit) -> Iterator[ModuleRow]:
     tensors = zip(modules.names(), catalog.rows(modules.rows), strict=True)
     for member, (name, tensor) in enumerate(tensors):
         scale = scales[member]
-        evidence = found.evidence.get(member)
+        evidence = found.evidence.get(member) if modules.quantized[member] else None
         codes = evidence.codes if evidence and evidence.weights_with_codes else None
         yield ModuleRow(
             name=name,

@@ -91,8 +91,8 @@ _RULES: Final = (
     ),
     _Rule(
         "code_places", lambda one: one.misplaced,
-        "a group index or a bitmask is not that of its codes",
-        "as many columns in each group as a scale covers; as many bits in each row as codes",
+        "a group index or a bitmask is not that of its codes or values",
+        "as many columns in each group as a scale covers; as many bits in each row as are stored",
         lambda one: f"another for {one.misplaced:,}",
     ),
     _Rule(

@@ -137,6 +137,13 @@ def test_a_larger_vocabulary_than_declared_gives_both_numbers() -> None:
         ),
         (
             [
+                ("{}.compressed", "BF16", [41]), ("{}.bitmask", "U8", [12, 1]),
+                ("{}.row_offsets", "I64", [12]), ("{}.shape", "I64", [2]),
+            ],
+            {},
+        ),
+        (
+            [
                 ("{}._weight_qdata", "I8", [12, 8]), ("{}._weight_scale", "F32", [12, 1]),
                 ("{}._weight_zero_point", "I8", [12, 1]),
             ],
@@ -144,7 +151,7 @@ def test_a_larger_vocabulary_than_declared_gives_both_numbers() -> None:
         ),
     ],
     ids=["fp8 blocks", "int4 packed", "nvfp4", "gptq 8 bits", "bitsandbytes", "F4",
-         "2:4", "torchao"],
+         "2:4", "sparse", "torchao"],
 )  # fmt: skip
 def test_quantized_weights_count_their_numbers(
     tensors: list[Tensor], fields: dict[str, Any]
