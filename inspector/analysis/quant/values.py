@@ -85,8 +85,8 @@ _RULES: Final = (
     ),
     _Rule(
         "packed_shape", lambda one: one.misfits,
-        "the shape stored beside packed codes is not theirs",
-        "a shape that the codes fill, but for the last word of a row",
+        "the shape stored beside packed codes, or beside a bitmask, is not theirs",
+        "a shape that they fill, but for the last word or byte of a row",
         lambda one: f"another for {one.misfits:,}",
     ),
     _Rule(
