@@ -25,6 +25,7 @@ from inspector.decode.numeric import Array, Float32, stored_array, to_float32
 from inspector.errors import DecodeError, LayoutError
 from inspector.format.spans import Span
 from inspector.layout.scales import ScaleGrid
+from inspector.layout.sparse import is_run
 from inspector.layout.weights import Weight
 from inspector.source.base import Source
 from inspector.source.coalescing import Coalesced
@@ -88,6 +89,13 @@ class Part:
         if self.columns is not None:
             shape = (*shape[:-1], self.columns[1] - self.columns[0])
         return (self.stop - self.start, *shape[1:]) if shape else ()
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether its spans are an even share of a run, of which it is unread where rows begin."""
+        weight = self.weight
+        is_unread_run = bool(weight.states) and weight.bitmask is not None and is_run(weight.tensor)
+        return is_unread_run and (self.start, self.stop) != (0, weight.rows)
 
     def spans(self) -> Iterator[tuple[str, Span]]:
         """Every span that is read for it, by shard: what stands beside the codes, and the codes."""

@@ -178,6 +178,11 @@ TOLD: dict[str, tuple[dict[str, Array], str]] = {
         {".compressed": np.ones((4, 8), np.float32), ".bitmask": np.ones((4, 4), np.uint8)},
         r"two of each four; its bitmask is \[4, 4\]",
     ),
+    "another mask of codes": (
+        {".compressed": np.ones((4, 8), np.int8), ".bitmask": np.ones((4, 4), np.uint8),
+         ".weight_scale": np.ones((4, 1), np.float32)},
+        r"two of each four; its bitmask is \[4, 4\]",
+    ),
     "a mask of words": (
         {".compressed": np.ones((4, 8), np.float32), ".bitmask": np.ones((4, 2), np.int32)},
         "its bitmask is I32, not U8",

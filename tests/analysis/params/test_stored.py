@@ -165,6 +165,23 @@ def test_quantized_weights_count_their_numbers(
     assert (scales.kind, scales.tensors) == ("scales", len(tensors) - 1)
 
 
+def test_sparse_vectors_count_their_numbers_however_many_are_stored() -> None:
+    """Of the first as many are stored as there are: its shape is that of its values."""
+    norms = [
+        (f"model.layers.{layer}.{name}.{end}", dtype, shape)
+        for layer, stored in enumerate((8, 5))
+        for name in ("input_layernorm", "post_attention_layernorm")
+        for end, dtype, shape in (
+            ("compressed", "BF16", [stored]), ("bitmask", "U8", [1]),
+            ("row_offsets", "I64", []), ("shape", "I64", [1]),
+        )
+    ]  # fmt: skip
+    found = counted({**DENSE, "num_hidden_layers": 2}, norms)
+    assert found.stored is not None
+    (stored,) = (row for row in found.stored.breakdown if row.component == "norms")
+    assert stored.parameters == 4 * 8
+
+
 def test_gpt_oss_blocks_hold_two_numbers_a_byte() -> None:
     gpt_oss = next(one.config for one in PUBLISHED if one.name == "gpt-oss-20b")
     layer = "model.layers.0.mlp.experts."

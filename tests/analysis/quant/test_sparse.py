@@ -97,6 +97,7 @@ def test_a_sound_sparse_checkpoint_has_no_findings(form: str) -> None:
         ("model.layers.{0..5}.self_attn.q_proj", 6, (32, 64)),
         ("model.norm", 1, (64,)),
     ]
+    assert {one.scheme for one in observed.unquantized} == {None}
     assert {row.scales for row in module_rows(found)} == {None}
 
 
