@@ -24,7 +24,7 @@ from tests.encoding import (
     two_a_byte,
 )
 from tests.quantized import Model, normal
-from tests.wrapped import WRAPS, fused, pruned
+from tests.wrapped import WRAPS, fused, pruned, sparse_run
 
 INT4: Final = Coding(Number.OFFSET, 4)
 SHAPE: Final = (64, 256)
@@ -33,6 +33,9 @@ SHAPE: Final = (64, 256)
 BLOCK: Final = (48, 96)
 TENSOR, CHANNEL = SHAPE, (1, SHAPE[1])
 EXPERTS: Final = 2
+UNQUANTIZED: Final = "model.visual.blocks.1.attn.proj"
+"""What is stored sparse and without codes where the others are sparse."""
+
 LISTS: Final = ("fp8", "compressed-tensors", "modelopt")
 """The dialects whose configs list the modules that are left alone here."""
 
@@ -371,6 +374,10 @@ def stored_by(
             found.store(module, scheme.encoded(found.weights[module]))
     for block in range(2):
         plain(f"model.visual.blocks.{block}.attn.proj", 64, 64)
+    if scheme.is_sparse:
+        dense = found.model.tensors.pop(f"{UNQUANTIZED}.weight")
+        stored = sparse_run(pruned(dense.astype(np.float64)).astype(BF16))
+        found.model.tensors |= {f"{UNQUANTIZED}{end}": one for end, one in stored.items()}
     claim, others = scheme.claim(skip)
     found.model.config = {"model_type": "qwen3_moe", "hidden_size": 256, **claim}
     found.model.others = others

@@ -154,6 +154,18 @@ def sparse(dtype: np.dtype[np.generic]) -> Wrap:
     return wrap
 
 
+def sparse_run(weight: Array) -> dict[str, Array]:
+    """compressed-tensors sparse-bitmask: what is not zero, row after row."""
+    kept = weight != 0
+    counts = kept.sum(axis=1)
+    return {
+        ".compressed": weight[kept],
+        ".bitmask": np.packbits(kept, axis=1, bitorder="little"),
+        ".row_offsets": np.cumsum(counts) - counts,
+        ".shape": np.array(weight.shape, np.int64),
+    }
+
+
 def fused(found: Encoded, scale: Array, experts: int) -> dict[str, Array]:
     """modelopt's fused experts: pairs of codes along the inputs, `[E, in / 2, out]`."""
     codes = two_a_byte(found.codes)
