@@ -48,6 +48,21 @@ def test_a_sparse_model_is_compared_by_its_values_with_the_same_one_whole(form: 
 
 
 @pytest.mark.parametrize("form", ["run", "2:4"])
+def test_an_audit_says_of_how_many_it_read_the_bitmasks(form: str, tmp_path: Path) -> None:
+    words = ["audit", "-m", str(model(form).write(tmp_path / "model"))]
+    text = answer(*words, "--format", "table")
+    assert f"looked into {2 * LAYERS} bitmasks of unquantized weights" in text
+    assert "quantized weights:" not in text
+    planned = json.loads(answer(*words, "--plan", "--json"))
+    assert f"{2 * LAYERS} bitmasks of unquantized ones" in planned["reads"][-1]["what"]
+    whole, headers = (
+        json.loads(answer(*words, *sample, "--json"))["cost"]["bytes"]
+        for sample in ((), ("--sample", "0"))
+    )
+    assert planned["totals"]["bytes"] == whole - headers
+
+
+@pytest.mark.parametrize("form", ["run", "2:4"])
 def test_a_plan_of_a_whole_sparse_weight_is_what_is_read(form: str, tmp_path: Path) -> None:
     """Of some rows of a run it is an estimate: how much is stored of each is unread then."""
     folder = str(model(form).write(tmp_path / "model"))

@@ -118,6 +118,7 @@ class CodeFigures:
 class Evidence:
     """What was read of some weights: of one, or of several together.
 
+    `weights` are quantized; of `bitmasks`, which are not, only where their values lie was read.
     `misfits` are weights whose stored shape does not fit their words, `misplaced` those whose group
     index or bitmask does not fit their codes; `zero_points_off` counts zero points that are not
     finite or no value of their codes. `by_format` has the figures of codes.
@@ -127,6 +128,7 @@ class Evidence:
     dead_weights: int = 0
     constant_scales: int = 0
     weights_with_codes: int = 0
+    bitmasks: int = 0
     misfits: int = 0
     misplaced: int = 0
     zero_points: int = 0
@@ -203,11 +205,13 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
         try:
             look = look.settled(reader.settled(weight))
         except LayoutError:
+            if look.is_of_places:
+                return Evidence(bitmasks=1, misfits=1)
             is_coded = weight.scale is not None and weight.scale.nested is not None
             told = Evidence(weights=1) if is_coded else _look_beside(weight, reader).evidence
             return told + Evidence(misfits=1)
         except DecodeError:
-            return Evidence(weights=1, misplaced=1)
+            return Evidence(bitmasks=1, misplaced=1)
         weight = look.weight
     if look.is_of_places:
         return _look_at_places(look, reader)
@@ -247,8 +251,8 @@ def _look_at_places(look: Look, reader: NumberReader) -> Evidence:
         for start, stop in look.pieces():
             reader.check_places(look.weight, start, stop)
     except DecodeError:
-        return Evidence(weights=1, misplaced=1)
-    return Evidence(weights=1)
+        return Evidence(bitmasks=1, misplaced=1)
+    return Evidence(bitmasks=1)
 
 
 def _from_row(numbers: Float32, grid: ScaleGrid, start: int) -> Float32:

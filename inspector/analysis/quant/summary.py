@@ -113,6 +113,7 @@ def observed_of(found: Audit) -> Observed:
         looked_into=LookedInto(
             weights=evidence.weights,
             with_codes=evidence.weights_with_codes,
+            bitmasks=evidence.bitmasks,
             left_out=found.left_out,
             axes_unknown=_axes_unknown(found.facts),
             scales=scales.values,

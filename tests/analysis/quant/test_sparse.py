@@ -91,7 +91,8 @@ def test_a_sound_sparse_checkpoint_has_no_findings(form: str) -> None:
     assert rules_of(found) == []
     observed = observed_of(found)
     assert (observed.quantized_modules, observed.unquantized_modules) == (0, 13)
-    assert (observed.looked_into.weights, observed.looked_into.with_codes) == (12, 0)
+    looked = observed.looked_into
+    assert (looked.weights, looked.with_codes, looked.bitmasks) == (0, 0, 12)
     assert [(one.name, one.modules, one.shape) for one in observed.unquantized] == [
         ("model.layers.{0..5}.self_attn.o_proj", 6, (32, 64)),
         ("model.layers.{0..5}.self_attn.q_proj", 6, (32, 64)),
