@@ -66,7 +66,7 @@ def kept_places(mask: bytes, weight: Weight, start: int, stop: int) -> npt.NDArr
     bits = np.unpackbits(stored, axis=1, count=columns, bitorder="little")
     counts = bits.sum(axis=1, dtype=np.int64)
     if weight.starts is not None:
-        wanted = np.diff(weight.starts.numbers[first : last + 1])
+        wanted = np.diff(weight.starts.edges(first, last))
     else:
         wanted = np.full(len(counts), weight.tensor.shape[-1], dtype=np.int64)
     wrong = np.flatnonzero(counts != wanted)

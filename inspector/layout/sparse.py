@@ -80,24 +80,19 @@ class RowStarts:
     count: int
 
     @property
-    def numbers(self) -> npt.NDArray[np.int64]:
-        """`[rows + 1]`: where each row begins, and where the last ends."""
-        starts = np.frombuffer(self.content, dtype=_OFFSETS).astype(np.int64)
-        return np.append(starts, self.count)
+    def rows(self) -> int:
+        """Of the matrix; a vector has one."""
+        return len(self.content) // _OFFSETS.itemsize
 
-    def run(self, start: int, stop: int) -> tuple[int, int]:
-        """Which values rows `[start, stop)` have.
+    def edges(self, start: int, stop: int) -> npt.NDArray[np.int64]:
+        """`[stop - start + 1]`: where rows `[start, stop)` begin, and where the last ends.
 
-        >>> RowStarts(np.array([0, 3, 3], dtype="<i8").tobytes(), 5).run(1, 3)
-        (3, 5)
+        >>> RowStarts(np.array([0, 3, 3], dtype="<i8").tobytes(), 5).edges(1, 3).tolist()
+        [3, 3, 5]
         """
-        return self._at(start), self._at(stop)
-
-    def _at(self, row: int) -> int:
-        place = row * _OFFSETS.itemsize
-        if place >= len(self.content):
-            return self.count
-        return int.from_bytes(self.content[place : place + _OFFSETS.itemsize], "little")
+        width = _OFFSETS.itemsize
+        found = np.frombuffer(self.content[start * width : (stop + 1) * width], dtype=_OFFSETS)
+        return np.append(found, self.count) if stop >= self.rows else found.astype(np.int64)
 
 
 def parse_starts(content: bytes, *, name: str, count: int, columns: int) -> RowStarts:
@@ -107,15 +102,15 @@ def parse_starts(content: bytes, *, name: str, count: int, columns: int) -> RowS
         DecodeError: rows that do not begin at 0, go backwards, or have more values than columns.
     """
     found = RowStarts(content, count)
-    numbers = found.numbers
-    lengths = np.diff(numbers)
+    edges = found.edges(0, found.rows)
+    lengths = np.diff(edges)
     wrong = np.flatnonzero((lengths < 0) | (lengths > columns))
-    if numbers[0] != 0 and len(numbers) > 1:
-        raise DecodeError(f"{name}: its first row begins at {numbers[0]:,}, not at 0")
+    if edges[0] != 0:
+        raise DecodeError(f"{name}: its first row begins at {edges[0]:,}, not at 0")
     if len(wrong):
         row = int(wrong[0])
         raise DecodeError(
-            f"{name}: row {row} begins at {numbers[row]:,} and ends at {numbers[row + 1]:,}, of "
+            f"{name}: row {row} begins at {edges[row]:,} and ends at {edges[row + 1]:,}, of "
             f"{count:,} values in rows of at most {columns:,}"
         )
     return found

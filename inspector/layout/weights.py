@@ -155,7 +155,8 @@ class Weight:
             count = self.tensor.count
             first, last = 0, count
             if len(self.shape) == 2 and self.starts is not None:
-                first, last = self.starts.run(start, stop)
+                edges = self.starts.edges(start, stop)
+                first, last = int(edges[0]), int(edges[-1])
             elif len(self.shape) == 2:
                 first, last = (at * count // max(self.rows, 1) for at in (start, stop))
             return run_span(self.tensor, first, last, self.tensor.dtype.bits)

@@ -45,10 +45,11 @@ def check_structure(
 def _example(storage: Kind, book: WeightBook) -> Example:
     if storage.stored is None:
         return storage.problem
-    if storage.stored.coded is None and not storage.stored.is_sparse:
+    is_sparse = storage.stored.is_sparse
+    if storage.stored.coded is None and not is_sparse:
         return None
     try:
-        if len(storage.stored.shape) != 3:
+        if len(storage.stored.shape) != 3 or is_sparse:
             return next(book.stored_weights(storage.rows[:1]))
         inside = [book.expert(key) for key in matrices_in(book, int(storage.rows[0]))[:2]]
     except LayoutError as error:

@@ -129,6 +129,15 @@ def test_codes_in_a_run_are_not_decoded_and_no_fault() -> None:
     assert "I8 codes in a run (sparse-bitmask) are not decoded" in found.findings[0].message
 
 
+def test_a_run_of_more_axes_is_not_decoded_and_no_fault() -> None:
+    model = sparse("run")
+    stored = compressed(thinned((4, 8, 64), 0.5))
+    model.tensors |= {f"{SPOILT}{end}": one for end, one in stored.items()}
+    (finding,) = audited(model).findings
+    assert (finding.rule, finding.where.tensor) == ("not_decoded", SPOILT)
+    assert finding.message.endswith("sparse-bitmask of 3 axes is not decoded: [4, 8, 8]")
+
+
 @pytest.mark.parametrize("form", ["run", "two of four"])
 def test_a_look_at_places_reads_masks_and_no_value(
     form: str, monkeypatch: pytest.MonkeyPatch
