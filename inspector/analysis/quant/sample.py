@@ -85,15 +85,19 @@ class Look:
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """The rows whose codes are read, in pieces of some megabytes that cut no block."""
-        scale = self.weight.scale
-        if self.rows is None or (scale is None and not self.is_of_places):
+        weight, block = self.weight, 1
+        if self.rows is None:
             return
         start, stop = self.rows
-        is_cut = self.weight.window is None or not self.weight.window.transposed
         if self.is_of_places:
-            is_cut = len(self.weight.shape) == 2
-        row_bytes = max(1, len(self.weight.span(start, stop)) // (stop - start))
-        block = scale.whole_rows if scale is not None else 1
+            is_cut = len(weight.shape) == 2
+            size = sum(len(span) for _, span in weight.mask_spans(start, stop))
+        elif weight.scale is not None:
+            is_cut = weight.window is None or not weight.window.transposed
+            size, block = len(weight.span(start, stop)), weight.scale.whole_rows
+        else:
+            return
+        row_bytes = max(1, size // (stop - start))
         rows = max(1, _PIECE // row_bytes // block) * block if is_cut else stop - start
         yield from ((at, min(at + rows, stop)) for at in range(start, stop, rows))
 

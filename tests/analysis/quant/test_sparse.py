@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inspector.analysis.quant.audit import audit_facts
+from inspector.analysis.quant.evidence import Evidence, look_into
 from inspector.analysis.quant.sample import Look, spans_of
 from inspector.analysis.quant.summary import module_rows, observed_of
 from inspector.format.spans import Span
@@ -144,6 +145,7 @@ def test_a_look_at_places_reads_masks_and_no_value(
 ) -> None:
     """Of large masks some rows, others each turn; of small ones all, as all are few bytes."""
     monkeypatch.setattr("inspector.analysis.quant.sample._WHOLE_WEIGHT", 512)
+    monkeypatch.setattr("inspector.analysis.quant.sample._PIECE", 100)
     model = sparse(form, rows=640)
     looks = looks_of(model, sample=3)
     assert [look.rows for look in looks] == [(128, 256), (384, 512), (0, 128)] * 2
@@ -155,10 +157,9 @@ def test_a_look_at_places_reads_masks_and_no_value(
     planned = set(spans_of(looks))
     source.reads.clear()
     for look in looks:
-        weight = checkpoint.reader.settled(look.weight)
-        for piece in look.pieces():
-            checkpoint.reader.check_places(weight, *piece)
+        assert look_into(look, checkpoint.reader) == Evidence(bitmasks=1)
     assert set(source.reads) == planned
+    assert len(planned) == len(looks) * (len(looks[0].weight.states) + 11)
     assert not [
         one for one in planned if any(_meets(one, value.shard, value.span) for value in values)
     ]
