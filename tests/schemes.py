@@ -24,7 +24,7 @@ from tests.encoding import (
     two_a_byte,
 )
 from tests.quantized import Model, normal
-from tests.wrapped import WRAPS, fused, pruned
+from tests.wrapped import WRAPS, fused, pruned, sparse_run
 
 INT4: Final = Coding(Number.OFFSET, 4)
 SHAPE: Final = (64, 256)
@@ -33,6 +33,9 @@ SHAPE: Final = (64, 256)
 BLOCK: Final = (48, 96)
 TENSOR, CHANNEL = SHAPE, (1, SHAPE[1])
 EXPERTS: Final = 2
+UNQUANTIZED: Final = "model.visual.blocks.1.attn.proj"
+"""What is stored sparse and without codes where the others are sparse."""
+
 LISTS: Final = ("fp8", "compressed-tensors", "modelopt")
 """The dialects whose configs list the modules that are left alone here."""
 
@@ -85,6 +88,11 @@ class Scheme:
     def tensor(self, module: str, end: str) -> str:
         """The name of a tensor beside the codes of a module."""
         return f"{module}{'_' if self.is_fused(module) else '.'}{end}"
+
+    @property
+    def exponent(self) -> int:
+        """The middle of the spreads of rows: larger where E4M3 alone holds scales, to 2^-9."""
+        return -3 if self.wraps == "MLX NVFP4" else -5
 
     def kept(self, weight: Float64) -> Float64:
         """What of a weight is stored at all."""
@@ -182,7 +190,8 @@ class Scheme:
         stated: dict[str, Any] = {"quant_method": self.dialect}
         match self.dialect:
             case "mlx":
-                return {"quantization": size}
+                mode = self.wraps.removeprefix("MLX").strip().lower()
+                return {"quantization": size | {"mode": mode or "affine"}}
             case "torchao":
                 inside = {"_type": "PerGroup", "_data": {"group_size": self.block[1], "axis": -1}}
                 stated["quant_type"] = {"default": {"_data": {"granularity": inside}}}
@@ -263,8 +272,11 @@ def _of_other_dialects() -> Iterator[Scheme]:
     yield Scheme("MLX", INT4, group, "exact", Dtype.F16, "mlx", "scales", "MLX", ranged=True)
     for name, coding in (("MXFP4", E2M1), ("MXFP8", e4m3)):
         yield Scheme(
-            f"{name} of MLX", coding, group, "ceil", Dtype.U8, "mlx", "scales", f"MLX {name[2:]}",
+            f"{name} of MLX", coding, group, "ceil", Dtype.U8, "mlx", "scales", f"MLX {name}",
         )  # fmt: skip
+    yield Scheme(
+        "NVFP4 of MLX", E2M1, (1, 16), "exact", Dtype.F8_E4M3, "mlx", "scales", "MLX NVFP4",
+    )  # fmt: skip
     for name, coding in (("NF4", NF4), ("FP4", FP4)):
         for wraps, dtype in ((name, Dtype.F32), (f"{name} nested", Dtype.U8)):
             yield Scheme(
@@ -355,12 +367,17 @@ def stored_by(
             of_experts = [f"{prefix}.mlp.experts.{part}" for part in ("gate_up_proj", "down_proj")]
         for module in (*attention, *of_experts):
             shape = scheme.shape_of(module)
-            spread = 2.0 ** rng.normal(-5, 1, (shape[0], 1)) * 2.0 ** rng.normal(0, 0.3, shape[1])
+            of_rows = 2.0 ** rng.normal(scheme.exponent, 1, (shape[0], 1))
+            spread = of_rows * 2.0 ** rng.normal(0, 0.3, shape[1])
             weight = rng.standard_normal(shape) * spread
             found.weights[module] = np.asarray(weight.astype(BF16), dtype=np.float64)
             found.store(module, scheme.encoded(found.weights[module]))
     for block in range(2):
         plain(f"model.visual.blocks.{block}.attn.proj", 64, 64)
+    if scheme.is_sparse:
+        dense = found.model.tensors.pop(f"{UNQUANTIZED}.weight")
+        stored = sparse_run(pruned(dense.astype(np.float64)).astype(BF16))
+        found.model.tensors |= {f"{UNQUANTIZED}{end}": one for end, one in stored.items()}
     claim, others = scheme.claim(skip)
     found.model.config = {"model_type": "qwen3_moe", "hidden_size": 256, **claim}
     found.model.others = others

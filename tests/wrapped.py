@@ -66,8 +66,8 @@ def mlx(found: Encoded, scale: Array) -> dict[str, Array]:
 
 
 def mlx_fp4(found: Encoded, scale: Array) -> dict[str, Array]:
-    """MLX: floats of 4 bits in the words of its integers."""
-    return {".weight": _words(found.codes).view(np.uint32), ".scales": scale}
+    """MLX: floats of 4 bits in the words of its integers; scales of any kind are bytes."""
+    return {".weight": _words(found.codes).view(np.uint32), ".scales": scale.view(np.uint8)}
 
 
 def mlx_fp8(found: Encoded, scale: Array) -> dict[str, Array]:
@@ -154,6 +154,18 @@ def sparse(dtype: np.dtype[np.generic]) -> Wrap:
     return wrap
 
 
+def sparse_run(weight: Array) -> dict[str, Array]:
+    """compressed-tensors sparse-bitmask: what is not zero, row after row."""
+    kept = weight != 0
+    counts = kept.sum(axis=1)
+    return {
+        ".compressed": weight[kept],
+        ".bitmask": np.packbits(kept, axis=1, bitorder="little"),
+        ".row_offsets": np.cumsum(counts) - counts,
+        ".shape": np.array(weight.shape, np.int64),
+    }
+
+
 def fused(found: Encoded, scale: Array, experts: int) -> dict[str, Array]:
     """modelopt's fused experts: pairs of codes along the inputs, `[E, in / 2, out]`."""
     codes = two_a_byte(found.codes)
@@ -184,8 +196,9 @@ WRAPS: Final = MappingProxyType[str, Wrap](
         "AWQ": awq,
         "AWQ GEMV": awq_gemv,
         "MLX": mlx,
-        "MLX FP4": mlx_fp4,
-        "MLX FP8": mlx_fp8,
+        "MLX MXFP4": mlx_fp4,
+        "MLX MXFP8": mlx_fp8,
+        "MLX NVFP4": mlx_fp4,
         "torchao": torchao,
         "NF4": bitsandbytes("nf4", nested=False),
         "NF4 nested": bitsandbytes("nf4", nested=True),

@@ -142,7 +142,7 @@ class WeightComparison:
     def _settle(self) -> None:
         """Give packed weights their true shapes, and leave out pairs whose are unlike."""
         sides = [[(one.pair.model, one.pair.ref)[side] for one in self._samples] for side in (0, 1)]
-        if all(weight.state is None for weights in sides for weight in weights):
+        if not any(weight.states for weights in sides for weight in weights):
             return
         model, ref = (
             checkpoint.reader.settle(weights)
@@ -162,12 +162,16 @@ class WeightComparison:
         return self._checkpoints[0].policy.jobs if is_remote else _KIN_JOBS
 
     def _plan(self, checkpoint: Checkpoint, side: int) -> PlannedReads:
-        reads = checkpoint.reader.plan([*self._sample_parts(side), *self._kin_parts(side)])
+        parts = [*self._sample_parts(side), *self._kin_parts(side)]
+        reads = checkpoint.reader.plan(parts)
         what = (
             f"rows of {len(self._samples):,} weights, and {len(self._kin):,} norms, routers and "
             f"embeddings, of {checkpoint.source.location}"
         )
-        return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+        return PlannedReads(
+            what=what, requests=reads.requests, bytes=reads.bytes,
+            is_estimate=any(part.is_estimate for part in parts),
+        )  # fmt: skip
 
     def _sample_parts(self, side: int) -> list[Part]:
         return [part for sample in self._samples for part in parts_of_side(sample, side)]

@@ -4,12 +4,14 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from inspector.decode.numeric import NUMPY_DTYPES, Array, stored_array
 from inspector.decode.packed import rows_of_run, rows_of_words
 from inspector.errors import DecodeError
 from inspector.format.dtypes import Dtype
 from inspector.layout.scheme_table import FLAT
+from inspector.layout.sparse import is_run
 from inspector.layout.weights import Weight
 from inspector.layout.windows import Window
 
@@ -37,20 +39,44 @@ def stored_rows(content: bytes, weight: Weight, start: int, stop: int) -> Array:
     return _elements(content, dtype, stop - start)
 
 
-def dense_rows(content: bytes, mask: bytes, weight: Weight, rows: int) -> Array:
-    """Rows of a matrix of which a mask says what is stored: `[rows, columns]`, zeros elsewhere.
+def dense_rows(content: bytes, mask: bytes, weight: Weight, start: int, stop: int) -> Array:
+    """Rows `[start, stop)` of which a mask says what is stored: `[rows, columns]`, zeros elsewhere.
+
+    Of a vector, whose content and mask are read whole, `[rows]`.
 
     Raises:
         DecodeError: the bits of a row are not as many as its values.
     """
-    dtype, columns = weight.tensor.dtype, weight.shape[1]
-    kept = _elements(content, dtype, rows)
-    bits = np.unpackbits(_elements(mask, Dtype.U8, rows), axis=1, count=columns, bitorder="little")
-    if (bits.sum(axis=1) != kept.shape[1]).any():
-        raise DecodeError(f"{weight.name}: its bitmask has not {kept.shape[1]} bits in every row")
-    found = np.zeros((rows, columns), dtype=kept.dtype)
-    found[bits.view(np.bool_)] = kept.reshape(-1)
-    return found
+    places = kept_places(mask, weight, start, stop)
+    kept = _elements(content, weight.tensor.dtype, 1)
+    found = np.zeros(places.shape, dtype=kept.dtype)
+    found[places] = kept[0]
+    return found if len(weight.shape) == 2 else found[0, start:stop]
+
+
+def kept_places(mask: bytes, weight: Weight, start: int, stop: int) -> npt.NDArray[np.bool_]:
+    """`[rows, columns]`: which values of rows `[start, stop)` are stored; a vector is one row.
+
+    Raises:
+        DecodeError: the bits of a row are not as many as its values.
+    """
+    columns = weight.shape[-1]
+    first, last = (start, stop) if len(weight.shape) == 2 else (0, 1)
+    stored = _elements(mask, Dtype.U8, last - first)
+    bits = np.unpackbits(stored, axis=1, count=columns, bitorder="little")
+    counts = bits.sum(axis=1, dtype=np.int64)
+    if weight.starts is not None:
+        wanted = np.diff(weight.starts.edges(first, last))
+    else:
+        wanted = np.full(len(counts), weight.tensor.shape[-1], dtype=np.int64)
+    wrong = np.flatnonzero(counts != wanted)
+    if len(wrong):
+        row = int(wrong[0])
+        raise DecodeError(
+            f"{weight.name}: its bitmask has {counts[row]:,} bits in row {first + row}, of which "
+            f"{wanted[row]:,} values are stored"
+        )
+    return np.asarray(bits.view(np.bool_))
 
 
 def window_rows(content: bytes, window: Window, dtype: Dtype, start: int, stop: int) -> Array:
@@ -78,11 +104,17 @@ def _rows_across_words(
 def pieces(weight: Weight, start: int, stop: int) -> list[tuple[int, int]]:
     """`[start, stop)` cut into pieces of some `CHUNK_BYTES`, at block edges where there are such.
 
-    A transposed window is one piece: any of its rows needs all of its bytes.
+    A transposed window is one piece: any of its rows needs all of its bytes, and a sparse vector.
+    Rows that store as many values as they have are cut for what they are when they are decoded.
     """
     if weight.window is not None and weight.window.transposed:
         return [(start, stop)]
-    return _cut(weight, start, stop, len(weight.span(start, stop)) // max(1, stop - start))
+    row_bytes = len(weight.span(start, stop)) // max(1, stop - start)
+    if weight.bitmask is not None and is_run(weight.tensor):
+        if len(weight.shape) != 2:
+            return [(start, stop)] if stop > start else []
+        row_bytes = weight.shape[1] * weight.tensor.dtype.bits // 8
+    return _cut(weight, start, stop, row_bytes)
 
 
 def decoded_together(weight: Weight, codes: Array, start: int, stop: int) -> list[tuple[int, int]]:

@@ -146,10 +146,10 @@ class CheckpointExperts:
 
     def _state_reads(self, layer: int, experts: Sequence[int], projection: Projection) -> Reads:
         """What the states of matrices take, where there are such beside them."""
-        if self._weight(layer, experts[0], projection).state is None:
+        if not self._weight(layer, experts[0], projection).states:
             return Reads(requests=0, bytes=0)
-        states = (self._weight(layer, expert, projection).state for expert in experts)
-        spans = ((tensor.shard, tensor.span) for tensor in states if tensor is not None)
+        weights = (self._weight(layer, expert, projection) for expert in experts)
+        spans = ((tensor.shard, tensor.span) for weight in weights for tensor in weight.states)
         return self._checkpoint.reader.plan_spans(spans)
 
     def scales(

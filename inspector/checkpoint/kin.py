@@ -31,7 +31,8 @@ def kin_values(checkpoints: Checkpoints, kin: Kin) -> tuple[Float64, Float64]:
 
 def rows_of(checkpoint: Checkpoint, part: Part) -> Float64:
     """Rows of a weight, `[rows, ...]`."""
-    pieces = checkpoint.reader.iterate_rows(part.weight, part.start, part.stop)
+    weight = checkpoint.reader.settled(part.weight)
+    pieces = checkpoint.reader.iterate_rows(weight, part.start, part.stop)
     return np.concatenate([piece.values.astype(np.float64) for piece in pieces])
 
 

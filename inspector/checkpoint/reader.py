@@ -12,6 +12,7 @@ from inspector.checkpoint.cutting import (
     CHUNK_BYTES,
     decoded_together,
     dense_rows,
+    kept_places,
     pieces,
     stored_rows,
     window_rows,
@@ -24,6 +25,7 @@ from inspector.decode.numeric import Array, Float32, stored_array, to_float32
 from inspector.errors import DecodeError, LayoutError
 from inspector.format.spans import Span
 from inspector.layout.scales import ScaleGrid
+from inspector.layout.sparse import is_run
 from inspector.layout.weights import Weight
 from inspector.source.base import Source
 from inspector.source.coalescing import Coalesced
@@ -88,16 +90,29 @@ class Part:
             shape = (*shape[:-1], self.columns[1] - self.columns[0])
         return (self.stop - self.start, *shape[1:]) if shape else ()
 
+    @property
+    def is_estimate(self) -> bool:
+        """Whether its spans are an even share of a run, of which it is unread where rows begin."""
+        weight = self.weight
+        is_unread_run = bool(weight.states) and weight.bitmask is not None and is_run(weight.tensor)
+        return is_unread_run and (self.start, self.stop) != (0, weight.rows)
+
     def spans(self) -> Iterator[tuple[str, Span]]:
         """Every span that is read for it, by shard: what stands beside the codes, and the codes."""
         weight = self.weight
-        for tensor in (weight.state, weight.group_index):
+        for tensor in (*weight.states, weight.group_index):
             if tensor is not None:
                 yield tensor.shard, tensor.span
         for grid in weight.grids:
             yield from grid.spans(self.start, self.stop)
         for piece in pieces(weight, self.start, self.stop):
             yield from weight.spans(*piece)
+
+    def shards(self) -> Iterator[str]:
+        """The file of each span, and that of what settled the weight, which was read before."""
+        yield from (tensor.shard for tensor in self.weight.settled_by)
+        for shard, _ in self.spans():
+            yield shard
 
 
 class Reader:
@@ -169,38 +184,48 @@ class Reader:
 
     def read_codes(self, weight: Weight, start: int, stop: int) -> Array:
         """Rows `[start, stop)` as stored, without the scale: `[rows, ...]`."""
-        if weight.state is not None:
-            raise LayoutError(f"{weight.name}: its shape is in {weight.state.name}, unread")
+        self._check_settled(weight)
         content, *masks = (self._source.read(*one) for one in weight.spans(start, stop))
         if masks:
-            return dense_rows(content, masks[0], weight, stop - start)
+            return dense_rows(content, masks[0], weight, start, stop)
         return stored_rows(content, weight, start, stop)
 
+    def check_places(self, weight: Weight, start: int, stop: int) -> None:
+        """Hold the bits of rows `[start, stop)` against what is stored, without reading that.
+
+        Raises:
+            DecodeError: the bits of a row are not as many as its values.
+        """
+        self._check_settled(weight)
+        for span in weight.mask_spans(start, stop):
+            kept_places(self._source.read(*span), weight, start, stop)
+
+    def _check_settled(self, weight: Weight) -> None:
+        if weight.states:
+            raise LayoutError(f"{weight.name}: its shape is in {weight.states[0].name}, unread")
+
     def settle(self, weights: Sequence[Weight]) -> list[Weight]:
-        """The weights as their `state` says that they are, where they have one.
+        """The weights as their `states` say that they are, where they have such.
 
         Raises:
             LayoutError: a state that does not fit what headers say.
+            DecodeError: row offsets that cannot be those of a weight's values.
         """
-        states = [weight.state for weight in weights if weight.state is not None]
+        states = [tensor for weight in weights for tensor in weight.states]
         self._source.expect((tensor.shard, tensor.span) for tensor in states)
         contents = map_ordered(
             lambda tensor: self._source.read(tensor.shard, tensor.span), states, jobs=self._jobs
         )
-        return [
-            weight if weight.state is None else weight.settled(next(contents)) for weight in weights
-        ]
+        return [weight.settled([next(contents) for _ in weight.states]) for weight in weights]
 
     def settled(self, weight: Weight) -> Weight:
-        """One weight as its `state` says that it is; what was announced stays so.
+        """One weight as its `states` say that it is; what was announced stays so.
 
         Raises:
             LayoutError: a state that does not fit what headers say.
+            DecodeError: row offsets that cannot be those of its values.
         """
-        tensor = weight.state
-        if tensor is None:
-            return weight
-        return weight.settled(self._source.read(tensor.shard, tensor.span))
+        return weight.settled([self._source.read(one.shard, one.span) for one in weight.states])
 
     def _read_grids(self, weight: Weight, start: int, stop: int) -> list[Factor]:
         """What is applied to the codes of rows `[start, stop)`, read for those rows."""

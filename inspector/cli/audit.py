@@ -78,7 +78,10 @@ def run(
 
 def _planned(checkpoint: Checkpoint, looks: Sequence[Look]) -> PlannedReads:
     reads = checkpoint.reader.plan_spans(spans_of(looks))
-    what = f"scales of {counted(len(looks), 'weight')}, and codes of some rows"
+    sparse = sum(look.is_of_places for look in looks)
+    what = f"scales of {counted(len(looks) - sparse, 'weight')}, and codes of some rows"
+    if sparse:
+        what += f"; {counted(sparse, 'bitmask')} of unquantized ones"
     return PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
 
 

@@ -47,7 +47,10 @@ def run(
         reads = reader.expect(chosen) if running.out is None else reader.plan(chosen)
         if inputs.plan:
             what = f"{counted(len(chosen), 'weight')}, scales included"
-            weights = PlannedReads(what=what, requests=reads.requests, bytes=reads.bytes)
+            is_estimate = any(part.is_estimate for part in chosen)
+            weights = PlannedReads(
+                what=what, requests=reads.requests, bytes=reads.bytes, is_estimate=is_estimate
+            )
             planned = [checkpoint.planned_so_far("finding the weights"), weights]
             write_plan("dequant", planned, checkpoint, outputs)
             return

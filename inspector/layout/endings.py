@@ -151,6 +151,8 @@ SCALE_ENDINGS: Final = (
     ".biases",
     ".SCB",
     ".weight_format",
+    ".bitmask",
+    ".row_offsets",
     *ACTIVATION_ENDINGS,
 )
 """Endings that say by themselves that a tensor is no weight, whatever stands beside it."""

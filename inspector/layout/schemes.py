@@ -15,6 +15,7 @@ from inspector.format.dtypes import Dtype
 from inspector.layout.declared import Declared
 from inspector.layout.endings import SCALE_PARTS, Form, Part
 from inspector.layout.scheme_table import FLAT, FLOATS, SCHEMES, Scheme, SchemeName
+from inspector.layout.sparse import dense_shape, is_run, why_unfit
 
 _WIDTHS: Final = frozenset({2, 3, 4, 8})
 """Bits of an integer that GPTQ packs (GPTQModel `quantization/config.py`); AWQ packs 4."""
@@ -55,8 +56,6 @@ def coded(
     Raises:
         LayoutError: codes that no row of the table describes, or whose scale is missing.
     """
-    if form is Form.SPARSE:
-        _check_sparse(name, tensor, parts)
     scale = next((parts[part] for part in SCALE_PARTS if part in parts), None)
     if scale is None:
         if form is Form.PLAIN and _is_whole_numbers(name, tensor):
@@ -72,6 +71,9 @@ def coded(
         return None
     if tensor.dtype in FLOATS | {Dtype.F64} and Part.CODEBOOK not in parts:
         return None
+    misfit = why_unfit(tensor, parts) if form is Form.SPARSE else None
+    if misfit is not None:
+        raise LayoutError(f"{name}: {misfit}")
     beside = frozenset(parts) - {Part.SCALE}
     found = [
         scheme
@@ -82,7 +84,7 @@ def coded(
     if form is Form.QWEIGHT:
         choices = _words_of_columns_or_rows(found, tensor, scale, parts)
     else:
-        choices = [_unpacked(scheme, name, tensor, form, scale, declared) for scheme in found]
+        choices = [_unpacked(scheme, name, tensor, form, parts, declared) for scheme in found]
     if len(choices) > 1:
         choices = [one for one in choices if _fills(one, tensor, scale)]
     if len(choices) != 1:
@@ -96,7 +98,10 @@ def coded(
             f"{name}: no known scheme has {tensor.dtype} codes ({form}) {list(tensor.shape)} and "
             f"{scale.dtype} scales {list(scale.shape)}{with_parts}{_called(declared)}",
         )
-    return replace(choices[0], undecoded=_why_undecoded(choices[0].scheme, declared))
+    undecoded = _why_undecoded(choices[0].scheme, declared)
+    if form is Form.SPARSE and is_run(tensor):
+        undecoded = f"{tensor.dtype} codes in a run (sparse-bitmask) are not decoded"
+    return replace(choices[0], undecoded=undecoded)
 
 
 def _why_undecoded(scheme: Scheme, declared: Declared) -> str | None:
@@ -140,13 +145,19 @@ def _fills(one: Coded, tensor: TensorRow, scale: TensorRow) -> bool:
 
 
 def _unpacked(
-    scheme: Scheme, name: str, tensor: TensorRow, form: Form, scale: TensorRow, declared: Declared
+    scheme: Scheme,
+    name: str,
+    tensor: TensorRow,
+    form: Form,
+    parts: Mapping[Part, TensorRow],
+    declared: Declared,
 ) -> Coded:
     """The codes of a tensor and the shape they unpack to.
 
     gpt-oss splits the last axis into groups, which is undone.
     """
     shape = tensor.shape
+    scale = next(parts[part] for part in SCALE_PARTS if part in parts)
     if form is Form.BLOCKS and len(shape) > 1:
         shape = (*shape[:-2], shape[-2] * shape[-1])
     if scheme.name in (SchemeName.PACKED_INTEGER, SchemeName.MLX):
@@ -158,7 +169,7 @@ def _unpacked(
         return _of_marlin(scheme, tensor, scale)
     coding = scheme.coding or PLAIN_CODINGS[tensor.dtype]
     if form is Form.SPARSE:
-        return Coded(scheme, coding, dense_shape(tensor))
+        return Coded(scheme, coding, dense_shape(tensor, parts))
     if scheme.name in FLAT:
         shape = (1, coding.codes_in(tensor.count, tensor.dtype))
     elif _is_packed_down(scheme, coding, tensor, scale):
@@ -168,22 +179,6 @@ def _unpacked(
     elif shape:
         shape = (*shape[:-1], coding.codes_in(shape[-1], tensor.dtype))
     return Coded(scheme, coding, shape)
-
-
-def dense_shape(tensor: TensorRow) -> tuple[int, ...]:
-    """The shape of a matrix of which two of each four values are stored."""
-    return tensor.shape[0], 2 * tensor.shape[1]
-
-
-def _check_sparse(name: str, tensor: TensorRow, parts: Mapping[Part, TensorRow]) -> None:
-    """Only what is sparse in a pattern has rows of one length."""
-    mask = parts.get(Part.BITMASK)
-    shape = tensor.shape
-    if mask is None or len(shape) != 2 or mask.shape != (shape[0], -(-shape[1] // 4)):
-        raise LayoutError(
-            f"{name}: {tensor.name} {list(shape)} holds what is not zero; only two of each four, "
-            f"with a bitmask for each, are decoded{f', not {list(mask.shape)}' if mask else ''}"
-        )
 
 
 def _of_marlin(scheme: Scheme, tensor: TensorRow, scale: TensorRow) -> Coded:

@@ -19,7 +19,8 @@ from inspector.layout.endings import Form, Part
 from inspector.layout.pairing import NOBODY, Pairing
 from inspector.layout.scales import Matrix, Numbers, ScaleGrid, lay_grid
 from inspector.layout.scheme_table import FLAT, PACKED_DTYPES, WORDS, Scheme, SchemeName
-from inspector.layout.schemes import Coded, coded, dense_shape
+from inspector.layout.schemes import Coded, coded
+from inspector.layout.sparse import dense_shape, why_undecoded, why_unfit
 from inspector.layout.windows import Window
 
 
@@ -42,7 +43,26 @@ class Stored:
         """The shape of the weight's values, unpacked."""
         if self.coded is not None:
             return self.coded.shape
-        return dense_shape(self.tensor) if self.form is Form.SPARSE else self.tensor.shape
+        if self.form is Form.SPARSE:
+            return dense_shape(self.tensor, self.parts)
+        return self.tensor.shape
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it holds plain numbers, those that are not zero, and a mask says where."""
+        return self.coded is None and self.form is Form.SPARSE
+
+    @property
+    def undecoded(self) -> str | None:
+        """Why its values cannot be had, where that is so though nothing is wrong with it."""
+        if self.coded is not None:
+            return self.coded.undecoded
+        return why_undecoded(self.tensor, self.parts) if self.is_sparse else None
+
+    @property
+    def misfit(self) -> str | None:
+        """Why what says where its numbers belong does not fit them, where that is so."""
+        return why_unfit(self.tensor, self.parts) if self.is_sparse else None
 
     @property
     def page(self) -> Window | None:
@@ -76,6 +96,8 @@ class Stored:
 class Kind:
     """Weights that are stored alike: same name but for numbers, same dtypes and shapes.
 
+    Of what is not zero alone, as many numbers as there are; the masks are of one shape.
+
     `example` is the first of them; `problem` says why they cannot be decoded, where that is so.
     """
 
@@ -87,8 +109,7 @@ class Kind:
     @property
     def is_decoded(self) -> bool:
         """Whether it is not of a scheme that is told and not decoded."""
-        how = self.stored.coded if self.stored else None
-        return how is None or how.undecoded is None
+        return self.stored is None or self.stored.undecoded is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +191,9 @@ class StoredWeights:
         ids = self.catalog.shape_ids.astype(np.int64)
         shapes = {shape: at for at, shape in enumerate(self.catalog.shapes)}
         for kind in self.kinds():
-            if kind.stored is not None and kind.stored.shape != kind.example.shape:
-                ids[kind.rows] = shapes.setdefault(kind.stored.shape, len(shapes))
+            stored = kind.stored
+            if stored is not None and (stored.shape != kind.example.shape or stored.is_sparse):
+                ids[kind.rows] = shapes.setdefault(stored.shape, len(shapes))
         return ValueShapes(tuple(shapes), ids)
 
     def _alike(self, weights: Rows) -> Rows:
@@ -181,8 +203,11 @@ class StoredWeights:
         whole numbers a column, where sorting rows of a table takes ten times as long.
         """
         catalog = self.catalog
-        dtypes = catalog.dtype_ids.astype(np.int64)
-        storages = dtypes * len(catalog.shapes) + catalog.shape_ids
+        dtypes, shape_ids = catalog.dtype_ids.astype(np.int64), catalog.shape_ids
+        runs = self._runs()
+        if runs.any():
+            shape_ids = np.where(runs, shape_ids[runs][0], shape_ids)
+        storages = dtypes * len(catalog.shapes) + shape_ids
         width = len(catalog.dtypes) * len(catalog.shapes) + 1
         alike = catalog.names.template_ids[weights].astype(np.int64)
         for rows in (catalog.all_rows, *self.pairing.parts.values()):
@@ -191,6 +216,14 @@ class StoredWeights:
                 column = np.where(row == NOBODY, width - 1, storages[row])
                 _, alike = np.unique(alike * width + column, return_inverse=True)
         return alike
+
+    def _runs(self) -> npt.NDArray[np.bool_]:
+        """`[n]`: which tensors hold what is not zero of a matrix, as many numbers as that is."""
+        forms, shapes = self.pairing.forms, self.catalog.shapes
+        is_sparse = np.array([form is Form.SPARSE for form in forms], dtype=np.bool_)
+        is_run = np.array([len(shape) == 1 for shape in shapes], dtype=np.bool_)
+        found: npt.NDArray[np.bool_] = is_sparse[self.catalog.names.template_ids]
+        return found & is_run[self.catalog.shape_ids]
 
     def grids(self, stored: Stored, matrix: Matrix) -> tuple[ScaleGrid, ...]:
         """What is done to the codes of a matrix of a stored weight, in this order.

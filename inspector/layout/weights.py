@@ -1,6 +1,6 @@
 """Logical weights: every matrix that a name can mean, with its scale, wherever the bytes lie."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -19,6 +19,7 @@ from inspector.layout.experts import ExpertInventory, ExpertKey
 from inspector.layout.scales import Matrix, ScaleGrid
 from inspector.layout.scheme_table import FLAT, SchemeName
 from inspector.layout.schemes import scheme_name
+from inspector.layout.sparse import RowStarts, is_run, parse_starts
 from inspector.layout.stored import Stored, StoredWeights
 from inspector.layout.windows import Window, run_span, stored_span
 
@@ -29,10 +30,11 @@ class Weight:
 
     `shape` is of its values. `window` is the part of `tensor` that it is, None where it is all of
     it. `coding` is None for a weight that is stored unquantized; `grids` are applied to the codes
-    in their order. `state` is read first, where there is one: until `settled` by it, a weight has
-    the shape that its headers tell.
+    in their order. `states` are read first, where there are such: until `settled` by them, a weight
+    has the shape that its headers tell. `settled_by` is what was read so.
     `group_index` holds the group of each column, where groups are not of neighbours. `bitmask` has
-    a bit for each value, where those that are zero are not stored.
+    a bit for each value, where those that are zero are not stored, and `starts` says where rows
+    begin in what is, where each stores as many as it has.
     """
 
     name: str
@@ -42,9 +44,11 @@ class Weight:
     scheme: SchemeName | None = None
     coding: Coding | None = None
     grids: tuple[ScaleGrid, ...] = ()
-    state: TensorRow | None = None
+    states: tuple[TensorRow, ...] = ()
+    settled_by: tuple[TensorRow, ...] = ()
     group_index: TensorRow | None = None
     bitmask: TensorRow | None = None
+    starts: RowStarts | None = None
 
     @property
     def rows(self) -> int:
@@ -56,31 +60,52 @@ class Weight:
         """The grid that is called its scale, the finest that multiplies."""
         return next((grid for grid in self.grids if grid.action is Action.MULTIPLY), None)
 
-    def settled(self, content: bytes) -> Self:
-        """The weight as the content of its `state` says that it is.
+    def settled(self, contents: Sequence[bytes]) -> Self:
+        """The weight as the contents of its `states` say that it is.
 
         Raises:
             LayoutError: no such state, or one that does not fit what headers say.
+            DecodeError: row offsets that cannot be those of its values.
         """
-        if self.state is None:
+        if not self.states:
             return self
+        found = self._settled(self.states[0], contents[0])
+        if len(self.states) > 1:
+            offsets, columns, count = self.states[1], found.shape[-1], found.tensor.count
+            starts = parse_starts(contents[1], name=offsets.name, count=count, columns=columns)
+            found = replace(found, starts=starts)
+        return replace(found, states=(), settled_by=self.states)
+
+    def _settled(self, tensor: TensorRow, content: bytes) -> Self:
         if self.scheme is SchemeName.LLM_INT8:
             if any(content):
                 raise LayoutError(
-                    f"{self.name}: {self.state.name} is {content[0]}: its codes are in the order "
+                    f"{self.name}: {tensor.name} is {content[0]}: its codes are in the order "
                     "of a kernel, which is not decoded"
                 )
-            return replace(self, state=None)
+            return self
         if self.scheme in FLAT:
-            state = parse_state(content, name=self.state.name)
+            state = parse_state(content, name=tensor.name)
             codes = NF4.codes_in(self.tensor.count, self.tensor.dtype)
             grid = settled_grid(self.name, self.grids[0], state, codes)
-            return replace(self, shape=state.shape, grids=(grid,), state=None)
-        width = self.state.dtype.bits // 8
+            return replace(self, shape=state.shape, grids=(grid,))
+        width = tensor.dtype.bits // 8
         places = range(0, len(content), width)
-        return self._with_shape(
-            [int.from_bytes(content[at : at + width], "little", signed=True) for at in places]
+        shape = tuple(
+            int.from_bytes(content[at : at + width], "little", signed=True) for at in places
         )
+        return self._with_shape(shape) if self.bitmask is None else self._with_dense_shape(shape)
+
+    def _with_dense_shape(self, shape: tuple[int, ...]) -> Self:
+        """With the stored shape of a sparse matrix, where headers tell it but for its last byte."""
+        told = self.shape
+        most, fewest = told[-1], told[-1] - 7 if is_run(self.tensor) else told[-1]
+        if shape[:-1] != told[:-1] or not shape or not fewest <= shape[-1] <= most:
+            raise LayoutError(
+                f"{self.name}: its stored shape {list(shape)} does not fit {self.tensor.name} "
+                f"{list(self.tensor.shape)}, whose bitmask is that of {list(told)}"
+            )
+        return replace(self, shape=shape)
 
     def _with_shape(self, shape: Sequence[int]) -> Self:
         """With the true shape of packed words, where `shape` is that of padded ones."""
@@ -102,7 +127,7 @@ class Weight:
             else grid
             for grid in self.grids
         )
-        return replace(self, shape=own, grids=grids, state=None)
+        return replace(self, shape=own, grids=grids)
 
     def turned(self) -> "Weight | None":
         """The transpose of a matrix that is stored transposed: its rows are runs of bytes.
@@ -122,7 +147,19 @@ class Weight:
         return replace(self, shape=shape, window=window, grids=own)
 
     def span(self, start: int, stop: int) -> Span:
-        """The bytes of the file that hold rows `[start, stop)`, and for some windows more."""
+        """The bytes of the file that hold rows `[start, stop)`, and for some windows more.
+
+        Of rows that store as many values as they have, until they are settled, an even share.
+        """
+        if self.bitmask is not None and is_run(self.tensor):
+            count = self.tensor.count
+            first, last = 0, count
+            if len(self.shape) == 2 and self.starts is not None:
+                edges = self.starts.edges(start, stop)
+                first, last = int(edges[0]), int(edges[-1])
+            elif len(self.shape) == 2:
+                first, last = (at * count // max(self.rows, 1) for at in (start, stop))
+            return run_span(self.tensor, first, last, self.tensor.dtype.bits)
         if self.scheme in FLAT and self.coding is not None:
             columns = self.shape[1]
             return run_span(self.tensor, start * columns, stop * columns, self.coding.bits)
@@ -131,9 +168,16 @@ class Weight:
     def spans(self, start: int, stop: int) -> Iterator[tuple[str, Span]]:
         """By shard, the same, and the bits that say where they belong."""
         yield self.tensor.shard, self.span(start, stop)
-        if self.bitmask is not None:
-            span = stored_span(self.bitmask, None, self.bitmask.shape, start, stop)
-            yield self.bitmask.shard, span
+        yield from self.mask_spans(start, stop)
+
+    def mask_spans(self, start: int, stop: int) -> Iterator[tuple[str, Span]]:
+        """By shard, the bits of rows `[start, stop)`, where there are such; of a vector all."""
+        mask = self.bitmask
+        if mask is None:
+            return
+        is_matrix = len(mask.shape) == 2
+        span = stored_span(mask, None, mask.shape, start, stop) if is_matrix else mask.span
+        yield mask.shard, span
 
 
 class WeightBook:
@@ -211,9 +255,11 @@ def _whole(weights: StoredWeights, stored: Stored) -> Weight:
 
 def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
     how = stored.coded
-    if how is not None and how.undecoded is not None:
-        error = LayoutError(f"{stored.name}: {how.undecoded}")
+    if stored.undecoded is not None:
+        error = LayoutError(f"{stored.name}: {stored.undecoded}")
         raise weights.declared.explained(error)
+    if stored.misfit is not None:
+        raise LayoutError(f"{stored.name}: {stored.misfit}")
     grids = weights.grids(stored, matrix)
     return Weight(
         name=matrix.name,
@@ -223,15 +269,21 @@ def _weight(weights: StoredWeights, stored: Stored, matrix: Matrix) -> Weight:
         scheme=None if how is None else scheme_name(how.scheme, [grid.block for grid in grids]),
         coding=None if how is None else how.coding,
         grids=grids,
-        state=_state(stored.parts) if how is not None else None,
+        states=_states(stored),
         group_index=stored.parts.get(Part.GROUP_INDEX) if how is not None else None,
         bitmask=stored.parts.get(Part.BITMASK) if stored.form is Form.SPARSE else None,
     )
 
 
-def _state(parts: Mapping[Part, TensorRow]) -> TensorRow | None:
-    """What has to be read of a quantized weight before its shape is known, or its order."""
-    return next((parts[part] for part in _STATES if part in parts), None)
+def _states(stored: Stored) -> tuple[TensorRow, ...]:
+    """What has to be read of a weight before its shape is known, its order, or its rows."""
+    parts = stored.parts
+    if stored.form is Form.SPARSE:
+        wanted = _OF_RUNS if is_run(stored.tensor) else _OF_RUNS[:1]
+        return tuple(parts[part] for part in wanted if part in parts)
+    found = [parts[part] for part in _STATES if part in parts and stored.coded is not None]
+    return tuple(found[:1])
 
 
 _STATES: Final = (Part.SHAPE, *STATES, Part.ORDERING)
+_OF_RUNS: Final = (Part.DENSE_SHAPE, Part.ROW_OFFSETS)

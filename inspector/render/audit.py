@@ -218,12 +218,16 @@ def _loader_rows(loaders: LoaderTable) -> Iterator[tuple[Cell, ...]]:
 def _footer(document: AuditDocument) -> list[str]:
     declared, observed, chosen = document.declared, document.observed, document.chosen
     looked = observed.looked_into
-    lines = [
-        f"looked into {counted(looked.weights, 'quantized weight')}: "
-        f"{counted(looked.scales, 'scale')}, codes of {counted(looked.blocks, 'block')}"
-        if looked.weights
-        else "no numbers were read"
-    ]
+    lines = []
+    if looked.weights:
+        lines.append(
+            f"looked into {counted(looked.weights, 'quantized weight')}: "
+            f"{counted(looked.scales, 'scale')}, codes of {counted(looked.blocks, 'block')}"
+        )
+    if looked.bitmasks:
+        lines.append(f"looked into {counted(looked.bitmasks, 'bitmask')} of unquantized weights")
+    if not lines:
+        lines.append("no numbers were read")
     if chosen is not None:
         rest = counted(chosen.of_modules - chosen.modules, "module")
         lines.append(f"left out: {rest} of {chosen.of_modules:,}, by --layers and --experts")

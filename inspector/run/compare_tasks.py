@@ -106,7 +106,8 @@ def _task(
     for side, (recipe, source) in enumerate(sides):
         parts = [part for one in samples for part in parts_of_side(one, side)]
         own = list(chain.from_iterable(map(Part.spans, parts)))
-        inputs.append(TaskInput(recipe, marks_of(source, (path for path, _ in own))))
+        shards = chain.from_iterable(map(Part.shards, parts))
+        inputs.append(TaskInput(recipe, marks_of(source, shards)))
         spans += [(side, path, span.start, span.stop) for path, span in own]
     name = f"pairs-{number:05}-{digest_of(spans)}.json"
     return PairTask(name, tuple(inputs), size, tuple(samples))

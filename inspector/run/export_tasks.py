@@ -163,6 +163,7 @@ def _task(
 ) -> ExportTask:
     recipe, source = opened
     spans = list(dict.fromkeys(chain.from_iterable(map(Part.spans, parts))))
+    shards = chain.from_iterable(map(Part.shards, parts))
     digest = digest_of(
         file,
         [(path, span.start, span.stop) for path, span in spans],
@@ -170,7 +171,7 @@ def _task(
     )
     return ExportTask(
         name=f"file-{number:05}-{digest}.json",
-        inputs=(TaskInput(recipe, marks_of(source, (path for path, _ in spans))),),
+        inputs=(TaskInput(recipe, marks_of(source, shards)),),
         size=sum(len(part.weight.span(part.start, part.stop)) for part in parts),
         parts=tuple(parts),
         file=file,

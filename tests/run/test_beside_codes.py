@@ -22,7 +22,7 @@ from inspector.source.base import Ledger
 from inspector.source.local import LocalSource
 from tests.checkpoint.settled import settle
 from tests.cli.running import invoke
-from tests.decode.test_sparse import pruned
+from tests.decode.test_sparse import compressed, pruned, thinned
 from tests.quantized import Array, bitsandbytes, bitsandbytes_state, gptq
 from tests.strategies_arrays import shard_of
 
@@ -48,15 +48,42 @@ def sparse() -> dict[str, Array]:
     return scale | {f"{MODULE}{end}": one for end, one in tensors.items()}
 
 
+def sparse_run() -> dict[str, Array]:
+    return {f"{MODULE}{end}": one for end, one in compressed(thinned((32, 64), 0.5)).items()}
+
+
+def packed() -> dict[str, Array]:
+    return {
+        f"{MODULE}.weight_packed": np.full((32, 8), 0x12345678, np.int32),
+        f"{MODULE}.weight_scale": np.ones((32, 1), np.float32),
+        f"{MODULE}.weight_shape": np.array([32, 64], np.int64),
+    }
+
+
+def of_eight_bits() -> dict[str, Array]:
+    return {
+        f"{MODULE}.weight": np.ones((32, 64), np.int8),
+        f"{MODULE}.SCB": np.ones(32, np.float32),
+        f"{MODULE}.weight_format": np.zeros((), np.uint8),
+    }
+
+
+_GROUPS = {"group_0": {"weights": {"num_bits": 4, "type": "int", "group_size": 64}}}
 MODELS: Mapping[str, tuple[dict[str, Array], dict[str, object]]] = {
     "bitsandbytes": (nested(), {"quant_method": "bitsandbytes"}),
     "GPTQ": (gptq(MODULE, 32, 64), {"quant_method": "gptq", "bits": 4, "group_size": 64}),
     "sparse": (sparse(), {"quant_method": "compressed-tensors"}),
+    "sparse run": (sparse_run(), {"quant_method": "compressed-tensors"}),
+    "packed": (packed(), {"quant_method": "compressed-tensors", "config_groups": _GROUPS}),
+    "LLM.int8": (of_eight_bits(), {"quant_method": "bitsandbytes"}),
 }
 BESIDE = {
     "bitsandbytes": ("absmax", "nested_absmax", "nested_quant_map", "bitsandbytes__nf4"),
     "GPTQ": ("scales", "qzeros", "g_idx"),
-    "sparse": ("weight_scale", "bitmask"),
+    "sparse": ("weight_scale", "bitmask", "shape"),
+    "sparse run": ("bitmask", "row_offsets", "shape"),
+    "packed": ("weight_scale", "weight_shape"),
+    "LLM.int8": ("SCB", "weight_format"),
 }
 """The ends of names of what the values of a weight depend on, but for its codes."""
 
@@ -115,7 +142,7 @@ def planned(folder: Path) -> dict[str, Sequence[Task]]:
 def test_a_worker_refuses_a_file_that_is_another_than_when_the_work_was_planned(
     kind: str, end: str, folder: Path
 ) -> None:
-    """But that of a state, which was read when the work was planned, unless it is for an audit."""
+    """Whether it is read then, or was for the plan, as what holds a shape or an order."""
     write(folder, kind)
     before = planned(folder)
     assert set(before) == {"compare", "audit", "dequant"}
@@ -123,9 +150,7 @@ def test_a_worker_refuses_a_file_that_is_another_than_when_the_work_was_planned(
         assert len(tasks) == 1
         OpenSources().open(tasks[0].inputs[0])
     change(folder, end)
-    for command, tasks in before.items():
-        if end == "bitsandbytes__nf4" and command != "audit":
-            continue
+    for tasks in before.values():
         with pytest.raises(SourceChanged):
             OpenSources().open(tasks[0].inputs[0])
 

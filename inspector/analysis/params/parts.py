@@ -59,6 +59,9 @@ _BLOCKS: Final = (
     (Component.ATTENTION, frozenset({"self_attn", "attn", "attention", "linear_attn"})),
     (Component.DENSE_MLP, frozenset({"mlp", "feed_forward", "ffn"})),
 )
+_PARAMETERS: Final = frozenset({"weight", "bias", "compressed"})
+"""Last components of a module's own parameters; the last is of compressed-tensors' bitmasks."""
+
 _SPARSE_BLOCKS: Final = frozenset({"mlp", "block_sparse_moe", "feed_forward", "ffn", "moe"})
 _MTP_WORDS: Final = frozenset({"mtp", "mtp_layers", "mtp_block", "nextn"})
 _PROJECTORS: Final = frozenset({"multi_modal_projector", "mm_projector", "mlp1", "vision_adapter"})
@@ -99,7 +102,7 @@ def _component(words: list[str], tower: Tower) -> Component:
     for component, names in _WORDS:
         if there & names:
             return component
-    module = words[-2] if words[-1] in ("weight", "bias") and len(words) > 1 else words[-1]
+    module = words[-2] if words[-1] in _PARAMETERS and len(words) > 1 else words[-1]
     if "norm" in module or module.startswith("ln_"):
         return Component.NORMS
     if module == "gate" and there & _SPARSE_BLOCKS:

@@ -16,7 +16,7 @@ from inspector.decode.blocks import Order
 from inspector.decode.counts import is_float
 from inspector.decode.numeric import Array, Float32
 from inspector.errors import DecodeError, LayoutError
-from inspector.format.codings import Action, Coding
+from inspector.format.codings import Action, Coding, Encoding
 from inspector.format.dtypes import Dtype
 from inspector.layout.scales import ScaleGrid
 from inspector.layout.weights import Weight
@@ -51,8 +51,11 @@ class NumberReader(Protocol):
     def read_order(self, weight: Weight) -> Order | None:
         """The group of each column, where groups are not of neighbours."""
 
+    def check_places(self, weight: Weight, start: int, stop: int) -> None:
+        """Raise where a bitmask is not that of what is stored of rows `[start, stop)`."""
+
     def settled(self, weight: Weight) -> Weight:
-        """The weight as its `state` says that it is."""
+        """The weight as its `states` say that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class CodeFigures:
 class Evidence:
     """What was read of some weights: of one, or of several together.
 
+    `weights` are quantized; of `bitmasks`, which are not, only where their values lie was read.
     `misfits` are weights whose stored shape does not fit their words, `misplaced` those whose group
     index or bitmask does not fit their codes; `zero_points_off` counts zero points that are not
     finite or no value of their codes. `by_format` has the figures of codes.
@@ -124,6 +128,7 @@ class Evidence:
     dead_weights: int = 0
     constant_scales: int = 0
     weights_with_codes: int = 0
+    bitmasks: int = 0
     misfits: int = 0
     misplaced: int = 0
     zero_points: int = 0
@@ -200,10 +205,16 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
         try:
             look = look.settled(reader.settled(weight))
         except LayoutError:
+            if look.is_of_places:
+                return Evidence(bitmasks=1, misfits=1)
             is_coded = weight.scale is not None and weight.scale.nested is not None
             told = Evidence(weights=1) if is_coded else _look_beside(weight, reader).evidence
             return told + Evidence(misfits=1)
+        except DecodeError:
+            return Evidence(bitmasks=1, misplaced=1)
         weight = look.weight
+    if look.is_of_places:
+        return _look_at_places(look, reader)
     beside = _look_beside(weight, reader)
     coding, scale = weight.coding, weight.scale
     if scale is None or coding is None:
@@ -211,7 +222,7 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     kind = CodeFormat(
         coding,
         two_ended=any(grid.action in _SHIFTS for grid in weight.grids),
-        coarse_scale=scale.tensor.dtype is Dtype.F8_E4M3,
+        coarse_scale=scale.encoding is Encoding.E4M3 or scale.tensor.dtype is Dtype.F8_E4M3,
     )
     codes = CodeFigures()
     try:
@@ -232,6 +243,16 @@ def look_into(look: Look, reader: NumberReader) -> Evidence:
     return beside.evidence + Evidence(
         dead_weights=int(dead), weights_with_codes=1, by_format={kind: codes}
     )
+
+
+def _look_at_places(look: Look, reader: NumberReader) -> Evidence:
+    """Whether a bitmask is that of plain numbers; these are not judged, as others are not."""
+    try:
+        for start, stop in look.pieces():
+            reader.check_places(look.weight, start, stop)
+    except DecodeError:
+        return Evidence(bitmasks=1, misplaced=1)
+    return Evidence(bitmasks=1)
 
 
 def _from_row(numbers: Float32, grid: ScaleGrid, start: int) -> Float32:

@@ -18,7 +18,9 @@ from inspector.catalog import Catalog
 from inspector.catalog.names import NameColumns, Rows, Template
 from inspector.errors import LayoutError
 from inspector.format.dtypes import Dtype
+from inspector.layout.endings import Form
 from inspector.layout.modules import QUANTIZABLE, ModuleKind, loaded_as, module_kind
+from inspector.layout.sparse import why_unfit
 from inspector.layout.stored import Kind, StoredWeights
 
 Mask = npt.NDArray[np.bool_]
@@ -101,6 +103,14 @@ class Modules:
             storage_ids=storage_ids.astype(np.int32),
             quantized=self.quantized[members],
         )
+
+    def sparse_misfit(self, member: int) -> bool:
+        """Whether a module stores what is not zero, and its bitmask is not that of it."""
+        row, pairing = int(self.rows[member]), self.weights.pairing
+        if pairing.form(row) is not Form.SPARSE:
+            return False
+        parts = {part: self.catalog.row(at) for part, at in pairing.parts_of(row).items()}
+        return why_unfit(self.catalog.row(row), parts) is not None
 
     @property
     def scales(self) -> Rows:

@@ -48,12 +48,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 class LookedInto(msgspec.Struct, frozen=True, kw_only=True):
     """How much of the quantized weights was read: `weights` their scales, `with_codes` codes too.
 
-    `left_out` counts weights that were to be looked into and that --max-bytes left no room for;
-    `axes_unknown` fused tensors that are not, as their shapes fit two axis orders or none.
+    `bitmasks` are weights that are not quantized, and of which was read what says where their
+    values lie. `left_out` counts weights that were to be looked into and that --max-bytes left no
+    room for; `axes_unknown` fused tensors that are not, whose shapes fit two axis orders or none.
     """
 
     weights: int
     with_codes: int
+    bitmasks: int
     left_out: int
     axes_unknown: int
     scales: int

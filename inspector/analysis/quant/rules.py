@@ -28,10 +28,13 @@ AUDIT_RULES: Final = MappingProxyType[str, Rule](
         "scale_not_finite": (_ERROR, "A scale is NaN or infinite."),
         "nan_codes": (_ERROR, "Codes are NaN or infinite in blocks whose scale is sound."),
         "zero_point_range": (_ERROR, "A zero point is NaN, or no value that a code has."),
-        "packed_shape": (_ERROR, "The shape stored beside packed codes does not fit them."),
+        "packed_shape": (
+            _ERROR,
+            "The shape stored beside packed codes, or beside a bitmask, does not fit them.",
+        ),
         "code_places": (
             _ERROR,
-            "A group index or a bitmask, which say where codes belong, does not fit them.",
+            "A group index or a bitmask, which say where codes or values lie, does not fit them.",
         ),
         "dead_skip_entry": (_WARNING, "An entry of the list names nothing that is there."),
         "ambiguous_skip_entry": (

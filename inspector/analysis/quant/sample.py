@@ -46,18 +46,25 @@ class Look:
         """The bytes that it takes, by shard."""
         for grid in self.weight.grids:
             yield from grid.spans(0, self.weight.rows)
-        state = self.weight.state
-        if state is not None and self.settles:
-            yield state.shard, state.span
+        if self.settles:
+            yield from ((state.shard, state.span) for state in self.weight.states)
         order = self.weight.group_index
         if order is not None:
             yield order.shard, order.span
         for piece in self.pieces():
-            yield from self.weight.spans(*piece)
+            if self.is_of_places:
+                yield from self.weight.mask_spans(*piece)
+            else:
+                yield from self.weight.spans(*piece)
+
+    @property
+    def is_of_places(self) -> bool:
+        """Whether there are no codes, and only where the numbers belong is looked into."""
+        return self.weight.coding is None and self.weight.bitmask is not None
 
     @property
     def settles(self) -> bool:
-        """Whether the weight's state is read: its codes are, or what is beside them needs it."""
+        """Whether the weight's states are read: its codes are, or what is beside them needs it."""
         weight = self.weight
         is_coded = weight.scale is not None and weight.scale.nested is not None
         return self.rows is not None or is_coded or weight.group_index is not None
@@ -78,12 +85,19 @@ class Look:
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """The rows whose codes are read, in pieces of some megabytes that cut no block."""
-        if self.rows is None or self.weight.scale is None:
+        weight, block = self.weight, 1
+        if self.rows is None:
             return
         start, stop = self.rows
-        is_cut = self.weight.window is None or not self.weight.window.transposed
-        row_bytes = max(1, len(self.weight.span(start, stop)) // (stop - start))
-        block = self.weight.scale.whole_rows
+        if self.is_of_places:
+            is_cut = len(weight.shape) == 2
+            size = sum(len(span) for _, span in weight.mask_spans(start, stop))
+        elif weight.scale is not None:
+            is_cut = weight.window is None or not weight.window.transposed
+            size, block = len(weight.span(start, stop)), weight.scale.whole_rows
+        else:
+            return
+        row_bytes = max(1, size // (stop - start))
         rows = max(1, _PIECE // row_bytes // block) * block if is_cut else stop - start
         yield from ((at, min(at + rows, stop)) for at in range(start, stop, rows))
 
@@ -129,7 +143,7 @@ def choose_looks(
     if sample == 0:
         return []
     sound = np.array([isinstance(example, Weight) for example in examples], dtype=np.bool_)
-    members = np.flatnonzero(modules.quantized & sound[modules.storage_ids])
+    members = np.flatnonzero(sound[modules.storage_ids])
     scales = modules.scales[members]
     few = int(modules.catalog.sizes(scales[scales != NOBODY]).sum()) <= _ALL_SCALES
     found = []
@@ -140,7 +154,8 @@ def choose_looks(
             member, key = places[place]
             weight = book.expert(key) if key else next(book.stored_weights(modules.rows[[member]]))
             rows = _rows(weight, turn, whole=sample is None) if place in chosen else None
-            found.append(Look(member, weight, rows, turn))
+            if rows is not None or weight.scale is not None:
+                found.append(Look(member, weight, rows, turn))
     return found
 
 
@@ -172,7 +187,11 @@ def _spread(count: int, wanted: int) -> list[int]:
 
 def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     """The rows whose codes are read: all, or one row of blocks, a different one each turn."""
-    coding, scale = weight.coding, weight.scale
+    coding, scale, mask = weight.coding, weight.scale, weight.bitmask
+    if coding is None and mask is not None and weight.rows:
+        if whole or len(weight.shape) != 2 or mask.bytes <= _WHOLE_WEIGHT:
+            return 0, weight.rows
+        return _stripe(weight.rows, _STRIPE, turn)
     if coding is None or scale is None or not weight.rows:
         return None
     if whole:
@@ -182,6 +201,11 @@ def _rows(weight: Weight, turn: int, *, whole: bool) -> tuple[int, int] | None:
     step = scale.whole_rows
     if scale.granularity is not Granularity.BLOCK:
         step *= -(-_STRIPE // step)
-    stripes = -(-weight.rows // step)
+    return _stripe(weight.rows, step, turn)
+
+
+def _stripe(rows: int, step: int, turn: int) -> tuple[int, int]:
+    """One of the runs of `step` rows, another each turn."""
+    stripes = -(-rows // step)
     start = (turn * max(1, stripes // 4)) % stripes * step
-    return start, min(start + step, weight.rows)
+    return start, min(start + step, rows)

@@ -45,10 +45,11 @@ def check_structure(
 def _example(storage: Kind, book: WeightBook) -> Example:
     if storage.stored is None:
         return storage.problem
-    if storage.stored.coded is None:
+    is_sparse = storage.stored.is_sparse
+    if storage.stored.coded is None and not is_sparse:
         return None
     try:
-        if len(storage.stored.shape) != 3:
+        if len(storage.stored.shape) != 3 or is_sparse:
             return next(book.stored_weights(storage.rows[:1]))
         inside = [book.expert(key) for key in matrices_in(book, int(storage.rows[0]))[:2]]
     except LayoutError as error:
@@ -84,6 +85,12 @@ def matrices_in(book: WeightBook, row: int) -> list[ExpertKey]:
 
 def _unfit(modules: Modules, storage: Kind, members: Members, misfit: LayoutError) -> Problem:
     (pattern, _), *_ = modules.families(members)
+    if modules.sparse_misfit(int(members[0])):
+        return finding(
+            "code_places", pattern, str(misfit),
+            expected="a bitmask, and what stands beside it, of as many rows and columns",
+            found=f"another for {len(members):,}",
+        )  # fmt: skip
     scale = modules.scales[members[0]]
     if scale == NOBODY:
         return finding(

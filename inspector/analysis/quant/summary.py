@@ -113,6 +113,7 @@ def observed_of(found: Audit) -> Observed:
         looked_into=LookedInto(
             weights=evidence.weights,
             with_codes=evidence.weights_with_codes,
+            bitmasks=evidence.bitmasks,
             left_out=found.left_out,
             axes_unknown=_axes_unknown(found.facts),
             scales=scales.values,
@@ -198,7 +199,7 @@ def _family(facts: Facts, at: int) -> Family:
 
 def _scheme(storage: Kind, example: Example) -> str | None:
     if isinstance(example, Weight):
-        return str(example.scheme)
+        return str(example.scheme) if example.scheme else None
     told = storage.stored.coded if storage.stored and not storage.is_decoded else None
     return str(told.scheme.name) if told else None
 
@@ -241,7 +242,7 @@ def module_rows(found: Audit) -> Iterator[ModuleRow]:
     tensors = zip(modules.names(), catalog.rows(modules.rows), strict=True)
     for member, (name, tensor) in enumerate(tensors):
         scale = scales[member]
-        evidence = found.evidence.get(member)
+        evidence = found.evidence.get(member) if modules.quantized[member] else None
         codes = evidence.codes if evidence and evidence.weights_with_codes else None
         yield ModuleRow(
             name=name,

@@ -85,14 +85,14 @@ _RULES: Final = (
     ),
     _Rule(
         "packed_shape", lambda one: one.misfits,
-        "the shape stored beside packed codes is not theirs",
-        "a shape that the codes fill, but for the last word of a row",
+        "the shape stored beside packed codes, or beside a bitmask, is not theirs",
+        "a shape that they fill, but for the last word or byte of a row",
         lambda one: f"another for {one.misfits:,}",
     ),
     _Rule(
         "code_places", lambda one: one.misplaced,
-        "a group index or a bitmask is not that of its codes",
-        "as many columns in each group as a scale covers; as many bits in each row as codes",
+        "a group index or a bitmask is not that of its codes or values",
+        "as many columns in each group as a scale covers; as many bits in each row as are stored",
         lambda one: f"another for {one.misplaced:,}",
     ),
     _Rule(

@@ -137,6 +137,13 @@ def test_a_larger_vocabulary_than_declared_gives_both_numbers() -> None:
         ),
         (
             [
+                ("{}.compressed", "BF16", [41]), ("{}.bitmask", "U8", [12, 1]),
+                ("{}.row_offsets", "I64", [12]), ("{}.shape", "I64", [2]),
+            ],
+            {},
+        ),
+        (
+            [
                 ("{}._weight_qdata", "I8", [12, 8]), ("{}._weight_scale", "F32", [12, 1]),
                 ("{}._weight_zero_point", "I8", [12, 1]),
             ],
@@ -144,7 +151,7 @@ def test_a_larger_vocabulary_than_declared_gives_both_numbers() -> None:
         ),
     ],
     ids=["fp8 blocks", "int4 packed", "nvfp4", "gptq 8 bits", "bitsandbytes", "F4",
-         "2:4", "torchao"],
+         "2:4", "sparse", "torchao"],
 )  # fmt: skip
 def test_quantized_weights_count_their_numbers(
     tensors: list[Tensor], fields: dict[str, Any]
@@ -156,6 +163,23 @@ def test_quantized_weights_count_their_numbers(
     assert found.differences == []
     (scales,) = found.apart
     assert (scales.kind, scales.tensors) == ("scales", len(tensors) - 1)
+
+
+def test_sparse_vectors_count_their_numbers_however_many_are_stored() -> None:
+    """Of the first as many are stored as there are: its shape is that of its values."""
+    norms = [
+        (f"model.layers.{layer}.{name}.{end}", dtype, shape)
+        for layer, stored in enumerate((8, 5))
+        for name in ("input_layernorm", "post_attention_layernorm")
+        for end, dtype, shape in (
+            ("compressed", "BF16", [stored]), ("bitmask", "U8", [1]),
+            ("row_offsets", "I64", []), ("shape", "I64", [1]),
+        )
+    ]  # fmt: skip
+    found = counted({**DENSE, "num_hidden_layers": 2}, norms)
+    assert found.stored is not None
+    (stored,) = (row for row in found.stored.breakdown if row.component == "norms")
+    assert stored.parameters == 4 * 8
 
 
 def test_gpt_oss_blocks_hold_two_numbers_a_byte() -> None:

@@ -16,7 +16,7 @@ from inspector.format.codings import FP4, NF4, Number
 from inspector.format.dtypes import Dtype
 from tests.encoding import BF16, Array
 from tests.quantized import audited, gptq, rules_of
-from tests.schemes import SCHEMES, SHAPE, Scheme, Stored, stored_by
+from tests.schemes import SCHEMES, SHAPE, UNQUANTIZED, Scheme, Stored, stored_by
 
 _FLOATS: Final = (Dtype.F32, Dtype.BF16, Dtype.F16)
 _EXPONENTS: Final = (Dtype.F8_E8M0, Dtype.U8, Dtype.I32)
@@ -186,15 +186,16 @@ def packed_shape(at: Site) -> None:
         text = bytes(tensors[state]).replace(b"[64,", at.rng.choice([b"[65,", b"[128,"]))
         tensors[state] = np.frombuffer(text, np.uint8)
         return
-    shape = at.stored.model.tensors[f"{at.module}.weight_shape"]
-    shape[at.rng.randint(0, 1)] += 64
+    end = "shape" if at.stored.scheme.is_sparse else "weight_shape"
+    tensors[f"{at.module}.{end}"][at.rng.randint(0, 1)] += 64
 
 
 def code_places(at: Site) -> None:
     """A group index of other groups: one that is not there, too few columns, or other sizes."""
     scheme, tensors = at.stored.scheme, at.stored.model.tensors
     if scheme.is_sparse:
-        tensors[f"{at.module}.bitmask"][at.rng.randrange(SHAPE[0])] ^= 1
+        module = at.rng.choice([at.module, UNQUANTIZED])
+        tensors[f"{module}.bitmask"][at.rng.randrange(SHAPE[0])] ^= 1
         return
     columns = np.arange(SHAPE[1])
     groups = -(-SHAPE[1] // scheme.block[1])
@@ -253,7 +254,9 @@ PLANTS: Final = MappingProxyType[str, tuple[Callable[[Site], None], Callable[[Sc
         ),
         "packed_shape": (
             packed_shape,
-            lambda scheme: scheme.wraps == "packed words" or scheme.coding in (NF4, FP4),
+            lambda scheme: (
+                scheme.wraps == "packed words" or scheme.coding in (NF4, FP4) or scheme.is_sparse
+            ),
         ),
         "code_places": (code_places, _may_have_an_index),
         "scale_in_other_shard": (scale_in_other_shard, _always),

@@ -82,6 +82,7 @@ def test_a_scheme_of_another_producer_is_judged_as_the_others_are(name: str) -> 
     assert rules_of(sound) == []
     looked = observed_of(sound).looked_into
     assert looked.with_codes == looked.weights == 30
+    assert looked.bitmasks == SCHEMES[name].is_sparse
     for rule in ("orphan_scale", "saturated_codes", "scale_not_finite"):
         stored = stored_by(SCHEMES[name], np.random.default_rng(1))
         module = "model.layers.1.self_attn.v_proj"

@@ -335,6 +335,22 @@ def test_a_bitmask_that_is_not_that_of_its_codes_is_one_finding() -> None:
     assert [(one.rule, one.where.tensor) for one in found.findings] == [("code_places", module)]
 
 
+def test_scales_of_mlx_that_e4m3_can_hardly_hold_name_no_rounding() -> None:
+    """They are bytes there, and blocks under subnormal ones were judged as all others are."""
+    rng = np.random.default_rng(8)
+    scheme = SCHEMES["NVFP4 of MLX"]
+    stored = stored_by(scheme, np.random.default_rng(8))
+    for module in stored.weights:
+        largest = 6 * 2.0**-9 * rng.uniform(0.6, 0.98, (64, 16, 1))
+        weight = (largest * rng.uniform(-1, 1, (64, 16, 16))).reshape(64, 256)
+        weight[:, ::16] = largest[:, :, 0]
+        stored.store(module, scheme.encoded(weight))
+    found = audited(stored.model)
+    assert rules_of(found) == []
+    assert observed_of(found).rounding is None
+    assert observed_of(found).looked_into.blocks == 30 * 64 * 16
+
+
 IGNORED_CLASSES = {
     "Linear": (["listed_but_quantized"], True),
     "Qwen3MoeRMSNorm": (["unlisted_but_unquantized"], False),
