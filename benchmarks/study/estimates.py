@@ -15,16 +15,11 @@ from inspector.decode.rounding import code_distance, rounded_codes
 from inspector.format.dtypes import Dtype
 from inspector.stats.blends import Blend, fit_blend
 from inspector.stats.matching import prepare_references
-from inspector.stats.retention import (
-    NeuronPairs,
-    Retention,
-    Templates,
-    draw_templates,
-    fit_retention,
-    fit_slope,
-    neuron_pairs,
-    retained_probabilities,
-)
+from inspector.stats.neuron_pairs import NeuronPairs, neuron_pairs
+from inspector.stats.retention import Retention, fit_retention, retained_probabilities
+from inspector.stats.retention_templates import Templates
+from inspector.stats.slopes import fit_slope
+from inspector.stats.template_drawing import draw_templates
 from sample_shards.build import BLOCK, quantize
 
 EXACT_COPY: Final = 0.999

@@ -16,14 +16,10 @@ from inspector.decode.numeric import Float32
 from inspector.decode.rounding import code_distance, rounded_codes
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
-from inspector.stats.retention import (
-    Interval,
-    Retention,
-    fit_signs,
-    fit_slope,
-    neuron_pairs,
-    retained_probabilities,
-)
+from inspector.stats.intervals import Interval
+from inspector.stats.neuron_pairs import neuron_pairs
+from inspector.stats.retention import Retention, fit_signs, retained_probabilities
+from inspector.stats.slopes import fit_slope
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

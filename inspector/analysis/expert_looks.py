@@ -25,6 +25,7 @@ from inspector.analysis.packed_rows import PackedRows
 from inspector.decode.numeric import Float32
 from inspector.stats.blends import BlendFit, fit_blend
 from inspector.stats.contrast import MIN_POOL
+from inspector.stats.intervals import Interval
 from inspector.stats.matching import (
     PairContrast,
     Preparation,
@@ -36,7 +37,8 @@ from inspector.stats.matching import (
     standardised,
     z_scores,
 )
-from inspector.stats.retention import Interval, fit_signs, neuron_pairs
+from inspector.stats.neuron_pairs import neuron_pairs
+from inspector.stats.retention import fit_signs
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -17,7 +17,8 @@ from inspector.stats.matching import (
     prepare_references,
     prepare_uncentred,
 )
-from inspector.stats.retention import Templates, draw_templates
+from inspector.stats.retention_templates import Templates
+from inspector.stats.template_drawing import draw_templates
 
 _UNCENTRED: Final = 32
 

@@ -3,18 +3,16 @@ import numpy.typing as npt
 import pytest
 
 from inspector.stats.matching import prepare_references
+from inspector.stats.neuron_pairs import NeuronPairs, neuron_pairs
 from inspector.stats.retention import (
-    SIGMAS,
-    NeuronPairs,
     Retention,
-    Templates,
-    draw_templates,
     fit_retention,
     fit_signs,
-    fit_slope,
-    neuron_pairs,
     retained_probabilities,
 )
+from inspector.stats.retention_templates import SIGMAS, Templates
+from inspector.stats.slopes import fit_slope
+from inspector.stats.template_drawing import draw_templates
 from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
 
 Float32 = npt.NDArray[np.float32]
