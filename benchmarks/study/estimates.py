@@ -11,7 +11,7 @@ from benchmarks.study.relations import Ints, before_drift, make_children, with_d
 from benchmarks.study.scenes import Scene, make_scene
 from benchmarks.study.signed import least_of_both, needed_z, scores
 from benchmarks.study.tasks import Parameters
-from inspector.decode.rounding import code_distance, rounded_codes
+from inspector.decode.rounding import MANTISSA_BITS, code_distance, rounded_codes
 from inspector.format.dtypes import Dtype
 from inspector.stats.blends import Blend, fit_blend
 from inspector.stats.matching import prepare_references
@@ -60,6 +60,7 @@ def retained_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome
             "sigma error, retained neurons": [
                 abs(one.estimate / true - 1) for one, true in zip(drift, own.tolist(), strict=True)
             ],
+            "sigma width": [(one.high - one.low) / one.estimate for one in drift],
         },
     )
 
@@ -154,6 +155,7 @@ def _fit(scene: Scene, parameters: Parameters, rng: np.random.Generator) -> _Fit
     before = before_drift(scene, parents, parameters, rng)
     children = with_drift(scene, before, parameters, rng)
     preparation, _ = prepare_references(scene.references)
-    templates = draw_templates(scene.references, preparation, rng)
+    bits = MANTISSA_BITS[Dtype.F8_E4M3]
+    templates = draw_templates(scene.references, preparation, rng, bits)
     neurons = neuron_pairs(fp8_codes(children), scene.references[parents], preparation)
     return _Fitted(parents, before, children, neurons, fit_retention(neurons, templates), templates)

@@ -1,5 +1,8 @@
 """Values as codes: what a producer's rounding makes of them, and how far two codes are apart."""
 
+from types import MappingProxyType
+from typing import Final
+
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +11,25 @@ from inspector.decode.numeric import NUMPY_DTYPES, Array, Float32
 from inspector.format.dtypes import Dtype
 
 Ints = npt.NDArray[np.int64]
+
+MANTISSA_BITS: Final = MappingProxyType(
+    {Dtype.F8_E5M2: 2, Dtype.F8_E4M3: 3, Dtype.BF16: 7, Dtype.F16: 10, Dtype.F32: 23}
+)
+"""Of formats of floats, those that weights are stored in."""
+
+
+def bits_left(stored: Dtype, source: Dtype) -> int | None:
+    """Bits of mantissa that `stored` leaves of values of `source`; None where it takes none away.
+
+    None for formats that are no floats too.
+
+    >>> bits_left(Dtype.F8_E4M3, Dtype.BF16), bits_left(Dtype.BF16, Dtype.F8_E4M3)
+    (3, None)
+    """
+    if stored not in MANTISSA_BITS or source not in MANTISSA_BITS:
+        return None
+    bits = MANTISSA_BITS[stored]
+    return bits if bits < MANTISSA_BITS[source] else None
 
 
 def rounded_codes(values: Float32, scale: Float32 | None, dtype: Dtype) -> Array:

@@ -86,7 +86,7 @@ class Parents:
         Until a child's neurons get unit norm all is linear in it, and so are inner products: those
         of a neuron, its noise and the mean that is taken off give the cosines at any drift.
         """
-        one, other, mean = (self._turned(part) for part in (raw, noise, self._mean))
+        one, other, mean = (self.turned(part) for part in (raw, noise, self._mean))
         towards = [_inner(part, self._directions) for part in (one, other, mean)]
         lengths = _inner(raw, raw), _inner(raw, noise), _inner(noise, noise)
         squares = _inner(one, one), _inner(one, other), _inner(other, other)
@@ -98,11 +98,21 @@ class Parents:
             square = _square(squares, drift) * unit**2 - 2 * crossed + off[2]
             yield along / np.sqrt(np.maximum(square, 1e-30))
 
-    def _turned(self, vectors: Float32) -> Float64:
+    def turned(self, vectors: Float32) -> Float64:
         """Rows on the scale of the parents', without the directions that all experts share."""
         basis = self._preparation.basis.astype(np.float64)
         scaled = vectors.astype(np.float64) * self._scale
         return np.asarray(scaled - basis.T @ (basis @ scaled))
+
+    def kept_without_directions(self, squares: Float64) -> float:
+        """What `turned` keeps of vectors whose rows are independent, of mean `squares` `[R, k]`.
+
+        A ratio of mean squares.
+        """
+        basis = self._preparation.basis.astype(np.float64)
+        left = 1 - np.square(basis).sum(axis=0)
+        scaled = squares * np.square(self._scale[:, :, 0], dtype=np.float64)
+        return float(np.sum(scaled * left) / max(float(squares.sum()), 1e-30))
 
     def _directions_of(self, units: Float32, mean: Float32, scale: Float32) -> Float32:
         """Of units, which are changed."""

@@ -5,9 +5,12 @@ their experts, or new. The cosines of a child's neurons with its parent's are fi
 two densities: one of retained neurons at some sigma, one of unrelated neurons. Both are made from
 the layer's own experts (templates), so heavy tails and shared directions are in them; no normal
 distribution is assumed. A drift turns a short neuron farther than a long one, so the density of a
-retained neuron is that of its parent's length. Lengths of drifts may have a tail as heavy as those
-of neurons, or none: of these two shapes the likelier one counts. Intervals are of the profile
-likelihood, 95 %; neurons count as independent.
+retained neuron is that of its parent's length. How long drifts are beside each other is not known:
+of twelve shapes (`FOLLOWS`, `SPREADS`) the likeliest one counts.
+
+Intervals are of the profile likelihood, 95 %, neurons counting as independent, of every shape that
+is plausible; those of sigma are widened by what templates cannot know (`Templates.errors`,
+`Templates.directions`).
 """
 
 from collections.abc import Sequence
@@ -17,24 +20,21 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from inspector.stats.intervals import Interval, exponential, profile_interval
-from inspector.stats.matching import strips
+from inspector.stats.intervals import Interval, Intervals, profile_intervals
 from inspector.stats.neuron_pairs import NeuronPairs
+from inspector.stats.retention_likelihood import profiles
 from inspector.stats.retention_templates import (
-    BINS,
     FRACTIONS,
-    GROUPS,
     SIGMAS,
-    STEPS,
     Templates,
     cosine_bins,
     drift_places,
     length_steps,
 )
 
-Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 NEGATED: Final = 0.05
 """A smaller share of neurons that resemble the negative of their parent's is not called flipped."""
@@ -46,16 +46,14 @@ _MANY_TIMES: Final = 3
 _DROP: Final = 1.92
 """Half the 95 % quantile of chi-square with one degree of freedom."""
 
-_DOUBTS: Final = (0.0, 6.0)
-"""Log odds against each shape of drift. With 8 rows the two look alike beyond a drift of 3."""
-
 
 @dataclass(frozen=True, slots=True)
 class Retention:
     """What is left of a parent. `neurons` is the size of the sample.
 
-    `sigma` is the drift relative to the parent, rms over rms; the cosine is 1 / sqrt(1 + sigma^2).
-    Rounding to FP8 counts as a drift of .027.
+    `sigma` is the drift relative to the parent, rms over rms, with every row weighing the same; the
+    cosine is 1 / sqrt(1 + sigma^2). The smallest that is estimated is .01. Rounding that templates
+    were not drawn with counts as drift: of FP8 (E4M3) it is .027.
     """
 
     retained: Interval
@@ -64,48 +62,58 @@ class Retention:
 
 
 def fit_retention(pairs: NeuronPairs, templates: Templates) -> list[Retention]:
-    """The retained fraction and drift of each expert."""
+    """The retained fraction and drift of each expert.
+
+    Estimates are those by the likeliest shape of drift; intervals cover what all plausible shapes
+    give.
+    """
+    sigmas, fractions, plausible, likeliest = profiles(pairs, templates)
+    shares = profile_intervals(fractions[plausible].astype(np.float64), FRACTIONS, _DROP)
+    shapes = np.nonzero(plausible)[1]
+    drifts = _sigmas(sigmas[plausible].astype(np.float64), shapes, templates)
     return [
-        Retention(
-            retained=profile_interval(one.max(axis=1).astype(np.float64), FRACTIONS, _DROP),
-            sigma=exponential(
-                profile_interval(
-                    one.max(axis=0).astype(np.float64),
-                    np.log(SIGMAS),
-                    _DROP * templates.dispersion,
-                )
-            ),
-            neurons=pairs.cosines.shape[1],
+        Retention(retained, sigma, pairs.cosines.shape[1])
+        for retained, sigma in zip(
+            _united(shares, plausible, likeliest).each(),
+            _united(drifts, plausible, likeliest).each(),
+            strict=True,
         )
-        for one in _likelihood(pairs, templates)
     ]
 
 
-def _likelihood(pairs: NeuronPairs, templates: Templates) -> Float32:
-    """Log likelihood of each expert at every fraction and sigma, `[n, fractions, sigmas]`.
+def _sigmas(profiles: Float64, shapes: Ints, templates: Templates) -> Intervals:
+    """Drifts by profiles over `SIGMAS`, each for one of `shapes`.
 
-    Of the likelier shape of drift.
+    Where the smallest that is tried is within the interval, that begins at 0.
     """
-    some = [pairs.take(strip) for strip in strips(pairs.cosines)]
-    counts = np.concatenate([_cell_counts(one) for one in some])
-    used = np.flatnonzero(counts.any(axis=0))
-    groups, columns = np.divmod(used, BINS)
-    rows = drift_places(np.arange(len(SIGMAS))[:, None], groups - STEPS)
-    seen = counts[:, used].astype(np.float32)
-    found = np.full((len(seen), len(SIGMAS), len(FRACTIONS)), -np.inf, dtype=np.float32)
-    for logs, doubt in zip(templates.log_mixtures, _DOUBTS, strict=True):
-        for sigma, drifts in enumerate(rows):
-            one = seen @ logs[drifts, columns] - doubt
-            np.maximum(found[:, sigma], one, out=found[:, sigma])
-    return found.transpose(0, 2, 1)
+    found = profile_intervals(profiles, np.log(SIGMAS), _DROP)
+    lows = np.where(found.lows <= np.log(SIGMAS[0]), -np.inf, found.lows)
+    error = 1.96 * np.array(templates.errors)[shapes]
+    low, high = (
+        np.hypot(found.estimates - lows, error),
+        np.hypot(found.highs - found.estimates, error),
+    )
+    least, most = templates.directions
+    return Intervals(
+        np.exp(found.estimates),
+        np.exp(found.estimates - low) / most,
+        np.exp(found.estimates + high) / least,
+    )
 
 
-def _cell_counts(pairs: NeuronPairs) -> Ints:
-    """Neurons of each expert by the length of their parents' and by cosine, `[n, cells]`."""
-    experts, cells = len(pairs.cosines), GROUPS * BINS
-    own = (STEPS + length_steps(pairs.lengths)) * BINS + cosine_bins(pairs.cosines)
-    own += cells * np.arange(experts)[:, None]
-    return np.bincount(own.ravel(), minlength=experts * cells).reshape(experts, cells)
+def _united(each: Intervals, plausible: Flags, likeliest: Ints) -> Intervals:
+    """The estimates of the likeliest shapes `[n]`, and what all plausible shapes give.
+
+    `each` is of those of `[n, shapes]` that are `plausible`.
+    """
+    starts = np.searchsorted(np.nonzero(plausible)[0], np.arange(len(plausible)))
+    estimates = np.zeros(plausible.shape)
+    estimates[plausible] = each.estimates
+    return Intervals(
+        estimates[np.arange(len(plausible)), likeliest],
+        np.minimum.reduceat(each.lows, starts),
+        np.maximum.reduceat(each.highs, starts),
+    )
 
 
 def fit_signs(pairs: NeuronPairs, templates: Templates) -> list[tuple[Retention, bool]]:
