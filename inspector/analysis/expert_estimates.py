@@ -13,7 +13,7 @@ import numpy.typing as npt
 from inspector.analysis.expert_sampler import Sampler
 from inspector.analysis.layer_references import LayerReferences
 from inspector.decode.numeric import Float32
-from inspector.decode.rounding import MANTISSA_BITS, bits_left, code_distance, rounded_codes
+from inspector.decode.rounding import MANTISSA_BITS, code_distance, rounded_codes
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from inspector.stats.intervals import Interval
@@ -162,7 +162,7 @@ def equal_codes(
     dtype, source = dtypes
     if dtype not in MANTISSA_BITS or source not in MANTISSA_BITS:
         return None
-    finer = bits_left(dtype, source) is not None
+    finer = MANTISSA_BITS[source] > MANTISSA_BITS[dtype]
     exact = finer or (source is dtype and scale is None)
     found, expected = (rounded_codes(side, scale, dtype) for side in (values, parent))
     return float(np.mean(code_distance(found, expected) <= (0 if exact else 1)))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from inspector.analysis.layer_references import LastFlips, LayerReferences, without_nan
 from inspector.decode.numeric import Float32
-from inspector.decode.rounding import bits_left
+from inspector.decode.rounding import MANTISSA_BITS
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
 from inspector.stats.contrast import MIN_POOL
@@ -188,8 +188,8 @@ class Sampler:
     def _prepared(self, key: _Key, *, drawn: bool = False) -> LayerReferences:
         """References, read and made ready; `drawn` with their templates."""
         raw = self._read_down(key)
-        stored = (side.dtype(key[1], Projection.DOWN) for side in (self.target, self.reference))
-        found = LayerReferences(without_nan(raw), self.seed, bits_left(*stored))
+        stored = self.target.dtype(key[1], Projection.DOWN)
+        found = LayerReferences(without_nan(raw), self.seed, MANTISSA_BITS.get(stored))
         if drawn:
             found.draw()
         return found

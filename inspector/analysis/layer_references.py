@@ -30,8 +30,8 @@ class LayerReferences:
     """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
 
     Each is made when it is first asked for. `seed` draws the templates, for experts that are stored
-    at `mantissa_bits`, where that is less than the references are. The array that is given is
-    the object's own from then on: where its values are packed, they are prepared in its place.
+    at `mantissa_bits`. The array that is given is the object's own from then on: where its values
+    are packed, they are prepared in its place.
     """
 
     def __init__(self, raw: Float32, seed: int, mantissa_bits: int | None = None) -> None:

@@ -18,20 +18,6 @@ MANTISSA_BITS: Final = MappingProxyType(
 """Of formats of floats, those that weights are stored in."""
 
 
-def bits_left(stored: Dtype, source: Dtype) -> int | None:
-    """Bits of mantissa that `stored` leaves of values of `source`; None where it takes none away.
-
-    None for formats that are no floats too.
-
-    >>> bits_left(Dtype.F8_E4M3, Dtype.BF16), bits_left(Dtype.BF16, Dtype.F8_E4M3)
-    (3, None)
-    """
-    if stored not in MANTISSA_BITS or source not in MANTISSA_BITS:
-        return None
-    bits = MANTISSA_BITS[stored]
-    return bits if bits < MANTISSA_BITS[source] else None
-
-
 def rounded_codes(values: Float32, scale: Float32 | None, dtype: Dtype) -> Array:
     """The codes of `dtype` nearest to `values / scale`, ties to even; None is a scale of 1.
 

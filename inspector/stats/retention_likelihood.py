@@ -28,9 +28,9 @@ Float32 = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-_DOUBT: Final = 6.0
-"""Log odds against each shape of drift but that of experts. With 8 rows all look alike beyond a
-drift of 3."""
+_DOUBT: Final = 3.0
+"""Log odds against each shape of drift but that of experts, for the estimate. With 8 rows all look
+alike beyond a drift of 3."""
 
 _PLAUSIBLE: Final = 6.0
 """A shape counts where its log likelihood comes so near to the best of all."""

@@ -34,6 +34,8 @@ _OF_FEW_ROWS: Final = 0.1
 what they have in one row and not in another: of k rows by so much / sqrt(k)."""
 
 _FLOAT32_BITS: Final = 23
+_ANOTHER_SCALE: Final = np.float32(0.7)
+"""So that references that were rounded themselves are rounded again, as by another scale."""
 
 _UNCHANGED: Final = 0.05
 _UNROUNDED: Final = 0.01
@@ -67,7 +69,7 @@ def draw_templates(
     noise = _drifts(chosen, rng)
     lengths = np.sqrt(np.maximum(np.mean(np.square(noise, dtype=np.float64), axis=1), 1e-60))
     parents, some = Parents(chosen, preparation), Parents(chosen[::2], preparation)
-    own = rounded(chosen, mantissa_bits)
+    own = rounded(_ANOTHER_SCALE * chosen, mantissa_bits) / _ANOTHER_SCALE
     long = _drifted_densities(parents, own, noise)
     even = _drifted_densities(some, own[::2], _evened(noise[::2]))
     retained = np.array([long, *(_spread(even, lengths, power) for power in SPREADS[1:-1]), even])

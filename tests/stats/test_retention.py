@@ -170,7 +170,7 @@ def test_fractions_tried_coarsely_first_miss_nothing_that_counts() -> None:
                 mixtures = retained[:, None] * FRACTIONS + other[:, None] * (1 - FRACTIONS)
                 every[follows * len(SPREADS) + spread, sigma] = np.log(mixtures).sum(axis=0)
         tops = every.max(axis=(1, 2))
-        assert found.likeliest[expert] == (tops - 6 * (np.arange(len(tops)) > 0)).argmax()
+        assert found.likeliest[expert] == (tops - 3 * (np.arange(len(tops)) > 0)).argmax()
         assert found.plausible[expert, tops.argmax()] or tops.argmax() == found.likeliest[expert]
         assert np.all(tops[found.plausible[expert]] > tops.max() - 6.1)
         for shape in np.flatnonzero(found.plausible[expert]).tolist():
