@@ -187,7 +187,7 @@ def test_fractions_tried_coarsely_first_miss_nothing_that_counts() -> None:
                 np.testing.assert_allclose(ours[expert, shape][near], profile[near], atol=0.01)
 
 
-@pytest.mark.parametrize("shape", ["experts", "even"])
+@pytest.mark.parametrize("shape", ["experts", "even", "proportional"])
 def test_of_many_plausible_shapes_those_are_tried_that_lead_farthest(shape: str) -> None:
     """In steps of 25 %: what some of all plausible shapes reach, and none of those tried."""
     pairs, templates = simulated(0.9, 1, 8, shape=shape)
