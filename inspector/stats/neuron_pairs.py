@@ -81,7 +81,9 @@ class Parents:
     def drifted_cosines(
         self, raw: Float32, noise: Float32, drifts: Sequence[float]
     ) -> Iterator[Float64]:
-        """Of parents, whose rows `raw` are, with `raw + drift noise`, `[R, m]` for each drift.
+        """Of parents with `raw + drift noise`, `[R, m]` for each drift.
+
+        `raw` are their rows, or what rounding makes of these.
 
         Until a child's neurons get unit norm all is linear in it, and so are inner products: those
         of a neuron, its noise and the mean that is taken off give the cosines at any drift.

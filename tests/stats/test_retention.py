@@ -90,12 +90,15 @@ def test_retained_fraction_and_drift_are_found_with_their_intervals(
 @pytest.mark.parametrize("shape", ["experts", "even", "proportional", "normal"])
 @pytest.mark.parametrize(
     ("fraction", "sigma", "width"),
-    [(0, 0.1, 0.35), (0, 0.3, 0.35), (0, 1, 0.35), (0.5, 1, 0.4), (0.9, 1, 0.9)],
+    [(0, 0.1, 0.35), (0, 0.3, 0.35), (0, 1, 0.35), (0, 5, 1.1), (0.5, 1, 0.4), (0.9, 1, 0.9)],
 )
 def test_intervals_of_drift_cover_any_shape_and_are_no_wider_than_they_need(
     shape: str, fraction: float, sigma: float, width: float
 ) -> None:
-    """Directions alone make 5 to 12 %, the scatter of an expert's rms as much on either side."""
+    """Directions alone make 5 to 12 %, the scatter of an expert's rms as much on either side.
+
+    Of 768 neurons that drifted 5 shapes are not told: by that of experts an even drift is 8.
+    """
     fits = fit_retention(*simulated(fraction, sigma, 32, shape=shape, mantissa_bits=E4M3_BITS))
     assert np.mean([one.sigma.low <= sigma <= one.sigma.high for one in fits]) > 0.9
     assert np.mean([one.retained.low <= 1 - fraction + 1e-6 for one in fits]) > 0.9
