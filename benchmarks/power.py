@@ -74,6 +74,10 @@ PERMUTED: Final[tuple[Relation, ...]] = (
 )  # fmt: skip
 RETAINED: Final = ((0.0, 0.1), (0.0, 1.0), (0.5, 0.3), (0.5, 1.0), (0.9, 0.3), (0.9, 1.0))
 """Re-initialised fraction and drift."""
+SHAPED: Final = ("even", "proportional", "normal")
+"""Shapes of drift that experts do not have."""
+RESHAPED: Final = ((0.0, 0.3), (0.0, 1.0), (0.5, 0.3), (0.9, 1.0))
+"""Re-initialised fraction and drift."""
 SLICED: Final = (
     (0, 768, 0.0, 0.3), (384, 768, 0.0, 0.3), (384, 768, 0.0, 1.0), (384, 768, 0.0, 2.0),
     (384, 768, 0.5, 0.3), (384, 768, 0.5, 1.0), (1152, 384, 0.0, 3.0),
@@ -178,20 +182,24 @@ def retained(fraction: float, sigma: float) -> Study:
             Figure("sigma: 95 % of relative errors within", quantile("sigma error", 0.95),
                    "<= 0.15"),
             Figure("sigma: truth in the interval", share("sigma covered", "children")),
+            Figure("sigma: width of the interval / sigma", median("sigma width")),
             Figure("sigma, of these neurons: 95 % of relative errors within",
                    quantile("sigma error, retained neurons", 0.95)),
         ],
     )  # fmt: skip
 
 
-def even(fraction: float, sigma: float) -> Study:
-    """The same where the drift has no heavy tail: not what the templates expect."""
+def shaped(shape: str, fraction: float, sigma: float, rows: int = 32) -> Study:
+    """The same where the drift is not like an expert, or at other rows."""
     study = retained(fraction, sigma)
+    changed: dict[str, Scalar] = {"rows": rows}
     figures = [replace(one, demand="") for one in study.figures]
+    if shape != "experts":
+        changed["shape"] = shape
     return replace(
         study,
-        title=f"{study.title}, even",
-        parameters={**study.parameters, "even": True},
+        title=f"{study.title}, {shape}" if shape != "experts" else study.title,
+        parameters={**study.parameters, **changed},
         figures=figures,
     )
 
@@ -337,7 +345,12 @@ TABLE: Final[Table] = {
     ],
     **stage_zero.POWER,
     "Retained fraction and drift, k = 32": [retained(*one) for one in RETAINED],
-    "Drift of another shape, k = 32": [even(0.0, 0.3), even(0.0, 1.0), even(0.5, 0.3)],
+    "Drift of another shape, k = 32": [
+        *(shaped(shape, *one) for shape in SHAPED for one in RESHAPED), shaped("white", 0.0, 0.3),
+    ],
+    "Retained fraction and drift at the first look, k = 8": [
+        shaped(shape, *one, rows=8) for shape in ("experts", *SHAPED) for one in RESHAPED
+    ],
     "Scale, k = 32": [scaled(0.1), scaled(0.3)],
     "Two parents, k = 8": [
         blended("interpolated", 0.6, 0.0),

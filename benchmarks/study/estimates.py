@@ -11,20 +11,15 @@ from benchmarks.study.relations import Ints, before_drift, make_children, with_d
 from benchmarks.study.scenes import Scene, make_scene
 from benchmarks.study.signed import least_of_both, needed_z, scores
 from benchmarks.study.tasks import Parameters
-from inspector.decode.rounding import code_distance, rounded_codes
+from inspector.decode.rounding import MANTISSA_BITS, code_distance, rounded_codes
 from inspector.format.dtypes import Dtype
 from inspector.stats.blends import Blend, fit_blend
 from inspector.stats.matching import prepare_references
-from inspector.stats.retention import (
-    NeuronPairs,
-    Retention,
-    Templates,
-    draw_templates,
-    fit_retention,
-    fit_slope,
-    neuron_pairs,
-    retained_probabilities,
-)
+from inspector.stats.neuron_pairs import NeuronPairs, neuron_pairs
+from inspector.stats.retention import Retention, fit_retention, retained_probabilities
+from inspector.stats.retention_templates import Templates
+from inspector.stats.slopes import fit_slope
+from inspector.stats.template_drawing import draw_templates
 from sample_shards.build import BLOCK, quantize
 
 EXACT_COPY: Final = 0.999
@@ -65,6 +60,7 @@ def retained_errors(parameters: Parameters, rng: np.random.Generator) -> Outcome
             "sigma error, retained neurons": [
                 abs(one.estimate / true - 1) for one, true in zip(drift, own.tolist(), strict=True)
             ],
+            "sigma width": [(one.high - one.low) / one.estimate for one in drift],
         },
     )
 
@@ -159,6 +155,7 @@ def _fit(scene: Scene, parameters: Parameters, rng: np.random.Generator) -> _Fit
     before = before_drift(scene, parents, parameters, rng)
     children = with_drift(scene, before, parameters, rng)
     preparation, _ = prepare_references(scene.references)
-    templates = draw_templates(scene.references, preparation, rng)
+    bits = MANTISSA_BITS[Dtype.F8_E4M3]
+    templates = draw_templates(scene.references, preparation, rng, bits)
     neurons = neuron_pairs(fp8_codes(children), scene.references[parents], preparation)
     return _Fitted(parents, before, children, neurons, fit_retention(neurons, templates), templates)

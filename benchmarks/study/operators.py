@@ -26,6 +26,18 @@ def evened(noise: Float32) -> Float32:
     return np.asarray(noise / lengths, dtype=np.float32)
 
 
+def proportional(noise: Float32, parents: Float32) -> Float32:
+    """Every neuron of a drift as long as that of the parent: all turn equally far."""
+    lengths = np.sqrt(np.mean(np.square(parents, dtype=np.float64), axis=1, keepdims=True))
+    return np.asarray(evened(noise) * lengths, dtype=np.float32)
+
+
+def undirected(normal: Float32, parents: Float32) -> Float32:
+    """Normal numbers, in each row as large as the parent: no directions, no heavy tail."""
+    rows = np.sqrt(np.mean(np.square(parents, dtype=np.float64), axis=2, keepdims=True))
+    return np.asarray(normal * rows, dtype=np.float32)
+
+
 def neuron_mask(experts: int, neurons: int, fraction: float, rng: np.random.Generator) -> Mask:
     """`[E, m]`: which neurons a re-initialisation takes, exactly `fraction` of each expert's."""
     count = round(fraction * neurons)

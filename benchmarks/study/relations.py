@@ -16,6 +16,8 @@ from benchmarks.study.tasks import Parameters
 Ints = npt.NDArray[np.int64]
 Change = Callable[[Float32, Parameters, np.random.Generator], Float32]
 """What is done to the neurons of a parent before it drifts."""
+Noise = Callable[[Scene, Float32, np.random.Generator], Float32]
+"""What children `[E, k, m]` of a scene drift by, of any size."""
 
 
 def make_children(
@@ -46,14 +48,12 @@ def before_drift(
 def with_drift(
     scene: Scene, children: Float32, parameters: Parameters, rng: np.random.Generator
 ) -> Float32:
-    """The same, drifted; neurons drift equally far where the drift is `even`."""
+    """The same, drifted: by experts of the layer, or as `shape` says."""
     sigma = float(parameters.get("sigma", 0))
     if not sigma:
         return children
-    noise = scene.fresh(len(children), rng)
-    return operators.drifted(
-        children, operators.evened(noise) if parameters.get("even") else noise, sigma
-    )
+    noise = SHAPES[str(parameters.get("shape", "experts"))](scene, children, rng)
+    return operators.drifted(children, noise, sigma)
 
 
 def signed_power(parameters: Parameters, rng: np.random.Generator) -> Outcome:
@@ -118,6 +118,38 @@ def _second(parents: Float32) -> Float32:
     """The other parent of each child: the next one."""
     return np.roll(parents, -1, axis=0)
 
+
+def _experts(scene: Scene, children: Float32, rng: np.random.Generator) -> Float32:
+    return scene.fresh(len(children), rng)
+
+
+def _even(scene: Scene, children: Float32, rng: np.random.Generator) -> Float32:
+    return operators.evened(scene.fresh(len(children), rng))
+
+
+def _proportional(scene: Scene, children: Float32, rng: np.random.Generator) -> Float32:
+    return operators.proportional(scene.fresh(len(children), rng), children)
+
+
+def _normal(scene: Scene, children: Float32, rng: np.random.Generator) -> Float32:
+    return operators.undirected(_white(scene, children, rng), children)
+
+
+def _white(scene: Scene, children: Float32, rng: np.random.Generator) -> Float32:
+    del scene
+    return rng.standard_normal(children.shape, dtype=np.float32)
+
+
+SHAPES: Mapping[str, Noise] = MappingProxyType(
+    {
+        "experts": _experts,
+        "even": _even,
+        "proportional": _proportional,
+        "normal": _normal,
+        "white": _white,
+    }
+)
+"""What children drift by, by the name that a task gives it."""
 
 CHANGES: Mapping[str, Change] = MappingProxyType(
     {

@@ -6,7 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from inspector.analysis.expert_estimates import Estimates
-from inspector.stats.retention import Interval, Retention
+from inspector.stats.intervals import Interval
+from inspector.stats.retention import Retention
 
 _ROW: Final = np.dtype(
     [

@@ -13,7 +13,8 @@ from inspector.decode.numeric import Float32
 from inspector.stats.contrast import MAD_TO_SD, MIN_POOL, leave_one_out_contrast
 from inspector.stats.flips import prepare_flip_targets
 from inspector.stats.matching import Prepared, padded, z_scores
-from inspector.stats.retention import fit_retention, fit_signs, neuron_pairs
+from inspector.stats.neuron_pairs import neuron_pairs
+from inspector.stats.retention import fit_retention, fit_signs
 from inspector.stats.shifts import best_shifts, z_at_shifts
 from inspector.stats.skewness import permutation_skewness, without_skewness
 

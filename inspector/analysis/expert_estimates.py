@@ -13,17 +13,13 @@ import numpy.typing as npt
 from inspector.analysis.expert_sampler import Sampler
 from inspector.analysis.layer_references import LayerReferences
 from inspector.decode.numeric import Float32
-from inspector.decode.rounding import code_distance, rounded_codes
+from inspector.decode.rounding import MANTISSA_BITS, code_distance, rounded_codes
 from inspector.format.dtypes import Dtype
 from inspector.layout.families import Projection
-from inspector.stats.retention import (
-    Interval,
-    Retention,
-    fit_signs,
-    fit_slope,
-    neuron_pairs,
-    retained_probabilities,
-)
+from inspector.stats.intervals import Interval
+from inspector.stats.neuron_pairs import neuron_pairs
+from inspector.stats.retention import Retention, fit_signs, retained_probabilities
+from inspector.stats.slopes import fit_slope
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -38,10 +34,6 @@ NEAR_SIGMA: Final = 0.1
 MAX_SLOPE_SIGMA: Final = 0.5
 """Beyond this drift the factor is not given: neurons that count as retained are those that drifted
 towards their parent, and the drift shares its directions (1.1 for a true 1 at sigma 1, m = 128)."""
-
-_MANTISSA_BITS: Final = {
-    Dtype.F8_E5M2: 2, Dtype.F8_E4M3: 3, Dtype.BF16: 7, Dtype.F16: 10, Dtype.F32: 23,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +160,9 @@ def equal_codes(
     next to each other count as equal. None for formats that are no floats.
     """
     dtype, source = dtypes
-    if dtype not in _MANTISSA_BITS or source not in _MANTISSA_BITS:
+    if dtype not in MANTISSA_BITS or source not in MANTISSA_BITS:
         return None
-    finer = _MANTISSA_BITS[source] > _MANTISSA_BITS[dtype]
+    finer = MANTISSA_BITS[source] > MANTISSA_BITS[dtype]
     exact = finer or (source is dtype and scale is None)
     found, expected = (rounded_codes(side, scale, dtype) for side in (values, parent))
     return float(np.mean(code_distance(found, expected) <= (0 if exact else 1)))

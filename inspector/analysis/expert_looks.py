@@ -36,7 +36,8 @@ from inspector.stats.matching import (
     standardised,
     z_scores,
 )
-from inspector.stats.retention import fit_signs, neuron_pairs
+from inspector.stats.neuron_pairs import neuron_pairs
+from inspector.stats.retention import fit_signs
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

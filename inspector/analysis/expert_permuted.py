@@ -14,14 +14,10 @@ from inspector.analysis.layer_references import LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.stats.matching import Prepared, prepare_references, prepare_targets
 from inspector.stats.neuron_map import assign_neurons
+from inspector.stats.neuron_pairs import NeuronPairs, neuron_pairs
 from inspector.stats.permuted import contrast_to_controls, match_neurons, matched_z, shortlist
-from inspector.stats.retention import (
-    NeuronPairs,
-    Retention,
-    against_matched,
-    fit_retention,
-    neuron_pairs,
-)
+from inspector.stats.retention import Retention, fit_retention
+from inspector.stats.retention_templates import against_matched
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from inspector.analysis.expert_sides import Ahead, ExpertSide, Scales, when_asked
 from inspector.analysis.layer_references import LastFlips, LayerReferences, without_nan
 from inspector.decode.numeric import Float32
+from inspector.decode.rounding import MANTISSA_BITS
 from inspector.layout.families import Projection
 from inspector.stats.contrast import MIN_POOL
 
@@ -111,7 +112,8 @@ class Sampler:
     def _prepared(self, key: _Key, *, drawn: bool = False) -> LayerReferences:
         """References, read and made ready; `drawn` with their templates."""
         raw = self._read_down(key)
-        found = LayerReferences(without_nan(raw), self.seed)
+        stored = self.target.dtype(key[1], Projection.DOWN)
+        found = LayerReferences(without_nan(raw), self.seed, MANTISSA_BITS.get(stored))
         if drawn:
             found.draw()
         return found

@@ -25,7 +25,7 @@ from inspector.analysis.layer_look import Likeness
 from inspector.analysis.match_layout import layer_layout
 from inspector.stats.blends import Blend
 from inspector.stats.correction import log10_upper_tail, z_of_upper_tail
-from inspector.stats.retention import Interval
+from inspector.stats.intervals import Interval
 
 Float64 = npt.NDArray[np.float64]
 

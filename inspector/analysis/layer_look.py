@@ -10,8 +10,8 @@ from inspector.analysis.estimate_table import EstimateTable
 from inspector.analysis.expert_evidence import Evidence
 from inspector.analysis.expert_family import ONE_MODEL, Numbering
 from inspector.stats.blends import BlendFit
+from inspector.stats.intervals import Interval
 from inspector.stats.matching import PairContrast
-from inspector.stats.retention import Interval
 
 Float64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -17,7 +17,8 @@ from inspector.stats.matching import (
     prepare_references,
     prepare_uncentred,
 )
-from inspector.stats.retention import Templates, draw_templates
+from inspector.stats.retention_templates import Templates
+from inspector.stats.template_drawing import draw_templates
 
 _UNCENTRED: Final = 32
 
@@ -28,13 +29,15 @@ Flips = tuple[Preparation, Prepared]
 class LayerReferences:
     """The references of a layer at the sampled rows, `[R, k, m]`, and what tests need of them.
 
-    Each is made when it is first asked for. `seed` draws the templates. The array that is given is
-    the object's own from then on: where its values are packed, they are prepared in its place.
+    Each is made when it is first asked for. `seed` draws the templates, for experts that are stored
+    at `mantissa_bits`. The array that is given is the object's own from then on: where its values
+    are packed, they are prepared in its place.
     """
 
-    def __init__(self, raw: Float32, seed: int) -> None:
+    def __init__(self, raw: Float32, seed: int, mantissa_bits: int | None = None) -> None:
         self.raw = PackedRows(raw)
         self._seed = seed
+        self._mantissa_bits = mantissa_bits
         is_free = self.raw.nbytes < raw.nbytes
         self.preparation, self.prepared = prepare_references(raw, out=raw if is_free else None)
 
@@ -72,7 +75,8 @@ class LayerReferences:
 
     @cached_property
     def templates(self) -> Templates:
-        return draw_templates(self.raw, self.preparation, np.random.default_rng(self._seed))
+        rng = np.random.default_rng(self._seed)
+        return draw_templates(self.raw, self.preparation, rng, self._mantissa_bits)
 
 
 @dataclass(slots=True)

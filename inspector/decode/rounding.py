@@ -1,5 +1,8 @@
 """Values as codes: what a producer's rounding makes of them, and how far two codes are apart."""
 
+from types import MappingProxyType
+from typing import Final
+
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +11,11 @@ from inspector.decode.numeric import NUMPY_DTYPES, Array, Float32
 from inspector.format.dtypes import Dtype
 
 Ints = npt.NDArray[np.int64]
+
+MANTISSA_BITS: Final = MappingProxyType(
+    {Dtype.F8_E5M2: 2, Dtype.F8_E4M3: 3, Dtype.BF16: 7, Dtype.F16: 10, Dtype.F32: 23}
+)
+"""Of formats of floats, those that weights are stored in."""
 
 
 def rounded_codes(values: Float32, scale: Float32 | None, dtype: Dtype) -> Array:

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from inspector.stats.retention import Interval
+from inspector.stats.intervals import Interval
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 
 from inspector.analysis.estimate_table import EstimateTable
 from inspector.analysis.expert_estimates import Estimates
-from inspector.stats.retention import Interval, Retention
+from inspector.stats.intervals import Interval
+from inspector.stats.retention import Retention
 
 numbers = st.floats(allow_nan=False)
 intervals = st.builds(Interval, numbers, numbers, numbers)

@@ -10,6 +10,7 @@ from inspector.analysis.expert_verdicts import excluded_region, parents_of
 from inspector.analysis.layer_look import Likeness
 from inspector.stats.blends import Blend, BlendFit
 from inspector.stats.correction import z_of_upper_tail
+from inspector.stats.intervals import Interval
 from inspector.stats.matching import (
     PairContrast,
     copy_z,
@@ -17,7 +18,7 @@ from inspector.stats.matching import (
     prepare_targets,
     z_scores,
 )
-from inspector.stats.retention import Interval, Retention
+from inspector.stats.retention import Retention
 from tests.stats.simulated import draw_layer, drifted, quantized, reinitialised
 
 EXPERT = 300

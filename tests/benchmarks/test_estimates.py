@@ -40,6 +40,7 @@ def test_every_child_is_counted_and_both_truths_are_kept() -> None:
         "retained error": 10,
         "sigma error": 10,
         "sigma error, retained neurons": 10,
+        "sigma width": 10,
     }
     assert np.median(found.samples["retained error"]) < 0.05
     assert np.median(found.samples["sigma error"]) < 0.15

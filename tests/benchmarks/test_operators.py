@@ -144,3 +144,23 @@ def test_every_change_gives_children_of_the_parents_shape(
     children = make_children(scene, np.arange(EXPERTS), {"relation": relation, **figures}, rng)
     assert children.shape == parents.shape
     assert not np.array_equal(children, parents)
+
+
+def test_a_proportional_drift_turns_every_neuron_equally_far() -> None:
+    rng = np.random.default_rng(12)
+    parents = rng.standard_normal((2, 16, 30)).astype(np.float32)
+    parents *= np.exp(rng.standard_normal((2, 1, 30))).astype(np.float32)
+    noise = rng.standard_normal(parents.shape).astype(np.float32)
+    moved = operators.drifted(parents, operators.proportional(noise, parents), 0.5) - parents
+    ratio = np.linalg.norm(moved, axis=1) / np.linalg.norm(parents, axis=1)
+    np.testing.assert_allclose(ratio, 0.5, rtol=1e-4)
+
+
+def test_an_undirected_drift_is_as_large_in_each_row_as_the_parent() -> None:
+    rng = np.random.default_rng(13)
+    parents = rng.standard_normal((2, 16, 4000)).astype(np.float32)
+    parents *= np.exp(rng.standard_normal((2, 16, 1))).astype(np.float32)
+    noise = rng.standard_normal(parents.shape).astype(np.float32)
+    moved = operators.drifted(parents, operators.undirected(noise, parents), 0.5) - parents
+    ratio = np.linalg.norm(moved, axis=2) / np.linalg.norm(parents, axis=2)
+    np.testing.assert_allclose(ratio, 0.5, rtol=0.05)
