@@ -111,7 +111,7 @@ def look_at_layer(
     if rules.permuted_experts and not rules.same_model:
         chosen = _some_of(unlike, rules.permuted_experts)
         if len(chosen.experts):
-            permuted = permuted_evidence(chosen, scene.tested(), scene.others)
+            permuted = permuted_evidence(chosen, scene.tested(), scene.others, sampler.ahead)
             looks[-1] = replace(looks[-1], permuted=permuted)
     return looks, null
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,12 +11,19 @@ import numpy.typing as npt
 from inspector.analysis.expert_aside import Against, OpenExperts
 from inspector.analysis.expert_estimates import Estimates
 from inspector.analysis.expert_evidence import Evidence
+from inspector.analysis.expert_sides import Ahead, side_by_side, when_asked
 from inspector.analysis.layer_references import LayerReferences
 from inspector.decode.numeric import Float32
 from inspector.stats.matching import Prepared, prepare_references, prepare_targets
 from inspector.stats.neuron_map import assign_neurons
 from inspector.stats.neuron_pairs import NeuronPairs, neuron_pairs
-from inspector.stats.permuted import contrast_to_controls, match_neurons, matched_z, shortlist
+from inspector.stats.permuted import (
+    contrast_to_controls,
+    likeness_of_moments,
+    match_neurons,
+    matched_z,
+    shortlist,
+)
 from inspector.stats.retention import Retention, fit_retention
 from inspector.stats.retention_templates import against_matched
 
@@ -41,25 +49,30 @@ class _Halves:
 
 
 def permuted_evidence(
-    opened: OpenExperts, against: Against, others: Sequence[LayerReferences]
+    opened: OpenExperts,
+    against: Against,
+    others: Sequence[LayerReferences],
+    ahead: Ahead = when_asked,
 ) -> Evidence | None:
     """Experts that are open, each against its shortlist in contrast to controls.
 
     Controls are the other references of the layer and, where these are fewer than `MIN_CONTROLS`,
     references of other layers. None where they are too few all the same, or rows or sizes do not
-    allow it.
+    allow it. `ahead` takes half of the work, as nothing is read meanwhile.
     """
     own = against.own
     rows = opened.raw.shape[1]
     if rows < MIN_MATCH_ROWS or opened.raw.shape[2] != own.raw.shape[2]:
         return None
-    targets, references = _halves(opened.raw, own)
+    match, test = side_by_side(ahead, partial(_half, opened.raw, own), (0, 1))
+    targets, references = _Halves(match[0], test[0]), _Halves(match[1], test[1])
     outside = [_halves(opened.raw, one) for one in others[: _layers_needed(own, others)]]
-    halves = (targets.match, references.match), (targets.test, references.test)
-    alike = shortlist(halves, SHORTLIST)
-    found: list[tuple[int, int, float, float]] = []
-    estimates = {}
-    for i, candidates in enumerate(alike.tolist()):
+    likeness = side_by_side(ahead, lambda half: likeness_of_moments(*half), (match, test))
+    alike = shortlist(likeness, SHORTLIST)
+
+    def contrasted(i: int) -> tuple[Float64, Float64] | None:
+        """Z of the shortlist of an expert, and its contrasts; None where controls are too few."""
+        candidates = alike[i].tolist()
         controls = [
             *_controls(len(references.match), candidates, references, targets, i),
             *(z for side, pool in outside for z in _scores(side, pool, i, range(len(pool.match)))),
@@ -67,18 +80,33 @@ def permuted_evidence(
         if len(controls) < MIN_CONTROLS:
             return None
         z = np.array(_scores(targets, references, i, candidates))
-        contrast = contrast_to_controls(z, np.array(controls))
-        expert = int(opened.experts[i])
-        found += [
-            (expert, int(against.references[r]), float(z[n]), float(contrast[n]))
-            for n, r in enumerate(candidates)
-        ]
-        best = candidates[int(contrast.argmax())]
-        if contrast.max() > opened.clear_z:
-            fit = _estimated(opened.raw[i], own, best)
-            estimates[expert] = Estimates(int(against.references[best]), fit)
-    experts, numbers, scores, contrasts = (np.array(one) for one in zip(*found, strict=True))
-    return Evidence(opened.layer, experts, numbers, scores, contrasts, estimates=estimates)
+        return z, contrast_to_controls(z, np.array(controls))
+
+    scores = side_by_side(ahead, contrasted, range(len(alike)))
+    found = [one for one in scores if one is not None]
+    if len(found) < len(scores):
+        return None
+    contrasts = np.array([contrast for _, contrast in found])
+    return Evidence(
+        opened.layer,
+        np.repeat(opened.experts, alike.shape[1]),
+        against.references[alike].ravel(),
+        np.array([z for z, _ in found]).ravel(),
+        contrasts.ravel(),
+        estimates=_estimates(opened, against, alike, contrasts),
+    )
+
+
+def _estimates(
+    opened: OpenExperts, against: Against, alike: Ints, contrasts: Float64
+) -> dict[int, Estimates]:
+    """By expert: what is left of the best of its shortlist, if it may be accepted."""
+    found = {}
+    for i in np.flatnonzero(contrasts.max(axis=1) > opened.clear_z).tolist():
+        best = int(alike[i, contrasts[i].argmax()])
+        fit = _estimated(opened.raw[i], against.own, best)
+        found[int(opened.experts[i])] = Estimates(int(against.references[best]), fit)
+    return found
 
 
 def _layers_needed(own: LayerReferences, others: Sequence[LayerReferences]) -> int:
@@ -88,13 +116,15 @@ def _layers_needed(own: LayerReferences, others: Sequence[LayerReferences]) -> i
 
 def _halves(raw: Float32, references: LayerReferences) -> tuple[_Halves, _Halves]:
     """Targets and references on even and on odd rows."""
-    sides = []
-    for start in (0, 1):
-        theirs = np.ascontiguousarray(references.raw[:, start::2])
-        preparation, prepared = prepare_references(theirs, out=theirs)
-        sides.append((prepare_targets(raw[:, start::2], preparation), prepared))
-    (ours, own), (our_test, own_test) = sides
+    (ours, own), (our_test, own_test) = (_half(raw, references, start) for start in (0, 1))
     return _Halves(ours, our_test), _Halves(own, own_test)
+
+
+def _half(raw: Float32, references: LayerReferences, start: int) -> tuple[Prepared, Prepared]:
+    """Targets and references on every second row."""
+    theirs = np.ascontiguousarray(references.raw[:, start::2])
+    preparation, prepared = prepare_references(theirs, out=theirs)
+    return prepare_targets(raw[:, start::2], preparation), prepared
 
 
 def _controls(

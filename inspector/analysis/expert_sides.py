@@ -63,6 +63,7 @@ class Scales:
     applied: bool
 
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -76,3 +77,14 @@ class Ahead(Protocol):
 def when_asked(function: Callable[[], Result], /) -> Callable[[], Result]:
     """Nothing is read ahead."""
     return function
+
+
+def side_by_side(
+    ahead: Ahead, function: Callable[[Item], Result], items: Sequence[Item]
+) -> list[Result]:
+    """`function` of every item, in order: every second one by `ahead`, beside the others."""
+    seconds = ahead(lambda: [function(one) for one in items[1::2]])
+    firsts = [function(one) for one in items[::2]]
+    found = dict(zip(range(0, len(items), 2), firsts, strict=True))
+    found |= zip(range(1, len(items), 2), seconds(), strict=True)
+    return [found[place] for place in range(len(items))]

@@ -30,22 +30,33 @@ _MOMENT_ROWS: Final = 8
 """Rows whose products with others are held at a time: a few MB, near the processor."""
 
 
-def shortlist(halves: Sequence[tuple[Prepared, Prepared]], count: int) -> Ints:
+def shortlist(likeness: Sequence[Float32], count: int) -> Ints:
     """The `count` references most like each target whatever the order of neurons, `[E, count]`.
 
     Args:
-        halves: targets and references, on the rows that match and on the rows that test.
+        likeness: of targets and references by their moments, `[E, R]`, on the rows that match and
+            on the rows that test.
         count: how long the list is.
-
-    Ranks the correlation of third moments of the rows of a half, freed of what all references have
-    in common, summed over the halves. A rank, not a test. Rows that test may be used: relabelling
-    neurons changes no moment of theirs, so what it selects says nothing of the order that is
-    tested. Moments across the halves would. Of neurons at an angle in k dimensions the third
-    moments of two experts sum cosines cubed, the second ones (Gram matrices) squared: few retained
-    neurons stand out of the sum over all pairs by k ** 0.5 more.
     """
-    alike = sum(_moment_correlations(targets, references) for targets, references in halves)
-    return np.argsort(-np.asarray(alike), axis=1, kind="stable")[:, :count]
+    return np.argsort(-np.asarray(sum(likeness)), axis=1, kind="stable")[:, :count]
+
+
+def likeness_of_moments(targets: Prepared, references: Prepared) -> Float32:
+    """How alike targets and references are on some rows, whatever the order of neurons, `[E, R]`.
+
+    The correlation of third moments of the rows, freed of what all references have in common. It is
+    for a rank, no test. Rows that test may be used: relabelling neurons changes no moment of
+    theirs, so what it selects says nothing of the order that is tested. Moments across the halves
+    would. Of neurons at an angle in k dimensions the third moments of two experts sum cosines
+    cubed, the second ones (Gram matrices) squared: few retained neurons stand out of the sum over
+    all pairs by k ** 0.5 more.
+    """
+    theirs = third_moments(references.vectors)
+    common = theirs.mean(axis=0)
+    theirs -= common
+    ours = third_moments(targets.vectors) - common
+    lengths = np.linalg.norm(theirs, axis=1)
+    return np.asarray(_unit(ours) @ theirs.T / np.maximum(lengths, 1e-30), dtype=np.float32)
 
 
 def third_moments(vectors: Float32) -> Float32:
@@ -137,15 +148,6 @@ def contrast_to_controls(z: Float64, controls: Float64) -> Float64:
     spread = MAD_TO_SD * float(np.median(np.abs(controls - centre)))
     deviation = max(1.0, spread) * (1 + _MEDIAN_VARIANCE / len(controls)) ** 0.5
     return np.asarray((z - centre) / deviation)
-
-
-def _moment_correlations(targets: Prepared, references: Prepared) -> Float32:
-    theirs = third_moments(references.vectors)
-    common = theirs.mean(axis=0)
-    theirs -= common
-    ours = third_moments(targets.vectors) - common
-    lengths = np.linalg.norm(theirs, axis=1)
-    return np.asarray(_unit(ours) @ theirs.T / np.maximum(lengths, 1e-30), dtype=np.float32)
 
 
 def _centred(vectors: Float32) -> Float64:

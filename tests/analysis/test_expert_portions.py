@@ -15,7 +15,7 @@ from inspector.analysis.expert_looks import look_at_layer
 from inspector.analysis.expert_match import MatchResult, match_experts
 from inspector.analysis.expert_permuted import permuted_evidence
 from inspector.analysis.expert_sampler import Sampler
-from inspector.analysis.expert_sides import Result, Scales
+from inspector.analysis.expert_sides import Ahead, Result, Scales
 from inspector.analysis.layer_look import LookRules
 from inspector.analysis.layer_references import Flips, LastFlips, LayerReferences
 from inspector.analysis.packed_rows import PackedRows
@@ -106,10 +106,10 @@ def test_neurons_are_matched_without_what_only_the_signed_test_needs(
     seen: list[bool] = []
 
     def watched(
-        opened: OpenExperts, against: Against, others: Sequence[LayerReferences]
+        opened: OpenExperts, against: Against, others: Sequence[LayerReferences], ahead: Ahead
     ) -> Evidence | None:
         seen.append(hasattr(against.own, "prepared"))
-        return permuted_evidence(opened, against, others)
+        return permuted_evidence(opened, against, others, ahead)
 
     monkeypatch.setattr(expert_looks, "permuted_evidence", watched)
     sampler = Sampler(*family(layers=4), tuple(range(4)), range(32))

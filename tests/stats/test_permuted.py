@@ -9,6 +9,7 @@ from inspector.stats.correction import z_of_upper_tail
 from inspector.stats.matching import Prepared, prepare_references, prepare_targets
 from inspector.stats.permuted import (
     contrast_to_controls,
+    likeness_of_moments,
     match_neurons,
     matched_z,
     shortlist,
@@ -85,6 +86,9 @@ class Halves:
         match, test = (prepare_targets(raw[:, start::2], self.parts[start][0]) for start in (0, 1))
         return match, test
 
+    def likeness(self, raw: Float32) -> list[Float32]:
+        return [likeness_of_moments(*one) for one in self.beside(raw)]
+
     def beside(self, raw: Float32) -> list[tuple[Prepared, Prepared]]:
         """Targets and references of each half."""
         return list(zip(self.targets(raw), (part[1] for part in self.parts), strict=True))
@@ -134,7 +138,7 @@ def test_a_permuted_expert_is_on_the_shortlist_and_stands_out(
     children = quantized(drifted(reinitialised(theirs, layer, fraction, rng), layer, sigma, rng))
     children = np.stack([one[:, rng.permutation(512)] for one in children[:8]])
     halves = Halves(theirs)
-    found = shortlist(halves.beside(children), 3)
+    found = shortlist(halves.likeness(children), 3)
     assert all(e in found[e] for e in range(8))
     z = halves.z(children, [[e, *((e + 1 + i) % 24 for i in range(16))] for e in range(8)])
     stars = [float(contrast_to_controls(row[0], row[1:])) for row in z]
@@ -149,9 +153,9 @@ def test_order_of_neurons_does_not_change_the_shortlist() -> None:
     raw = layer.draw(10, rng)
     halves = Halves(raw)
     targets = drifted(reinitialised(raw[:4], layer, 0.5, rng), layer, 0.5, rng)
-    found = shortlist(halves.beside(targets), 10)
+    found = shortlist(halves.likeness(targets), 10)
     again = [
-        (Prepared(one.vectors[:, :, rng.permutation(128)], one.grams), other)
+        likeness_of_moments(Prepared(one.vectors[:, :, rng.permutation(128)], one.grams), other)
         for one, other in halves.beside(targets)
     ]
     np.testing.assert_array_equal(shortlist(again, 10)[:, :3], found[:, :3])
@@ -173,7 +177,7 @@ def test_few_experts_have_a_shortlist_too(experts: int, references: int) -> None
     rng = np.random.default_rng(9)
     layer = draw_layer(32, 128, rng)
     halves = Halves(layer.draw(references, rng))
-    found = shortlist(halves.beside(layer.draw(experts, rng)), 3)
+    found = shortlist(halves.likeness(layer.draw(experts, rng)), 3)
     assert found.shape == (experts, min(3, references))
 
 
@@ -184,7 +188,7 @@ def test_all_permuted_from_one_reference_have_it_on_the_shortlist() -> None:
     theirs = layer.draw(20, rng)
     children = drifted(np.repeat(theirs[7:8], 6, axis=0), layer, 1.0, rng)
     children = np.stack([one[:, rng.permutation(256)] for one in children])
-    found = shortlist(Halves(theirs).beside(children), 3)
+    found = shortlist(Halves(theirs).likeness(children), 3)
     assert found[:, 0].tolist() == [7] * 6
 
 
