@@ -132,6 +132,14 @@ def test_a_group_for_some_modules_leaves_the_others_alone() -> None:
     assert verdicts(claim, MOE, EXPERTS)[:3] == (QUANTIZED,) * 3
 
 
+def test_without_groups_nothing_is_quantized_of_a_model_that_is_sparse_alone() -> None:
+    sparsity = {"format": "sparse-bitmask", "targets": ["Linear"]}
+    for ignored in (None, [], ["lm_head"]):
+        claim = config("compressed-tensors", ignored, sparsity_config=sparsity)
+        assert verdicts(claim, OUT) == (LEFT, LEFT, LEFT, REFUSED)
+        assert verdicts(claim, MOE, EXPERTS) == (LEFT, LEFT, LEFT, REFUSED)
+
+
 def test_lmdeploy_takes_packed_int4_in_groups_of_32() -> None:
     weights = {"num_bits": 4, "type": "int", "group_size": 32, "symmetric": True}
     groups = {"group_0": {"targets": ["Linear"], "weights": weights}}

@@ -2,6 +2,8 @@
 
 compressed-tensors 0.20 `utils/match.py`: `match_name`, `_match_class`. A module is quantized where
 a group's target is its name, matches it, or is the class `Linear`, and the list does not have it.
+Where there are no groups, as of models that are sparse alone, nothing is quantized (transformers
+`CompressedTensorsConfig`; `get_scheme_dict` of vllm and sglang).
 The library reads the list for classes too; vllm, sglang and lmdeploy read it for names alone.
 """
 
@@ -21,7 +23,7 @@ def leaves_out_by_name(
     """
     skip = SkipList(config.skip.entries, Syntax.NAME)
     targets = [target for group in config.groups for target in group.targets]
-    every = EVERY_LINEAR in targets or not targets
+    every = EVERY_LINEAR in targets
     named = SkipList(targets, Syntax.NAME)
     plain = tuple(f".{entry}" for entry in skip.entries if not entry.startswith("re:"))
 
