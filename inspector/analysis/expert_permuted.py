@@ -64,10 +64,10 @@ def permuted_evidence(
     rows = opened.raw.shape[1]
     if rows < MIN_MATCH_ROWS or opened.raw.shape[2] != own.raw.shape[2]:
         return None
-    match, test = side_by_side(ahead, partial(_half, opened.raw, own), (0, 1))
-    targets, references = _Halves(match[0], test[0]), _Halves(match[1], test[1])
-    outside = [_halves(opened.raw, one) for one in others[: _layers_needed(own, others)]]
-    likeness = side_by_side(ahead, lambda half: likeness_of_moments(*half), (match, test))
+    targets, references = _halves(opened.raw, own, ahead)
+    outside = [_halves(opened.raw, one, ahead) for one in others[: _layers_needed(own, others)]]
+    halves = (targets.match, references.match), (targets.test, references.test)
+    likeness = side_by_side(ahead, lambda half: likeness_of_moments(*half), halves)
     alike = shortlist(likeness, SHORTLIST)
 
     def contrasted(i: int) -> tuple[Float64, Float64] | None:
@@ -114,10 +114,10 @@ def _layers_needed(own: LayerReferences, others: Sequence[LayerReferences]) -> i
     return 0 if len(own.raw) - SHORTLIST >= MIN_CONTROLS else len(others)
 
 
-def _halves(raw: Float32, references: LayerReferences) -> tuple[_Halves, _Halves]:
+def _halves(raw: Float32, references: LayerReferences, ahead: Ahead) -> tuple[_Halves, _Halves]:
     """Targets and references on even and on odd rows."""
-    (ours, own), (our_test, own_test) = (_half(raw, references, start) for start in (0, 1))
-    return _Halves(ours, our_test), _Halves(own, own_test)
+    match, test = side_by_side(ahead, partial(_half, raw, references), (0, 1))
+    return _Halves(match[0], test[0]), _Halves(match[1], test[1])
 
 
 def _half(raw: Float32, references: LayerReferences, start: int) -> tuple[Prepared, Prepared]:
